@@ -1,0 +1,113 @@
+// Coroutines of the core loop: the awaitable type, a wake-up event, a counting semaphore, owned tasks.
+// Everything here belongs to one io_context run by one thread and takes no locks.
+//
+// g++ 12 destroys some temporaries of a co_await expression twice; the rules stand in ARCHITECTURE.md and
+// test/lint/coawait.sh enforces them. In short: name lambdas with captures and aggregates before co_await.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "kubelet/base/clock.h"
+
+namespace kubelet::base {
+
+template <typename T = void>
+using Task = boost::asio::awaitable<T, boost::asio::any_io_executor>;
+
+using Executor = boost::asio::any_io_executor;
+
+// Auto-reset event for one waiter. Notify before Wait is remembered once, so a wake-up is never lost and
+// never counted twice. Cancelling the waiting task ends the wait (it throws operation_aborted, which
+// TaskScope swallows).
+class WakeEvent {
+ public:
+  WakeEvent(Executor executor, Clock& clock);
+  ~WakeEvent();
+  void Notify();
+  // True when notified, false when `deadline` passed first.
+  Task<bool> Wait(std::optional<MonoTime> deadline = std::nullopt);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// Suspends for `d`; the only sleep of the core loop.
+Task<void> SleepFor(Clock& clock, Nanos d);
+
+// FIFO counting semaphore. `Acquire` suspends until a unit is free; the Permit gives it back.
+class Semaphore {
+ public:
+  class Permit {
+   public:
+    Permit() = default;
+    explicit Permit(Semaphore* owner) : owner_(owner) {}
+    Permit(Permit&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)) {}
+    Permit& operator=(Permit&& other) noexcept {
+      Release();
+      owner_ = std::exchange(other.owner_, nullptr);
+      return *this;
+    }
+    ~Permit() { Release(); }
+    void Release();
+
+   private:
+    Semaphore* owner_ = nullptr;
+  };
+
+  Semaphore(Executor executor, Clock& clock, int units) : executor_(executor), clock_(clock), free_(units) {}
+  Task<Permit> Acquire();
+  int waiting() const { return static_cast<int>(queue_.size()); }
+  int free() const { return free_; }
+
+ private:
+  void ReleaseOne();
+  Executor executor_;
+  Clock& clock_;
+  int free_;
+  struct Waiter {
+    explicit Waiter(Executor e, Clock& c) : event(e, c) {}
+    WakeEvent event;
+    bool granted = false;
+  };
+  std::list<std::shared_ptr<Waiter>> queue_;
+};
+
+// Owns coroutines: nothing is detached. Declare it last in its owner. Destroying the scope cancels what still
+// runs; Stop() cancels and waits. An exception that leaves a task is logged with the task's name; it never
+// reaches the loop.
+class TaskScope {
+ public:
+  explicit TaskScope(Executor executor);
+  ~TaskScope();
+  TaskScope(const TaskScope&) = delete;
+  TaskScope& operator=(const TaskScope&) = delete;
+
+  // Runs `task` from the loop, never inside the call. Refused (dropped) once Stop has begun.
+  void Spawn(std::string name, Task<void> task);
+  // Cancels every task and returns when all have ended.
+  Task<void> Stop();
+  // Returns when all tasks have ended by themselves.
+  Task<void> Join();
+  size_t size() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// Completes once with a value; what a callback of another thread or library uses to resume a coroutine.
+// Set may be called from any thread, at most once counts; Get from the core loop, by one waiter.
+template <typename T>
+class Promise;
+
+}  // namespace kubelet::base

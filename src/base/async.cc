@@ -1,0 +1,176 @@
+#include "kubelet/base/async.h"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "kubelet/base/log.h"
+#include "kubelet/base/promise.h"
+
+namespace kubelet::base {
+
+namespace asio = boost::asio;
+
+// One wait at a time: `resume` holds it. A cancelled wait resumes at once and its task throws at the await.
+struct WakeEvent::State {
+  explicit State(Executor e, Clock& c) : executor(std::move(e)), clock(c) {}
+  Executor executor;
+  Clock& clock;
+  bool notified = false;
+  std::function<void(bool)> resume;
+};
+
+WakeEvent::WakeEvent(Executor executor, Clock& clock)
+    : state_(std::make_shared<State>(std::move(executor), clock)) {}
+WakeEvent::~WakeEvent() = default;
+
+void WakeEvent::Notify() {
+  if (state_->resume) {
+    std::exchange(state_->resume, nullptr)(true);
+  } else {
+    state_->notified = true;
+  }
+}
+
+Task<bool> WakeEvent::Wait(std::optional<MonoTime> deadline) {
+  auto state = state_;
+  if (state->notified) {
+    state->notified = false;
+    co_return true;
+  }
+  Promise<bool> promise(state->executor);
+  Clock::TimerId timer{};
+  state->resume = [promise](bool notified) { promise.Set(notified); };
+  promise.OnCancel([weak = std::weak_ptr<State>(state)] {
+    if (auto s = weak.lock(); s && s->resume) std::exchange(s->resume, nullptr)(false);
+  });
+  if (deadline) {
+    timer = state->clock.Schedule(*deadline, [weak = std::weak_ptr<State>(state)] {
+      if (auto s = weak.lock(); s && s->resume) std::exchange(s->resume, nullptr)(false);
+    });
+  }
+  bool notified = co_await promise.Get();
+  if (deadline) state->clock.Cancel(timer);
+  co_return notified;
+}
+
+Task<void> SleepFor(Clock& clock, Nanos d) {
+  auto executor = co_await asio::this_coro::executor;
+  WakeEvent event(executor, clock);
+  co_await event.Wait(clock.Mono() + d);
+}
+
+void Semaphore::Permit::Release() {
+  if (owner_ != nullptr) std::exchange(owner_, nullptr)->ReleaseOne();
+}
+
+Task<Semaphore::Permit> Semaphore::Acquire() {
+  if (free_ > 0 && queue_.empty()) {
+    --free_;
+    co_return Permit(this);
+  }
+  auto waiter = std::make_shared<Waiter>(executor_, clock_);
+  auto position = queue_.insert(queue_.end(), waiter);
+  // A cancelled task gives its place, or the unit already granted, back.
+  struct Guard {
+    Semaphore* owner;
+    std::shared_ptr<Waiter> waiter;
+    std::list<std::shared_ptr<Waiter>>::iterator position;
+    bool taken = false;
+    ~Guard() {
+      if (taken) return;
+      if (waiter->granted) {
+        owner->ReleaseOne();
+      } else {
+        owner->queue_.erase(position);
+      }
+    }
+  };
+  Guard guard{this, waiter, position};
+  co_await waiter->event.Wait();
+  if (!waiter->granted) throw boost::system::system_error(asio::error::operation_aborted);
+  guard.taken = true;
+  co_return Permit(this);
+}
+
+void Semaphore::ReleaseOne() {
+  if (queue_.empty()) {
+    ++free_;
+    return;
+  }
+  auto waiter = queue_.front();
+  queue_.pop_front();
+  waiter->granted = true;
+  waiter->event.Notify();
+}
+
+struct TaskScope::State : std::enable_shared_from_this<TaskScope::State> {
+  struct Entry {
+    std::string name;
+    asio::cancellation_signal cancel;
+  };
+  explicit State(Executor e) : executor(std::move(e)) {}
+
+  void CancelAll() {
+    stopping = true;
+    // A cancelled task may end inside emit and erase itself: walk a copy of the handles.
+    std::vector<std::shared_ptr<Entry>> copy(tasks.begin(), tasks.end());
+    for (auto& entry : copy) entry->cancel.emit(asio::cancellation_type::terminal);
+  }
+
+  Executor executor;
+  std::list<std::shared_ptr<Entry>> tasks;
+  std::vector<std::function<void()>> on_empty;
+  bool stopping = false;
+};
+
+TaskScope::TaskScope(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
+TaskScope::~TaskScope() { state_->CancelAll(); }
+
+void TaskScope::Spawn(std::string name, Task<void> task) {
+  if (state_->stopping) return;
+  auto state = state_;
+  auto entry = std::make_shared<State::Entry>();
+  entry->name = std::move(name);
+  state->tasks.push_back(entry);
+  auto done = [state, entry](std::exception_ptr error) {
+    state->tasks.remove(entry);
+    if (error) {
+      try {
+        std::rethrow_exception(error);
+      } catch (const boost::system::system_error& e) {
+        if (e.code() != asio::error::operation_aborted) {
+          LOG_ERROR("Task failed", "task", entry->name, "err", e.what());
+        }
+      } catch (const std::exception& e) {
+        LOG_ERROR("Task failed", "task", entry->name, "err", e.what());
+      }
+    }
+    if (state->tasks.empty()) {
+      auto waiters = std::exchange(state->on_empty, {});
+      for (auto& waiter : waiters) waiter();
+    }
+  };
+  asio::co_spawn(state->executor, std::move(task),
+                 asio::bind_cancellation_slot(entry->cancel.slot(), std::move(done)));
+}
+
+Task<void> TaskScope::Stop() {
+  state_->CancelAll();
+  co_await Join();
+}
+
+Task<void> TaskScope::Join() {
+  auto state = state_;
+  if (state->tasks.empty()) co_return;
+  Promise<bool> promise(state->executor);
+  state->on_empty.push_back([promise] { promise.Set(true); });
+  co_await promise.Get();
+}
+
+size_t TaskScope::size() const { return state_->tasks.size(); }
+
+}  // namespace kubelet::base

@@ -1,0 +1,93 @@
+#include "kubelet/base/blocking_pool.h"
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace kubelet::base {
+
+// Threads start when there is work for them, up to the limit, and outlive a hung call: at process end they are
+// left to the kernel rather than joined.
+struct BlockingPool::State {
+  Options options;
+  std::mutex mutex;
+  std::condition_variable ready;
+  std::deque<std::pair<std::string, std::function<void()>>> queue;
+  std::map<std::string, int> running;
+  int threads = 0;
+  int idle = 0;
+  bool stop = false;
+
+  // The first queued work whose kind has room; called with the mutex held.
+  bool Take(std::pair<std::string, std::function<void()>>& out) {
+    for (auto it = queue.begin(); it != queue.end(); ++it) {
+      if (running[it->first] >= options.per_kind) continue;
+      out = std::move(*it);
+      queue.erase(it);
+      ++running[out.first];
+      return true;
+    }
+    return false;
+  }
+
+  static void Loop(std::shared_ptr<State> self) {
+    std::unique_lock lock(self->mutex);
+    std::pair<std::string, std::function<void()>> work;
+    while (!self->stop) {
+      if (!self->Take(work)) {
+        ++self->idle;
+        self->ready.wait(lock);
+        --self->idle;
+        continue;
+      }
+      lock.unlock();
+      work.second();
+      work.second = nullptr;
+      lock.lock();
+      --self->running[work.first];
+      self->ready.notify_one();
+    }
+    --self->threads;
+    self->ready.notify_all();
+  }
+};
+
+BlockingPool::BlockingPool(Executor executor, Clock& clock, Options options)
+    : executor_(std::move(executor)), clock_(clock), state_(std::make_shared<State>()) {
+  state_->options = options;
+}
+
+BlockingPool::~BlockingPool() {
+  std::unique_lock lock(state_->mutex);
+  state_->stop = true;
+  state_->queue.clear();
+  state_->ready.notify_all();
+  // Work in flight may refer to objects of the owner; a thread in a dead mount is not waited for.
+  state_->ready.wait_for(lock, std::chrono::milliseconds(200), [this] { return state_->threads == 0; });
+}
+
+void BlockingPool::Submit(const std::string& kind, std::function<void()> work) {
+  std::lock_guard lock(state_->mutex);
+  state_->queue.emplace_back(kind, std::move(work));
+  if (state_->idle == 0 && state_->threads < state_->options.threads) {
+    ++state_->threads;
+    std::thread(&State::Loop, state_).detach();
+  } else {
+    state_->ready.notify_one();
+  }
+}
+
+Task<absl::Status> BlockingPool::RunStatus(std::string kind, Nanos timeout, std::function<absl::Status()> work) {
+  std::function<absl::StatusOr<bool>()> wrapped = [work = std::move(work)]() -> absl::StatusOr<bool> {
+    auto status = work();
+    if (!status.ok()) return status;
+    return true;
+  };
+  auto result = co_await Run<bool>(std::move(kind), timeout, std::move(wrapped));
+  co_return result.status();
+}
+
+}  // namespace kubelet::base
