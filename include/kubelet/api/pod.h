@@ -1,0 +1,52 @@
+// Facts about a pod that several rooms need; pure functions of its spec.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "kubelet/api/quantity.h"
+#include "kubelet/api/types.h"
+
+namespace kubelet::api {
+
+enum class QosClass { kGuaranteed, kBurstable, kBestEffort };
+const char* QosName(QosClass qos);
+// From requests and limits of cpu and memory, pod level resources first
+// (pkg/apis/core/v1/helper/qos ComputePodQOS).
+QosClass ComputeQos(const core::Pod& pod);
+
+inline constexpr char kConfigHash[] = "kubernetes.io/config.hash";
+inline constexpr char kConfigSource[] = "kubernetes.io/config.source";
+inline constexpr char kConfigSeen[] = "kubernetes.io/config.seen";
+inline constexpr char kConfigMirror[] = "kubernetes.io/config.mirror";
+
+std::string Annotation(const core::Pod& pod, const std::string& key);
+bool IsStatic(const core::Pod& pod);    // config.source is there and is not `api`
+bool IsMirror(const core::Pod& pod);    // has config.mirror
+bool IsCritical(const core::Pod& pod);  // static, mirror, or priority of at least 2000000000
+bool IsRestartableInit(const core::Container& container);
+
+// One resource of a ResourceRequirements map; zero when absent.
+Quantity Request(const core::Container& container, const std::string& resource);
+Quantity Limit(const core::Container& container, const std::string& resource);
+
+// Effective pod sums with init containers, sidecars, overhead and pod level resources
+// (component-helpers resource PodRequests/PodLimits).
+struct PodResources {
+  int64_t cpu_request_milli = 0;
+  int64_t cpu_limit_milli = 0;
+  int64_t memory_request = 0;
+  int64_t memory_limit = 0;
+  bool all_cpu_limited = false;     // every container (or the pod) has a cpu limit
+  bool all_memory_limited = false;  // the same for memory
+  std::map<std::string, int64_t> hugepage_limits;  // resource name such as hugepages-2Mi, bytes
+};
+PodResources ComputePodResources(const core::Pod& pod);
+
+// The FNV-1a hash that containers carry in io.kubernetes.container.hash: of name and image only, byte for byte
+// as upstream computes it, so that a node may change kubelets without restarting containers.
+std::string ContainerHash(const std::string& name, const std::string& image);
+
+}  // namespace kubelet::api

@@ -1,0 +1,1 @@
+#include "kubelet/api/types.h"

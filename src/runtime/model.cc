@@ -1,0 +1,3 @@
+#include "kubelet/runtime/model.h"
+
+#include "kubelet/runtime/container_runtime.h"
