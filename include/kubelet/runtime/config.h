@@ -1,0 +1,99 @@
+// Pure generation of sandbox and container configurations from a pod. Same input, same output.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "kubelet/api/types.h"
+#include "kubelet/runtime/model.h"
+
+namespace kubelet::runtime {
+
+// Labels and annotations that identify pods and containers to the runtime; shared with every other kubelet
+// (pkg/kubelet/types, pkg/kubelet/kuberuntime/labels.go).
+inline constexpr char kPodNameLabel[] = "io.kubernetes.pod.name";
+inline constexpr char kPodNamespaceLabel[] = "io.kubernetes.pod.namespace";
+inline constexpr char kPodUidLabel[] = "io.kubernetes.pod.uid";
+inline constexpr char kContainerNameLabel[] = "io.kubernetes.container.name";
+inline constexpr char kHashAnnotation[] = "io.kubernetes.container.hash";
+inline constexpr char kRestartCountAnnotation[] = "io.kubernetes.container.restartCount";
+inline constexpr char kTerminationPathAnnotation[] = "io.kubernetes.container.terminationMessagePath";
+inline constexpr char kTerminationPolicyAnnotation[] = "io.kubernetes.container.terminationMessagePolicy";
+inline constexpr char kPodDeletionGraceAnnotation[] = "io.kubernetes.pod.deletionGracePeriod";
+inline constexpr char kPodTerminationGraceAnnotation[] = "io.kubernetes.pod.terminationGracePeriod";
+inline constexpr char kPreStopAnnotation[] = "io.kubernetes.container.preStopHandler";
+inline constexpr char kPortsAnnotation[] = "io.kubernetes.container.ports";
+// Ours, on sandboxes only: marks a sandbox whose uid this kubelet computed, so that a static pod of another
+// kubelet's uid can be told from an edited manifest of our own.
+inline constexpr char kOwnSandboxAnnotation[] = "kubelet.cpp/manifest";
+
+struct DnsConfig {
+  std::vector<std::string> servers, searches, options;
+};
+
+// What generation needs to know of the node.
+struct NodeContext {
+  std::string node_name;
+  std::vector<std::string> host_ips;
+  std::vector<std::string> cluster_dns;
+  std::string cluster_domain;
+  DnsConfig host_dns;               // parsed resolvConf of the host
+  bool seccomp_default = false;
+  std::string seccomp_root;         // <root>/seccomp
+  std::string pod_logs_dir;         // /var/log/pods
+  bool cpu_cfs_quota = true;
+  int64_t cpu_cfs_quota_period_us = 100'000;
+  int64_t memory_capacity = 0;      // bytes, for the OOM score
+  bool cgroup_v2 = false;
+  bool single_process_oom_kill = false;
+  std::vector<std::string> hugepage_sizes;  // as CRI names them: 2MB, 1GB
+};
+
+// DNS of a pod by its dnsPolicy and dnsConfig, limits applied (3 servers, 32 searches, 2048 characters).
+// `warnings` gets what had to be dropped, in words.
+DnsConfig MakeDnsConfig(const api::core::Pod& pod, const NodeContext& node, std::vector<std::string>* warnings);
+
+// Hostname inside the pod; InvalidArgument when setHostnameAsFQDN gives more than 64 characters.
+absl::StatusOr<std::string> PodHostname(const api::core::Pod& pod);
+
+// `<podLogsDir>/<namespace>_<name>_<uid>`.
+std::string PodLogDirectory(const api::core::Pod& pod, const std::string& pod_logs_dir);
+// `/var/log/containers` link name, at most 255 characters.
+std::string LegacyLogLink(const api::core::Pod& pod, const std::string& container, const std::string& id);
+
+absl::StatusOr<SandboxConfig> MakeSandboxConfig(const api::core::Pod& pod, uint32_t attempt,
+                                                const std::string& cgroup_parent, const NodeContext& node);
+
+// What is known only when a container starts.
+struct ContainerInputs {
+  uint32_t attempt = 0;
+  std::string image_ref;
+  std::optional<int64_t> image_uid;
+  std::string image_username;
+  std::vector<std::string> pod_ips;
+  std::map<std::string, std::string> volume_paths;  // volume name -> host path
+  std::string etc_hosts_path;                       // empty: do not mount
+  std::string termination_log_path;                 // host path, empty: do not mount
+  int64_t oom_score_adj = 0;
+};
+
+// FailedPrecondition (CreateContainerConfigError) names the field that cannot be served.
+absl::StatusOr<ContainerConfig> MakeContainerConfig(const api::core::Pod& pod,
+                                                    const api::core::Container& container,
+                                                    const ContainerInputs& inputs, const NodeContext& node);
+
+// `$(VAR)` with `$$` as escape; unknown references stay as they are (third_party/forked/golang/expansion).
+std::string Expand(const std::string& text, const std::map<std::string, std::string>& env);
+
+// Content of the managed /etc/hosts file.
+std::string MakeEtcHosts(const api::core::Pod& pod, const std::vector<std::string>& pod_ips,
+                         const std::string& host_file);
+
+// CPU shares for a request in milli-CPU (2..262144), CFS quota in microseconds for a limit (0: none).
+int64_t MilliCpuToShares(int64_t milli);
+int64_t MilliCpuToQuota(int64_t milli, int64_t period_us);
+
+}  // namespace kubelet::runtime

@@ -1,0 +1,193 @@
+#include "kubelet/api/codec.h"
+#include "kubelet/api/pod.h"
+#include "kubelet/base/status.h"
+#include "kubelet/runtime/config.h"
+#include "runtime/security.h"
+
+namespace kubelet::runtime {
+namespace {
+
+using ContainerSpec = api::core::Container;
+using api::core::Pod;
+using EnvMap = std::map<std::string, std::string>;
+
+std::string Where(const Pod& pod, const ContainerSpec& container) {
+  return "pod " + api::PodKey(pod) + ", container " + container.name() + ": ";
+}
+
+std::string Join(const std::vector<std::string>& list) {
+  std::string out;
+  for (const auto& item : list) out += (out.empty() ? "" : ",") + item;
+  return out;
+}
+
+// `metadata.labels['key']` -> key; empty when the path has no such form.
+std::string Subscript(const std::string& path, const std::string& prefix) {
+  if (path.size() < prefix.size() + 4 || path.compare(0, prefix.size() + 2, prefix + "['") != 0) return "";
+  return path.substr(prefix.size() + 2, path.size() - prefix.size() - 4);
+}
+
+// Downward API fields that a container's environment may name.
+absl::StatusOr<std::string> FieldValue(const Pod& pod, const std::string& path, const ContainerInputs& inputs,
+                                       const NodeContext& node) {
+  const auto& meta = pod.metadata();
+  if (path == "metadata.name") return meta.name();
+  if (path == "metadata.namespace") return meta.namespace_();
+  if (path == "metadata.uid") return meta.uid();
+  if (path == "spec.nodeName") return node.node_name;
+  if (path == "spec.serviceAccountName") return pod.spec().service_account_name();
+  if (path == "status.hostIP") return node.host_ips.empty() ? std::string() : node.host_ips.front();
+  if (path == "status.hostIPs") return Join(node.host_ips);
+  const auto& ips = pod.spec().host_network() ? node.host_ips : inputs.pod_ips;
+  if (path == "status.podIP") return ips.empty() ? std::string() : ips.front();
+  if (path == "status.podIPs") return Join(ips);
+  for (auto [prefix, map] : {std::pair{"metadata.labels", &meta.labels()},
+                             std::pair{"metadata.annotations", &meta.annotations()}}) {
+    if (std::string key = Subscript(path, prefix); !key.empty()) {
+      auto it = map->find(key);
+      return it == map->end() ? std::string() : it->second;
+    }
+  }
+  return absl::FailedPreconditionError("fieldPath \"" + path + "\" is not supported in an environment variable");
+}
+
+absl::StatusOr<EnvMap> MakeEnvs(const Pod& pod, const ContainerSpec& container, const ContainerInputs& inputs,
+                                const NodeContext& node, ContainerConfig& config) {
+  EnvMap env;
+  if (container.env_from_size() > 0) {
+    return absl::FailedPreconditionError(Where(pod, container) + "envFrom: needs the API server, which is not built yet");
+  }
+  for (const auto& var : container.env()) {
+    std::string value;
+    if (!var.has_value_from()) {
+      value = Expand(var.value(), env);
+    } else if (var.value_from().has_field_ref()) {
+      auto field = FieldValue(pod, var.value_from().field_ref().field_path(), inputs, node);
+      if (!field.ok()) return base::Annotate(field.status(), Where(pod, container) + "env " + var.name());
+      value = *field;
+    } else {
+      return absl::FailedPreconditionError(Where(pod, container) + "env " + var.name() +
+                                           ": this valueFrom source is not built yet");
+    }
+    env[var.name()] = value;
+    std::erase_if(config.envs, [&](const auto& e) { return e.first == var.name(); });
+    config.envs.emplace_back(var.name(), value);
+  }
+  return env;
+}
+
+MountPropagation Propagation(const std::string& text) {
+  if (text == "HostToContainer") return MountPropagation::kHostToContainer;
+  if (text == "Bidirectional") return MountPropagation::kBidirectional;
+  return MountPropagation::kPrivate;
+}
+
+absl::Status MakeMounts(const Pod& pod, const ContainerSpec& container, const ContainerInputs& inputs,
+                        ContainerConfig& config) {
+  bool has_etc_hosts = false;
+  for (int i = 0; i < container.volume_mounts_size(); ++i) {
+    const auto& mount = container.volume_mounts(i);
+    // A subPath has its own resolved host path, keyed by container and position.
+    std::string key = mount.sub_path().empty() && mount.sub_path_expr().empty()
+                          ? mount.name()
+                          : container.name() + "/" + std::to_string(i);
+    auto it = inputs.volume_paths.find(key);
+    if (it == inputs.volume_paths.end()) {
+      return absl::FailedPreconditionError(Where(pod, container) + "volumeMounts[" + std::to_string(i) +
+                                           "]: volume " + mount.name() + " is not mounted");
+    }
+    Mount out;
+    out.container_path = mount.mount_path();
+    if (!out.container_path.empty() && out.container_path[0] != '/') out.container_path = "/" + out.container_path;
+    out.host_path = it->second;
+    out.read_only = mount.read_only();
+    out.propagation = Propagation(mount.mount_propagation());
+    if (out.container_path == "/etc/hosts") has_etc_hosts = true;
+    config.mounts.push_back(out);
+  }
+  if (!inputs.etc_hosts_path.empty() && !has_etc_hosts) {
+    Mount hosts;
+    hosts.container_path = "/etc/hosts";
+    hosts.host_path = inputs.etc_hosts_path;
+    config.mounts.push_back(hosts);
+  }
+  if (!inputs.termination_log_path.empty() && !container.termination_message_path().empty()) {
+    Mount log;
+    log.container_path = container.termination_message_path();
+    log.host_path = inputs.termination_log_path;
+    config.mounts.push_back(log);
+  }
+  return absl::OkStatus();
+}
+
+LinuxResources MakeResources(const ContainerSpec& container, const ContainerInputs& inputs, const NodeContext& node) {
+  LinuxResources out;
+  int64_t cpu_request = api::Request(container, "cpu").MilliValue();
+  int64_t cpu_limit = api::Limit(container, "cpu").MilliValue();
+  bool has_request = container.resources().requests().contains("cpu");
+  out.cpu_shares = MilliCpuToShares(has_request || cpu_limit == 0 ? cpu_request : cpu_limit);
+  out.cpu_period = node.cpu_cfs_quota_period_us;
+  if (node.cpu_cfs_quota) out.cpu_quota = MilliCpuToQuota(cpu_limit, node.cpu_cfs_quota_period_us);
+  out.memory_limit_bytes = api::Limit(container, "memory").Value();
+  out.oom_score_adj = inputs.oom_score_adj;
+  for (const auto& size : node.hugepage_sizes) {
+    std::string name = "hugepages-" + size.substr(0, size.size() - 1) + "i";  // 2MB -> hugepages-2Mi
+    out.hugepage_limits.emplace_back(size, static_cast<uint64_t>(api::Limit(container, name).Value()));
+  }
+  if (node.cgroup_v2 && !node.single_process_oom_kill) out.unified["memory.oom.group"] = "1";
+  return out;
+}
+
+void MakeAnnotations(const Pod& pod, const ContainerSpec& container, const ContainerInputs& inputs,
+                     ContainerConfig& config) {
+  auto& out = config.annotations;
+  out[kHashAnnotation] = api::ContainerHash(container.name(), container.image());
+  out[kRestartCountAnnotation] = std::to_string(inputs.attempt);
+  out[kTerminationPathAnnotation] = container.termination_message_path();
+  out[kTerminationPolicyAnnotation] = container.termination_message_policy();
+  if (pod.metadata().has_deletion_grace_period_seconds()) {
+    out[kPodDeletionGraceAnnotation] = std::to_string(pod.metadata().deletion_grace_period_seconds());
+  }
+  if (pod.spec().has_termination_grace_period_seconds()) {
+    out[kPodTerminationGraceAnnotation] = std::to_string(pod.spec().termination_grace_period_seconds());
+  }
+  if (container.lifecycle().has_pre_stop()) {
+    out[kPreStopAnnotation] = api::EncodeJson(container.lifecycle().pre_stop());
+  }
+  if (container.ports_size() > 0) {
+    std::string list;
+    for (const auto& port : container.ports()) list += (list.empty() ? "[" : ",") + api::EncodeJson(port);
+    out[kPortsAnnotation] = list + "]";
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<ContainerConfig> MakeContainerConfig(const Pod& pod, const ContainerSpec& container,
+                                                    const ContainerInputs& inputs, const NodeContext& node) {
+  ContainerConfig config;
+  config.name = container.name();
+  config.attempt = inputs.attempt;
+  config.image = inputs.image_ref;
+  config.user_specified_image = container.image();
+  ASSIGN_OR_RETURN(EnvMap env, MakeEnvs(pod, container, inputs, node, config));
+  for (const auto& word : container.command()) config.command.push_back(Expand(word, env));
+  for (const auto& word : container.args()) config.args.push_back(Expand(word, env));
+  config.working_dir = container.working_dir();
+  RETURN_IF_ERROR(MakeMounts(pod, container, inputs, config));
+  config.labels = {{kContainerNameLabel, container.name()},
+                   {kPodNameLabel, pod.metadata().name()},
+                   {kPodNamespaceLabel, pod.metadata().namespace_()},
+                   {kPodUidLabel, pod.metadata().uid()}};
+  MakeAnnotations(pod, container, inputs, config);
+  config.log_path = container.name() + "/" + std::to_string(inputs.attempt) + ".log";
+  config.stdin_open = container.stdin();
+  config.stdin_once = container.stdin_once();
+  config.tty = container.tty();
+  config.resources = MakeResources(container, inputs, node);
+  if (container.lifecycle().has_stop_signal()) config.stop_signal = container.lifecycle().stop_signal();
+  RETURN_IF_ERROR(ApplySecurity(pod, container, inputs, node, config));
+  return config;
+}
+
+}  // namespace kubelet::runtime

@@ -1,3 +1,0 @@
-#include "kubelet/runtime/model.h"
-
-#include "kubelet/runtime/container_runtime.h"
