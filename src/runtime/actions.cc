@@ -19,7 +19,8 @@ ContainerToStart Start(const ContainerSpec& spec, ContainerKind kind, const Cont
   start.spec = &spec;
   start.kind = kind;
   if (previous != nullptr) {
-    start.attempt = previous->attempt + 1;
+    // One that was created but never started is made again under its own number.
+    start.attempt = previous->attempt + (previous->state == ContainerState::kCreated ? 0 : 1);
     if (Exited(previous)) start.previous_exit = previous->finished_at;
   }
   return start;

@@ -1,6 +1,7 @@
 // What the runtime was last seen to hold of one pod, and the port through which others read and refresh it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ struct ObservedPod {
   std::vector<std::string> ips;            // of the newest ready sandbox; empty with host network
   NamespaceMode network = NamespaceMode::kPod;  // of that sandbox
   std::vector<ContainerStatus> containers;
+  std::map<ContainerId, SandboxId> sandbox_of;  // of every container above
   base::MonoTime observed_at;              // when the question was asked, not when the answer came
 
   // Newest sandbox if it is ready, else nullptr.
@@ -32,8 +34,10 @@ using ObservedPodPtr = std::shared_ptr<const ObservedPod>;
 class PodObserver {
  public:
   virtual ~PodObserver() = default;
-  // Latest knowledge; nullptr when the runtime holds nothing of the pod or nothing is known yet (see Synced).
+  // Latest knowledge; nullptr when the runtime holds nothing of the pod, or when nothing is known (see Known).
   virtual ObservedPodPtr Get(const std::string& uid) const = 0;
+  // Get is up to date. False: events are unanswered or the last question failed; Refresh before acting.
+  virtual bool Known(const std::string& uid) const = 0;
   // Asks the runtime now and returns the answer (never null). Unavailable or DeadlineExceeded: retry later.
   virtual base::Task<absl::StatusOr<ObservedPodPtr>> Refresh(std::string uid) = 0;
   // While a pod is held, events about it do not cause extra questions: its worker is acting and asks itself.

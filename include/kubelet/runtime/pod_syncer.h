@@ -1,0 +1,111 @@
+// Decide, then act: brings the runtime's part of one pod to what is desired, and takes it down again.
+//
+// Sync asks ComputePodActions and carries the answer out; Kill and Remove end a pod. All three are idempotent and
+// may be repeated after any failure or crash. Core loop only; the caller runs one of them per pod at a time.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "kubelet/base/backoff.h"
+#include "kubelet/base/metrics.h"
+#include "kubelet/runtime/actions.h"
+#include "kubelet/runtime/config.h"
+#include "kubelet/runtime/container_runtime.h"
+#include "kubelet/runtime/observed.h"
+#include "kubelet/runtime/ports.h"
+
+namespace kubelet::runtime {
+
+// What came of a Sync, and what the pod waits for.
+struct SyncResult {
+  absl::Status status;                     // not OK: retried at retry_at
+  bool terminal = false;                   // ran to its end; nothing will start again
+  std::optional<base::MonoTime> retry_at;  // nullopt: only a change can lead further
+  std::map<std::string, Waiting> waiting;  // per container
+};
+
+// What the worker shows of a pod under way, in words; one owner, read by `kubelet explain`.
+struct Progress {
+  std::string step;
+  base::WallTime since;
+};
+
+class PodSyncer {
+ public:
+  struct Options {
+    base::Nanos backoff_initial = std::chrono::seconds(10);
+    base::Nanos backoff_max = std::chrono::seconds(300);
+    // Pods between RunPodSandbox and StartContainer at a time. More gains nothing on a busy machine.
+    int start_parallelism = 2;
+    base::Nanos slow_start = std::chrono::seconds(3);  // after this a start gives its place to others
+    base::Nanos retry_initial = std::chrono::seconds(1);
+    base::Nanos retry_max = std::chrono::seconds(10);
+  };
+  struct Deps {
+    base::Executor executor;
+    base::Clock& clock;
+    ContainerRuntime& runtime;
+    PodObserver& observer;
+    Images& images;
+    Volumes& volumes;
+    Cgroups& cgroups;
+    PodFiles& files;
+    const NodeContext& node;
+    std::function<bool()> network_ready;
+    std::function<void(const api::core::Pod&, const PodEvent&)> on_event;
+    base::Registry* metrics = nullptr;
+  };
+  PodSyncer(Deps deps, Options options);
+
+  // `wanted` turns false when the pod must not go on starting; it is asked between steps.
+  base::Task<SyncResult> Sync(api::PodPtr pod, std::shared_ptr<Progress> progress, std::function<bool()> wanted);
+
+  // Stops all containers of the pod with `grace`, then its sandboxes. OK: nothing runs any more. `pod` may be
+  // null for a pod that only the runtime knows.
+  base::Task<absl::Status> Kill(std::string uid, api::PodPtr pod, std::chrono::seconds grace,
+                                std::shared_ptr<Progress> progress);
+
+  // Removes containers, sandboxes, volumes, cgroup and files of a pod in which nothing runs.
+  base::Task<absl::Status> Remove(std::string uid, std::string name, std::string namespace_,
+                                  std::shared_ptr<Progress> progress);
+
+  // Forgets back-offs of a pod that is gone.
+  void Forget(const std::string& uid);
+
+ private:
+  struct Pass;  // one Sync under way
+  base::Task<void> StartSandbox(Pass& pass, const PodActions& actions);
+  base::Task<void> StartContainers(Pass& pass, const PodActions& actions);
+  base::Task<bool> StartOne(Pass& pass, const ContainerToStart& start);
+  base::Task<void> CreateAndStart(Pass& pass, const ContainerToStart& start, Images::Answer image);
+  base::Task<void> KillContainers(Pass& pass, const std::vector<ContainerToKill>& kill);
+  base::Task<void> StopOne(ContainerId id, std::chrono::seconds grace, std::shared_ptr<absl::Status> result);
+  base::Task<absl::Status> StopAll(ObservedPodPtr observed, std::chrono::seconds grace);
+  base::Task<void> RemoveDead(ObservedPodPtr observed);
+  base::Task<absl::StatusOr<ObservedPodPtr>> Look(std::string uid);
+  base::Task<void> TakeTurn(Pass& pass);
+  base::Task<bool> Prepare(Pass& pass);
+  void Fail(Pass& pass, absl::Status status, const std::string& what);
+  void Step(Progress& progress, std::string text);
+  void Event(const api::core::Pod& pod, bool warning, std::string reason, std::string message,
+             std::string container = "");
+
+  Deps deps_;
+  Options options_;
+  base::Backoff crash_backoff_;
+  base::Backoff retry_backoff_;
+  base::Semaphore starts_;
+  base::Family<base::Counter>* started_pods_ = nullptr;
+  base::Family<base::Counter>* started_pods_errors_ = nullptr;
+  base::Family<base::Counter>* started_containers_ = nullptr;
+  base::Family<base::Counter>* started_containers_errors_ = nullptr;
+  base::Family<base::Counter>* restarts_ = nullptr;
+  base::Family<base::Histogram>* run_sandbox_seconds_ = nullptr;
+  base::Family<base::Counter>* run_sandbox_errors_ = nullptr;
+};
+
+}  // namespace kubelet::runtime

@@ -1,0 +1,101 @@
+// What bringing a pod up needs from other rooms. Consumer-owned: only the calls made here.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "kubelet/api/types.h"
+#include "kubelet/base/async.h"
+#include "kubelet/runtime/model.h"
+
+namespace kubelet::runtime {
+
+// Why a container waits, as status and events name it (pkg/kubelet/container, pkg/kubelet/images).
+enum class WaitingReason {
+  kNone,
+  kContainerCreating,
+  kPodInitializing,
+  kCrashLoopBackOff,
+  kImagePullBackOff,
+  kErrImagePull,
+  kErrImageNeverPull,
+  kImageInspectError,
+  kInvalidImageName,
+  kRegistryUnavailable,
+  kSignatureValidationFailed,
+  kCreateContainerConfigError,
+  kCreateContainerError,
+  kRunContainerError,
+};
+const char* WaitingReasonName(WaitingReason reason);
+
+struct Waiting {
+  WaitingReason reason = WaitingReason::kNone;
+  std::string message;
+};
+
+class Images {
+ public:
+  virtual ~Images() = default;
+  struct Answer {
+    std::optional<Image> image;  // there: id, user
+    std::string ref;             // what to run
+    Waiting waiting;             // else why not
+    // A pull is under way: `on_done` of the implementation wakes the pod, no need to ask before.
+    bool pulling = false;
+    std::optional<base::MonoTime> retry_at;
+  };
+  // Quick: never waits for a pull. Starts one when the policy asks for it.
+  virtual base::Task<Answer> Ensure(api::PodPtr pod, std::string container, std::string image,
+                                    std::string policy, SandboxConfig sandbox) = 0;
+  // CreateContainer said the image is gone.
+  virtual void Forget(const std::string& image) = 0;
+};
+
+class Volumes {
+ public:
+  virtual ~Volumes() = default;
+  // Volume name -> host path; a volumeMount with a subPath has an entry `<container>/<index>` instead.
+  virtual base::Task<absl::StatusOr<std::map<std::string, std::string>>> Prepare(api::PodPtr pod) = 0;
+  virtual base::Task<absl::Status> Teardown(std::string uid) = 0;
+};
+
+class Cgroups {
+ public:
+  virtual ~Cgroups() = default;
+  // The cgroup_parent for the sandbox, created with the pod's limits; empty when cgroups per QoS are off.
+  virtual base::Task<absl::StatusOr<std::string>> EnsurePod(api::PodPtr pod) = 0;
+  // Kills what is left inside. `pod` may be null: all QoS classes are looked at.
+  virtual base::Task<absl::Status> RemovePod(std::string uid) = 0;
+  virtual int64_t OomScoreAdj(const api::core::Pod& pod, const api::core::Container& container) = 0;
+};
+
+// Directories and files of a pod outside its volumes.
+class PodFiles {
+ public:
+  virtual ~PodFiles() = default;
+  struct PodPaths {
+    // Highest `<n>.log` + 1 per container: the attempt when the runtime knows no earlier instance.
+    std::map<std::string, uint32_t> next_attempt;
+  };
+  virtual base::Task<absl::StatusOr<PodPaths>> PreparePod(api::PodPtr pod) = 0;
+  struct ContainerPaths {
+    std::string etc_hosts, termination_log;
+  };
+  virtual base::Task<absl::StatusOr<ContainerPaths>> PrepareContainer(api::PodPtr pod, std::string container,
+                                                                      std::vector<std::string> pod_ips) = 0;
+  // The link in /var/log/containers; losing it is logged, not an error.
+  virtual base::Task<void> LinkLog(api::PodPtr pod, std::string container, std::string id, uint32_t attempt) = 0;
+  // Pod directory, log directory and links of a pod that is gone.
+  virtual base::Task<absl::Status> RemovePod(std::string uid, std::string name, std::string namespace_) = 0;
+};
+
+// A Kubernetes event about a pod; today it is logged, an API client will send it.
+struct PodEvent {
+  bool warning = false;
+  std::string reason, message, container;
+};
+
+}  // namespace kubelet::runtime

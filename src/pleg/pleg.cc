@@ -1,0 +1,367 @@
+#include "kubelet/pleg/pleg.h"
+
+#include <algorithm>
+
+#include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
+#include "kubelet/runtime/config.h"
+
+namespace kubelet::pleg {
+
+using base::MonoTime;
+using base::Nanos;
+using base::Task;
+using runtime::ObservedPod;
+using runtime::ObservedPodPtr;
+
+namespace {
+
+double Seconds(Nanos d) { return std::chrono::duration<double>(d).count(); }
+
+std::string UidOf(const runtime::Container& container) {
+  auto it = container.labels.find(runtime::kPodUidLabel);
+  return it == container.labels.end() ? std::string() : it->second;
+}
+
+template <typename T>
+bool Newer(const T& a, const T& b) {
+  return a.attempt != b.attempt ? a.attempt > b.attempt : a.created_at > b.created_at;
+}
+
+// What the rest of the kubelet reacts to.
+bool SameForReaders(const ObservedPod& a, const ObservedPod& b) {
+  auto same_sandbox = [](const runtime::Sandbox& x, const runtime::Sandbox& y) {
+    return x.id == y.id && x.state == y.state;
+  };
+  auto same_container = [](const runtime::ContainerStatus& x, const runtime::ContainerStatus& y) {
+    return x.id == y.id && x.state == y.state && x.exit_code == y.exit_code && x.reason == y.reason;
+  };
+  return a.ips == b.ips &&
+         std::equal(a.sandboxes.begin(), a.sandboxes.end(), b.sandboxes.begin(), b.sandboxes.end(), same_sandbox) &&
+         std::equal(a.containers.begin(), a.containers.end(), b.containers.begin(), b.containers.end(),
+                    same_container);
+}
+
+}  // namespace
+
+Pleg::Pleg(Deps deps, Options options)
+    : deps_(std::move(deps)),
+      options_(options),
+      relist_now_(deps_.executor, deps_.clock),
+      inspected_(deps_.executor, deps_.clock),
+      inspections_(deps_.executor, deps_.clock, options.inspect_parallelism),
+      scope_(deps_.executor) {
+  if (deps_.metrics == nullptr) return;
+  relist_seconds_ = &deps_.metrics->AddHistogram("kubelet_pleg_relist_duration_seconds",
+                                                 "Duration in seconds for relisting pods in PLEG.",
+                                                 base::DefaultBuckets());
+  relist_interval_ = &deps_.metrics->AddHistogram("kubelet_pleg_relist_interval_seconds",
+                                                  "Interval in seconds between relisting in PLEG.",
+                                                  base::DefaultBuckets());
+  last_seen_ = &deps_.metrics->AddGauge("kubelet_pleg_last_seen_seconds",
+                                        "Timestamp in seconds when PLEG was last seen active.");
+}
+
+Pleg::~Pleg() = default;
+
+void Pleg::Start() {
+  last_relist_ = deps_.clock.Mono();
+  scope_.Spawn("pleg relist", RelistLoop());
+  scope_.Spawn("pleg events", EventLoop());
+}
+
+Task<void> Pleg::Stop() { co_await scope_.Stop(); }
+
+ObservedPodPtr Pleg::Get(const std::string& uid) const {
+  auto it = pods_.find(uid);
+  return it == pods_.end() ? nullptr : it->second.pod;
+}
+
+std::vector<ObservedPodPtr> Pleg::All() const {
+  std::vector<ObservedPodPtr> all;
+  for (const auto& [uid, entry] : pods_) {
+    if (entry.pod) all.push_back(entry.pod);
+  }
+  return all;
+}
+
+absl::Status Pleg::Health() const {
+  if (deps_.clock.Mono() - last_relist_ < options_.healthy_for) return absl::OkStatus();
+  return absl::UnavailableError("pleg was last seen active " + base::GoDuration(deps_.clock.Mono() - last_relist_) +
+                                " ago; threshold is " + base::GoDuration(options_.healthy_for) + ": " +
+                                base::Message(last_error_));
+}
+
+std::map<std::string, std::string> Pleg::Problems() const {
+  std::map<std::string, std::string> problems;
+  for (const auto& [uid, entry] : pods_) {
+    Nanos waited = deps_.clock.Mono() - entry.asked;
+    if (!entry.error.empty()) {
+      problems[uid] = entry.error;
+    } else if (entry.inspecting && waited > options_.slow_inspect) {
+      problems[uid] = "the runtime has not answered about this pod for " + base::GoDuration(waited);
+    }
+  }
+  return problems;
+}
+
+Task<void> Pleg::RelistLoop() {
+  Nanos retry = options_.retry_initial;
+  for (;;) {
+    MonoTime started = deps_.clock.Mono();
+    auto status = co_await Relist();
+    MonoTime next;
+    if (status.ok()) {
+      if (relist_seconds_ != nullptr) {
+        relist_seconds_->Only().Observe(Seconds(deps_.clock.Mono() - started));
+        relist_interval_->Only().Observe(Seconds(started - last_relist_));
+        last_seen_->Only().Set(Seconds(deps_.clock.Now().time_since_epoch()));
+      }
+      if (!last_error_.ok()) LOG_INFO("The container runtime answers again");
+      last_relist_ = started;
+      last_error_ = absl::OkStatus();
+      retry = options_.retry_initial;
+      next = started + (events_flow_ ? options_.audit_period : options_.relist_period);
+    } else {
+      if (last_error_.ok()) LOG_ERROR("Cannot list pods of the container runtime; will retry", "err", status);
+      last_error_ = status;
+      next = deps_.clock.Mono() + retry;
+      retry = std::min(retry * 2, options_.relist_period);
+    }
+    co_await relist_now_.Wait(next);
+  }
+}
+
+Task<absl::Status> Pleg::Relist() {
+  auto sandboxes = co_await deps_.runtime.ListPodSandbox();
+  if (!sandboxes.ok()) co_return sandboxes.status();
+  auto containers = co_await deps_.runtime.ListContainers();
+  if (!containers.ok()) co_return containers.status();
+
+  std::map<std::string, Lists> by_pod;
+  for (auto& sandbox : *sandboxes) {
+    if (!sandbox.uid.empty()) by_pod[sandbox.uid].sandboxes.push_back(std::move(sandbox));
+  }
+  for (auto& container : *containers) {
+    std::string uid = UidOf(container);
+    if (!uid.empty()) by_pod[uid].containers.push_back(std::move(container));
+  }
+  for (const auto& [uid, entry] : pods_) by_pod.try_emplace(uid);
+
+  bool first = !synced_;
+  std::vector<std::string> changed;
+  for (auto& [uid, lists] : by_pod) {
+    auto& entry = pods_[uid];
+    if (!Matches(entry.pod.get(), lists)) changed.push_back(uid);
+  }
+  if (!first) {
+    for (const auto& uid : changed) MarkDirty(uid);
+    co_return absl::OkStatus();
+  }
+  // The first time the pods are inspected before they are judged. One that does not answer is not waited for:
+  // it stays unknown (Known) and its worker asks for itself.
+  for (const auto& uid : changed) MarkDirty(uid);
+  MonoTime deadline = deps_.clock.Mono() + options_.slow_inspect;
+  auto pending = [this] {
+    return std::any_of(pods_.begin(), pods_.end(), [](const auto& p) { return p.second.inspecting; });
+  };
+  while (pending() && deps_.clock.Mono() < deadline) co_await inspected_.Wait(deadline);
+  synced_ = true;
+  if (deps_.on_synced) deps_.on_synced();
+  co_return absl::OkStatus();
+}
+
+bool Pleg::Matches(const ObservedPod* known, const Lists& lists) {
+  if (known == nullptr) return lists.sandboxes.empty() && lists.containers.empty();
+  if (known->sandboxes.size() != lists.sandboxes.size() || known->containers.size() != lists.containers.size()) {
+    return false;
+  }
+  for (const auto& sandbox : lists.sandboxes) {
+    bool same = std::any_of(known->sandboxes.begin(), known->sandboxes.end(),
+                            [&](const auto& s) { return s.id == sandbox.id && s.state == sandbox.state; });
+    if (!same) return false;
+  }
+  for (const auto& container : lists.containers) {
+    bool same = std::any_of(known->containers.begin(), known->containers.end(),
+                            [&](const auto& c) { return c.id == container.id && c.state == container.state; });
+    if (!same) return false;
+  }
+  return true;
+}
+
+Task<void> Pleg::EventLoop() {
+  Nanos retry = options_.retry_initial;
+  for (;;) {
+    std::function<void()> on_open = [this, &retry] {
+      events_flow_ = true;
+      retry = options_.retry_initial;
+      LOG_V(2, "Runtime events flow; relist is the audit", "period", base::GoDuration(options_.audit_period));
+      relist_now_.Notify();  // what happened while nobody listened
+    };
+    std::function<void(const runtime::RuntimeEvent&)> on_event = [this](const runtime::RuntimeEvent& e) { OnEvent(e); };
+    auto status = co_await deps_.runtime.StreamEvents(std::move(on_open), std::move(on_event));
+    if (events_flow_) relist_now_.Notify();
+    events_flow_ = false;
+    if (absl::IsUnimplemented(status)) {
+      LOG_INFO("The container runtime has no events; relying on relist", "period",
+               base::GoDuration(options_.relist_period));
+      // It may be replaced by a newer one under us.
+      retry = std::chrono::minutes(5);
+    } else {
+      LOG_V(2, "Runtime event stream ended; will open it again", "err", status);
+    }
+    co_await base::SleepFor(deps_.clock, retry);
+    retry = std::min<Nanos>(retry * 2, std::max<Nanos>(retry, std::chrono::seconds(5)));
+  }
+}
+
+void Pleg::OnEvent(const runtime::RuntimeEvent& event) {
+  if (!event.pod_uid.empty()) {
+    MarkDirty(event.pod_uid);
+    return;
+  }
+  for (const auto& [uid, entry] : pods_) {
+    if (!entry.pod) continue;
+    auto mine = [&](const auto& c) { return c.id.str() == event.container_id; };
+    if (std::any_of(entry.pod->containers.begin(), entry.pod->containers.end(), mine)) {
+      MarkDirty(uid);
+      return;
+    }
+  }
+  relist_now_.Notify();
+}
+
+void Pleg::MarkDirty(const std::string& uid) {
+  auto& entry = pods_[uid];
+  entry.dirty = true;
+  if (entry.held || entry.inspecting) return;
+  entry.inspecting = true;
+  entry.asked = deps_.clock.Mono();
+  scope_.Spawn("inspect " + uid, InspectWhileDirty(uid));
+}
+
+void Pleg::Hold(const std::string& uid, bool held) {
+  auto& entry = pods_[uid];
+  entry.held = held;
+  if (held) return;
+  if (entry.dirty) {
+    MarkDirty(uid);
+  } else {
+    ForgetIfGone(uid);
+  }
+}
+
+Task<void> Pleg::InspectWhileDirty(std::string uid) {
+  while (pods_[uid].dirty && !pods_[uid].held) {
+    auto permit = std::make_shared<base::Semaphore::Permit>(co_await inspections_.Acquire());
+    // An inspection that hangs waits on its own, not in the others' way.
+    auto timer = deps_.clock.After(options_.slow_inspect, [permit] { permit->Release(); });
+    auto result = co_await Inspect(uid);
+    deps_.clock.Cancel(timer);
+    permit->Release();
+    if (result.ok() || pods_[uid].held) continue;
+    pods_[uid].dirty = true;
+    inspected_.Notify();
+    co_await base::SleepFor(deps_.clock, options_.relist_period);
+  }
+  pods_[uid].inspecting = false;
+  inspected_.Notify();
+  ForgetIfGone(uid);
+}
+
+void Pleg::ForgetIfGone(const std::string& uid) {
+  auto it = pods_.find(uid);
+  if (it == pods_.end()) return;
+  const Entry& entry = it->second;
+  if (!entry.pod && !entry.held && !entry.dirty && !entry.inspecting) pods_.erase(it);
+}
+
+bool Pleg::Known(const std::string& uid) const {
+  auto it = pods_.find(uid);
+  if (it == pods_.end()) return synced_;
+  return synced_ && it->second.error.empty() && !it->second.dirty && !it->second.inspecting;
+}
+
+Task<absl::StatusOr<ObservedPodPtr>> Pleg::Refresh(std::string uid) { co_return co_await Inspect(uid); }
+
+Task<absl::StatusOr<ObservedPodPtr>> Pleg::Inspect(std::string uid) {
+  MonoTime asked = deps_.clock.Mono();
+  pods_[uid].dirty = false;
+  pods_[uid].asked = asked;
+  auto fail = [&](const absl::Status& status) {
+    pods_[uid].error = "cannot inspect: " + base::Message(status);
+    LOG_ERROR("Cannot inspect pod", "podUID", uid, "err", status);
+    return status;
+  };
+  auto sandboxes = co_await deps_.runtime.ListPodSandbox(uid);
+  if (!sandboxes.ok()) co_return fail(sandboxes.status());
+  auto containers = co_await deps_.runtime.ListContainers(uid);
+  if (!containers.ok()) co_return fail(containers.status());
+
+  auto pod = std::make_shared<ObservedPod>();
+  pod->uid = uid;
+  pod->observed_at = asked;
+  pod->sandboxes = std::move(*sandboxes);
+  std::sort(pod->sandboxes.begin(), pod->sandboxes.end(), Newer<runtime::Sandbox>);
+  ObservedPodPtr known = Get(uid);
+  if (!pod->sandboxes.empty()) {
+    pod->name = pod->sandboxes.front().name;
+    pod->namespace_ = pod->sandboxes.front().namespace_;
+  } else if (!containers->empty()) {
+    pod->name = containers->front().labels[runtime::kPodNameLabel];
+    pod->namespace_ = containers->front().labels[runtime::kPodNamespaceLabel];
+  }
+  if (const runtime::Sandbox* ready = pod->ReadySandbox(); ready != nullptr) {
+    const runtime::Sandbox* before = known ? known->ReadySandbox() : nullptr;
+    if (before != nullptr && before->id == ready->id &&
+        (known->network == runtime::NamespaceMode::kNode || !known->ips.empty())) {
+      pod->ips = known->ips;
+      pod->network = known->network;
+    } else {
+      auto status = co_await deps_.runtime.PodSandboxStatus(ready->id);
+      if (status.ok()) {
+        if (!status->ip.empty()) pod->ips.push_back(status->ip);
+        pod->ips.insert(pod->ips.end(), status->additional_ips.begin(), status->additional_ips.end());
+        pod->network = status->network;
+      } else if (!absl::IsNotFound(status.status())) {
+        co_return fail(status.status());
+      }
+    }
+  }
+  for (const auto& container : *containers) {
+    pod->sandbox_of[container.id] = container.sandbox_id;
+    const runtime::ContainerStatus* before = nullptr;
+    if (known) {
+      for (const auto& c : known->containers) {
+        if (c.id == container.id && c.state == container.state) before = &c;
+      }
+    }
+    if (before != nullptr) {
+      pod->containers.push_back(*before);
+      continue;
+    }
+    auto status = co_await deps_.runtime.GetContainerStatus(container.id);
+    if (status.ok()) {
+      pod->containers.push_back(std::move(*status));
+    } else if (!absl::IsNotFound(status.status())) {
+      co_return fail(status.status());
+    }
+  }
+  std::sort(pod->containers.begin(), pod->containers.end(), Newer<runtime::ContainerStatus>);
+  pods_[uid].error.clear();
+  ObservedPodPtr result = pod;
+  Publish(uid, result);
+  co_return result;
+}
+
+void Pleg::Publish(const std::string& uid, ObservedPodPtr pod) {
+  auto& entry = pods_[uid];
+  if (entry.pod && entry.pod->observed_at > pod->observed_at) return;
+  bool gone = pod->sandboxes.empty() && pod->containers.empty();
+  bool changed = entry.pod ? !SameForReaders(*entry.pod, *pod) : !gone;
+  entry.pod = gone ? nullptr : pod;
+  ForgetIfGone(uid);
+  if (changed && synced_ && deps_.on_change) deps_.on_change(uid);
+}
+
+}  // namespace kubelet::pleg

@@ -1,0 +1,108 @@
+#include "kubelet/podstore/pod_store.h"
+
+#include <google/protobuf/util/message_differencer.h>
+
+#include "kubelet/api/pod.h"
+
+namespace kubelet::podstore {
+namespace {
+
+// Everything but status and the time it was first seen.
+bool SameWish(const api::core::Pod& a, const api::core::Pod& b) {
+  using google::protobuf::util::MessageDifferencer;
+  if (!MessageDifferencer::Equals(a.spec(), b.spec())) return false;
+  api::meta::ObjectMeta left = a.metadata(), right = b.metadata();
+  left.mutable_annotations()->erase(api::kConfigSeen);
+  right.mutable_annotations()->erase(api::kConfigSeen);
+  return MessageDifferencer::Equals(left, right);
+}
+
+}  // namespace
+
+api::PodPtr WithUid(const api::core::Pod& pod, const std::string& uid) {
+  auto copy = std::make_shared<api::core::Pod>(pod);
+  auto& annotations = *copy->mutable_metadata()->mutable_annotations();
+  annotations[kManifestAnnotation] = pod.metadata().uid();
+  annotations[api::kConfigHash] = uid;
+  copy->mutable_metadata()->set_uid(uid);
+  return copy;
+}
+
+api::PodPtr PodStore::Mapped(const api::PodPtr& pod) const {
+  auto it = adopted_.find(pod->metadata().uid());
+  return it == adopted_.end() ? pod : WithUid(*pod, it->second);
+}
+
+Changes PodStore::Apply(const std::string& source, const std::vector<api::PodPtr>& pods, bool complete) {
+  Changes changes;
+  std::set<std::string> names, seen;
+  for (const auto& original : pods) {
+    api::PodPtr pod = Mapped(original);
+    const std::string& uid = pod->metadata().uid();
+    if (!names.insert(api::FullName(*pod)).second) {
+      changes.conflicts.push_back("pod " + api::PodKey(*pod) + " of source " + source +
+                                  " is refused: another pod of this source has its name");
+      continue;
+    }
+    auto known = pods_.find(uid);
+    if (!seen.insert(uid).second || (known != pods_.end() && known->second.source != source)) {
+      changes.conflicts.push_back("pod " + api::PodKey(*pod) + " of source " + source +
+                                  " is refused: metadata.uid " + uid + " is another pod's");
+      continue;
+    }
+    if (known == pods_.end()) {
+      pods_[uid] = {source, pod};
+      changes.added.push_back(pod);
+    } else if (!SameWish(*known->second.pod, *pod)) {
+      known->second.pod = pod;
+      changes.updated.push_back(pod);
+    }
+  }
+  if (!complete) return changes;
+  complete_.insert(source);
+  for (auto it = pods_.begin(); it != pods_.end();) {
+    if (it->second.source == source && !seen.contains(it->first)) {
+      changes.removed.push_back(it->second.pod);
+      std::erase_if(adopted_, [&](const auto& pair) { return pair.second == it->first; });
+      it = pods_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  return changes;
+}
+
+api::PodPtr PodStore::Adopt(const std::string& manifest_uid, const std::string& running_uid) {
+  auto it = pods_.find(manifest_uid);
+  if (it == pods_.end() || pods_.contains(running_uid)) return nullptr;
+  Wanted_ wanted = it->second;
+  pods_.erase(it);
+  adopted_[manifest_uid] = running_uid;
+  wanted.pod = WithUid(*wanted.pod, running_uid);
+  pods_[running_uid] = wanted;
+  return wanted.pod;
+}
+
+api::PodPtr PodStore::Get(const std::string& uid) const {
+  auto it = pods_.find(uid);
+  return it == pods_.end() ? nullptr : it->second.pod;
+}
+
+std::vector<api::PodPtr> PodStore::All() const {
+  std::vector<api::PodPtr> all;
+  for (const auto& [uid, wanted] : pods_) all.push_back(wanted.pod);
+  return all;
+}
+
+bool PodStore::Complete(const std::string& source) const {
+  return sources_.contains(source) ? complete_.contains(source) : AllComplete();
+}
+
+bool PodStore::AllComplete() const {
+  for (const auto& source : sources_) {
+    if (!complete_.contains(source)) return false;
+  }
+  return true;
+}
+
+}  // namespace kubelet::podstore

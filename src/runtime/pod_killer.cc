@@ -1,0 +1,158 @@
+// Taking pods down: the other half of PodSyncer.
+#include <algorithm>
+
+#include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
+#include "runtime/sync_pass.h"
+
+namespace kubelet::runtime {
+
+using base::Task;
+
+namespace {
+// Upstream never gives a container less than this to end (kuberuntime minimumGracePeriodInSeconds).
+constexpr std::chrono::seconds kMinimumGrace{2};
+
+// Sandboxes that hold a container worth keeping stay with it.
+std::set<SandboxId> SandboxesInUse(const ObservedPod& pod, const std::set<ContainerId>& removed) {
+  std::set<SandboxId> used;
+  for (const auto& container : pod.containers) {
+    if (removed.contains(container.id)) continue;
+    auto it = pod.sandbox_of.find(container.id);
+    if (it != pod.sandbox_of.end()) used.insert(it->second);
+  }
+  return used;
+}
+
+// Per container name: what runs, and the newest dead instance, stay.
+std::set<ContainerId> DeadBeyondOne(const ObservedPod& pod) {
+  std::map<std::string, int> dead;
+  std::set<ContainerId> remove;
+  for (const auto& container : pod.containers) {
+    if (container.state == ContainerState::kExited && ++dead[container.name] > 1) remove.insert(container.id);
+  }
+  return remove;
+}
+}  // namespace
+
+Task<void> PodSyncer::StopOne(ContainerId id, std::chrono::seconds grace, std::shared_ptr<absl::Status> result) {
+  auto status = co_await deps_.runtime.StopContainer(id, std::max(grace, kMinimumGrace));
+  if (!status.ok() && !absl::IsNotFound(status)) *result = status;
+}
+
+Task<absl::Status> PodSyncer::StopAll(ObservedPodPtr observed, std::chrono::seconds grace) {
+  auto result = std::make_shared<absl::Status>();
+  base::TaskScope all(deps_.executor);
+  for (const auto& container : observed->containers) {
+    if (container.state == ContainerState::kExited || container.state == ContainerState::kCreated) continue;
+    LOG_INFO("Killing container with a grace period", "podUID", observed->uid, "container", container.name,
+             "containerID", container.id.str(), "gracePeriod", grace.count());
+    all.Spawn("stop container", StopOne(container.id, grace, result));
+  }
+  co_await all.Join();
+  if (!result->ok()) co_return *result;
+  for (const auto& sandbox : observed->sandboxes) {
+    auto status = co_await deps_.runtime.StopPodSandbox(sandbox.id);
+    if (!status.ok() && !absl::IsNotFound(status)) co_return status;
+  }
+  co_return absl::OkStatus();
+}
+
+Task<void> PodSyncer::KillContainers(Pass& pass, const std::vector<ContainerToKill>& kill) {
+  for (const auto& container : kill) {
+    pass.acted = true;
+    const ContainerStatus* status = pass.observed->Newest(container.name);
+    absl::Status done;
+    if (status != nullptr && status->id == container.id && status->state == ContainerState::kCreated) {
+      done = co_await deps_.runtime.RemoveContainer(container.id);
+    } else {
+      Event(*pass.pod, false, "Killing", container.reason + ", will be restarted", container.name);
+      Step(*pass.progress, "stopping container " + container.name + ": " + container.reason);
+      done = co_await deps_.runtime.StopContainer(container.id, pass.Grace());
+    }
+    if (!done.ok() && !absl::IsNotFound(done)) {
+      Fail(pass, done, "cannot stop container " + container.name);
+      co_return;
+    }
+  }
+}
+
+Task<void> PodSyncer::RemoveDead(ObservedPodPtr observed) {
+  auto remove = DeadBeyondOne(*observed);
+  for (const auto& id : remove) {
+    auto status = co_await deps_.runtime.RemoveContainer(id);
+    if (!status.ok() && !absl::IsNotFound(status)) {
+      LOG_WARNING("Cannot remove dead container", "podUID", observed->uid, "containerID", id.str(), "err", status);
+    }
+  }
+  auto used = SandboxesInUse(*observed, remove);
+  for (size_t i = 1; i < observed->sandboxes.size(); ++i) {
+    const auto& sandbox = observed->sandboxes[i];
+    if (sandbox.state == SandboxState::kReady || used.contains(sandbox.id)) continue;
+    auto status = co_await deps_.runtime.RemovePodSandbox(sandbox.id);
+    if (!status.ok() && !absl::IsNotFound(status)) {
+      LOG_WARNING("Cannot remove dead sandbox", "podUID", observed->uid, "sandbox", sandbox.id.str(), "err", status);
+    }
+  }
+}
+
+Task<absl::Status> PodSyncer::Kill(std::string uid, api::PodPtr pod, std::chrono::seconds grace,
+                                   std::shared_ptr<Progress> progress) {
+  auto observed = co_await deps_.observer.Refresh(uid);
+  if (!observed.ok()) co_return base::Annotate(observed.status(), "cannot ask the runtime about the pod");
+  bool nothing = !(*observed)->AnyRunning() &&
+                 std::none_of((*observed)->sandboxes.begin(), (*observed)->sandboxes.end(),
+                              [](const Sandbox& s) { return s.state == SandboxState::kReady; });
+  if (nothing) co_return absl::OkStatus();
+  Step(*progress, "stopping its containers (grace period " + std::to_string(grace.count()) + " s)");
+  if (pod) {
+    for (const auto& container : (*observed)->containers) {
+      if (container.state != ContainerState::kRunning) continue;
+      Event(*pod, false, "Killing", "Stopping container " + container.name, container.name);
+    }
+  }
+  auto stopped = co_await StopAll(*observed, grace);
+  if (!stopped.ok()) co_return base::Annotate(stopped, "cannot stop the pod");
+  observed = co_await deps_.observer.Refresh(uid);
+  if (!observed.ok()) co_return base::Annotate(observed.status(), "cannot ask the runtime about the pod");
+  for (const auto& container : (*observed)->containers) {
+    if (container.state == ContainerState::kRunning) {
+      co_return absl::InternalError("CRI violation: container " + container.name + " (" + container.id.str() +
+                                    ") is still running after the pod was stopped");
+    }
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> PodSyncer::Remove(std::string uid, std::string name, std::string namespace_,
+                                     std::shared_ptr<Progress> progress) {
+  Step(*progress, "removing its containers");
+  auto observed = co_await deps_.observer.Refresh(uid);
+  if (!observed.ok()) co_return base::Annotate(observed.status(), "cannot ask the runtime about the pod");
+  for (const auto& container : (*observed)->containers) {
+    auto status = co_await deps_.runtime.RemoveContainer(container.id);
+    if (!status.ok() && !absl::IsNotFound(status)) co_return base::Annotate(status, "cannot remove " + container.name);
+  }
+  for (const auto& sandbox : (*observed)->sandboxes) {
+    auto status = co_await deps_.runtime.RemovePodSandbox(sandbox.id);
+    if (!status.ok() && !absl::IsNotFound(status)) co_return base::Annotate(status, "cannot remove the sandbox");
+  }
+  Step(*progress, "unmounting its volumes");
+  auto volumes = co_await deps_.volumes.Teardown(uid);
+  if (!volumes.ok()) co_return base::Annotate(volumes, "cannot tear down volumes");
+  Step(*progress, "removing its cgroup and files");
+  auto cgroup = co_await deps_.cgroups.RemovePod(uid);
+  if (!cgroup.ok()) co_return base::Annotate(cgroup, "cannot remove the pod cgroup");
+  auto files = co_await deps_.files.RemovePod(uid, name, namespace_);
+  if (!files.ok()) co_return base::Annotate(files, "cannot remove the pod's files");
+  // The observation that nothing is left; what remains is found by the next relist.
+  co_await deps_.observer.Refresh(uid);
+  co_return absl::OkStatus();
+}
+
+void PodSyncer::Forget(const std::string& uid) {
+  retry_backoff_.Reset(uid);
+  crash_backoff_.Collect(deps_.clock.Mono());
+}
+
+}  // namespace kubelet::runtime

@@ -1,0 +1,346 @@
+#include "kubelet/runtime/pod_syncer.h"
+
+#include <algorithm>
+
+#include "kubelet/api/pod.h"
+#include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
+#include "runtime/sync_pass.h"
+
+namespace kubelet::runtime {
+
+using base::Message;
+using base::MonoTime;
+using base::Nanos;
+using base::Task;
+
+namespace {
+
+// Another image is another try: its back-off starts anew.
+std::string BackoffKey(const api::core::Pod& pod, const api::core::Container& container) {
+  return pod.metadata().uid() + "/" + container.name() + "/" + container.image();
+}
+
+// Events about a pod wait while its worker acts, also when the worker is cancelled in between.
+struct Held {
+  Held(PodObserver& o, std::string u) : observer(o), uid(std::move(u)) { observer.Hold(uid, true); }
+  ~Held() { observer.Hold(uid, false); }
+  PodObserver& observer;
+  std::string uid;
+};
+
+}  // namespace
+
+PodSyncer::PodSyncer(Deps deps, Options options)
+    : deps_(std::move(deps)),
+      options_(options),
+      crash_backoff_(options.backoff_initial, options.backoff_max),
+      retry_backoff_(options.retry_initial, options.retry_max),
+      starts_(deps_.executor, deps_.clock, options.start_parallelism) {
+  if (deps_.metrics == nullptr) return;
+  auto& m = *deps_.metrics;
+  started_pods_ = &m.AddCounter("kubelet_started_pods_total", "Cumulative number of pods started");
+  started_pods_errors_ =
+      &m.AddCounter("kubelet_started_pods_errors_total", "Cumulative number of errors when starting pods");
+  started_containers_ = &m.AddCounter("kubelet_started_containers_total", "Cumulative number of containers started",
+                                      {"container_type"});
+  started_containers_errors_ = &m.AddCounter("kubelet_started_containers_errors_total",
+                                             "Cumulative number of errors when starting containers",
+                                             {"code", "container_type"});
+  restarts_ = &m.AddCounter("kubelet_container_restarts_total", "Containers started again after an exit");
+  run_sandbox_seconds_ = &m.AddHistogram("kubelet_run_podsandbox_duration_seconds",
+                                         "Duration in seconds of the run_podsandbox operations.",
+                                         base::DefaultBuckets(), {"runtime_handler"});
+  run_sandbox_errors_ =
+      &m.AddCounter("kubelet_run_podsandbox_errors_total",
+                    "Cumulative number of the run_podsandbox operation errors.", {"runtime_handler"});
+}
+
+void PodSyncer::Step(Progress& progress, std::string text) {
+  if (progress.step == text) return;
+  progress.step = std::move(text);
+  progress.since = deps_.clock.Now();
+}
+
+void PodSyncer::Event(const api::core::Pod& pod, bool warning, std::string reason, std::string message,
+                      std::string container) {
+  if (!deps_.on_event) return;
+  PodEvent event;
+  event.warning = warning;
+  event.reason = std::move(reason);
+  event.message = std::move(message);
+  event.container = std::move(container);
+  deps_.on_event(pod, event);
+}
+
+void PodSyncer::Fail(Pass& pass, absl::Status status, const std::string& what) {
+  Nanos delay = retry_backoff_.Next(pass.pod->metadata().uid(), deps_.clock.Mono());
+  pass.result.status = base::Annotate(status, what);
+  pass.result.retry_at = deps_.clock.Mono() + delay;
+  pass.stop = true;
+  LOG_ERROR("Cannot sync pod; will retry", "pod", api::PodKey(*pass.pod), "podUID", pass.pod->metadata().uid(),
+            "after", base::GoDuration(delay), "err", pass.result.status);
+}
+
+Task<absl::StatusOr<ObservedPodPtr>> PodSyncer::Look(std::string uid) {
+  if (deps_.observer.Known(uid)) {
+    auto known = deps_.observer.Get(uid);
+    if (known) co_return known;
+    auto nothing = std::make_shared<ObservedPod>();
+    nothing->uid = uid;
+    co_return ObservedPodPtr(nothing);
+  }
+  co_return co_await deps_.observer.Refresh(uid);
+}
+
+Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> progress, std::function<bool()> wanted) {
+  Pass pass;
+  pass.pod = pod;
+  pass.progress = progress;
+  pass.wanted = std::move(wanted);
+  const std::string uid = pod->metadata().uid();
+  auto observed = co_await Look(uid);
+  if (!observed.ok()) {
+    Fail(pass, observed.status(), "cannot ask the runtime about the pod");
+    co_return pass.result;
+  }
+  pass.observed = *observed;
+  Held held(deps_.observer, uid);
+  PodActions actions = ComputePodActions(*pod, *pass.observed);
+  if (actions.kill_pod) {
+    Step(*progress, "stopping its old containers: " + actions.reason);
+    auto killed = co_await StopAll(pass.observed, pass.Grace());
+    if (!killed.ok()) Fail(pass, killed, "cannot stop the old containers");
+    pass.acted = true;
+  }
+  if (!pass.Done() && actions.create_sandbox) {
+    co_await StartSandbox(pass, actions);
+    if (!pass.Done()) actions = ComputePodActions(*pod, *pass.observed);
+  }
+  if (!pass.Done() && !actions.kill.empty()) co_await KillContainers(pass, actions.kill);
+  if (!pass.Done() && !actions.start.empty()) co_await StartContainers(pass, actions);
+  if (pass.held) pass.held->Release();
+  if (pass.acted) {
+    auto after = co_await deps_.observer.Refresh(uid);
+    if (after.ok()) {
+      co_await RemoveDead(*after);
+      if (!pass.Done() && !ComputePodActions(*pod, **after).Nothing() && !pass.result.retry_at) {
+        pass.result.retry_at = deps_.clock.Mono();
+      }
+    }
+  }
+  pass.result.terminal = actions.terminal && pass.result.status.ok();
+  if (pass.result.status.ok()) {
+    retry_backoff_.Reset(uid);
+    if (pass.result.terminal) {
+      Step(*progress, "ended: " + actions.reason);
+    } else if (pass.result.waiting.empty()) {
+      Step(*progress, "running");
+    }
+  }
+  co_return pass.result;
+}
+
+// A start that hangs (network plugin, image unpacking) gives its place to others after a while.
+Task<void> PodSyncer::TakeTurn(Pass& pass) {
+  Step(*pass.progress, "waiting for its turn to start");
+  auto permit = co_await starts_.Acquire();
+  pass.held = std::make_shared<base::Semaphore::Permit>(std::move(permit));
+  deps_.clock.After(options_.slow_start, [weak = std::weak_ptr(pass.held)] {
+    if (auto held = weak.lock()) held->Release();
+  });
+}
+
+Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
+  const auto& pod = pass.pod;
+  if (!pod->spec().host_network() && deps_.network_ready && !deps_.network_ready()) {
+    Event(*pod, true, "NetworkNotReady", "network is not ready: container runtime network not ready");
+    pass.result.status = absl::FailedPreconditionError("network is not ready: container runtime network not ready");
+    pass.result.retry_at = deps_.clock.Mono() + std::chrono::seconds(1);
+    Step(*pass.progress, "waiting for the runtime's network");
+    pass.stop = true;
+    co_return;
+  }
+  co_await TakeTurn(pass);
+  if (pass.Done()) co_return;
+  bool ready = co_await Prepare(pass);
+  if (!ready) co_return;
+  auto config = MakeSandboxConfig(*pod, actions.sandbox_attempt, pass.cgroup_parent, deps_.node);
+  if (!config.ok()) {
+    Event(*pod, true, "FailedCreatePodSandBox", Message(config.status()));
+    Fail(pass, config.status(), "sandbox");
+    co_return;
+  }
+  pass.sandbox = *config;
+  if (actions.sandbox_attempt > 0) {
+    Event(*pod, false, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
+  }
+  Step(*pass.progress, "creating its sandbox (attempt " + std::to_string(actions.sandbox_attempt) + ")");
+  MonoTime started = deps_.clock.Mono();
+  if (started_pods_ != nullptr) started_pods_->Only().Add();
+  auto id = co_await deps_.runtime.RunPodSandbox(pass.sandbox);
+  pass.acted = true;
+  if (run_sandbox_seconds_ != nullptr) {
+    run_sandbox_seconds_->With({""}).Observe(std::chrono::duration<double>(deps_.clock.Mono() - started).count());
+  }
+  if (!id.ok()) {
+    if (run_sandbox_errors_ != nullptr) run_sandbox_errors_->With({""}).Add();
+    if (started_pods_errors_ != nullptr) started_pods_errors_->Only().Add();
+    Event(*pod, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + Message(id.status()));
+    Fail(pass, id.status(), "cannot create the sandbox");
+    co_return;
+  }
+  auto observed = co_await deps_.observer.Refresh(pod->metadata().uid());
+  if (!observed.ok()) {
+    Fail(pass, observed.status(), "cannot ask the runtime about the new sandbox");
+    co_return;
+  }
+  pass.observed = *observed;
+}
+
+Task<bool> PodSyncer::Prepare(Pass& pass) {
+  if (pass.prepared) co_return true;
+  Step(*pass.progress, "creating its cgroup");
+  auto cgroup = co_await deps_.cgroups.EnsurePod(pass.pod);
+  if (!cgroup.ok()) {
+    Event(*pass.pod, true, "FailedCreatePodContainer", Message(cgroup.status()));
+    Fail(pass, cgroup.status(), "cannot create the pod cgroup");
+    co_return false;
+  }
+  pass.cgroup_parent = *cgroup;
+  Step(*pass.progress, "creating its directories");
+  auto paths = co_await deps_.files.PreparePod(pass.pod);
+  if (!paths.ok()) {
+    Fail(pass, paths.status(), "cannot create the pod's directories");
+    co_return false;
+  }
+  pass.next_attempt = paths->next_attempt;
+  Step(*pass.progress, "preparing its volumes");
+  auto volumes = co_await deps_.volumes.Prepare(pass.pod);
+  if (!volumes.ok()) {
+    Event(*pass.pod, true, "FailedMount", Message(volumes.status()));
+    Fail(pass, volumes.status(), "cannot prepare volumes");
+    co_return false;
+  }
+  pass.volume_paths = *std::move(volumes);
+  pass.prepared = true;
+  co_return !pass.Done();
+}
+
+Task<void> PodSyncer::StartContainers(Pass& pass, const PodActions& actions) {
+  for (const auto& start : actions.start) {
+    bool go_on = co_await StartOne(pass, start);
+    if (!go_on || pass.Done()) co_return;
+  }
+}
+
+// False ends the pass; a container that has to wait does not.
+Task<bool> PodSyncer::StartOne(Pass& pass, const ContainerToStart& start) {
+  const auto& pod = pass.pod;
+  const std::string& name = start.spec->name();
+  const std::string key = BackoffKey(*pod, *start.spec);
+  MonoTime now = deps_.clock.Mono();
+  if (start.previous_exit != base::WallTime{}) {
+    Nanos ago = std::max(Nanos(0), Nanos(deps_.clock.Now() - start.previous_exit));
+    MonoTime exit = now - ago;
+    if (auto until = crash_backoff_.BlockedUntil(key, exit, now)) {
+      std::string text = "back-off " + base::GoDuration(crash_backoff_.Get(key, now)) +
+                         " restarting failed container=" + name + " pod=" + pod->metadata().name() + "_" +
+                         pod->metadata().namespace_() + "(" + pod->metadata().uid() + ")";
+      pass.Wait(name, WaitingReason::kCrashLoopBackOff, text, *until);
+      Step(*pass.progress, text);
+      Event(*pod, true, "BackOff", "Back-off restarting failed container " + name, name);
+      co_return true;
+    }
+  }
+  if (pass.sandbox.uid.empty()) {
+    bool ready = co_await Prepare(pass);
+    if (!ready) co_return false;
+    uint32_t attempt = pass.observed->sandboxes.front().attempt;
+    auto sandbox = MakeSandboxConfig(*pod, attempt, pass.cgroup_parent, deps_.node);
+    if (!sandbox.ok()) {
+      Fail(pass, sandbox.status(), "sandbox");
+      co_return false;
+    }
+    pass.sandbox = *std::move(sandbox);
+  }
+  Step(*pass.progress, "looking for image " + start.spec->image());
+  Images::Answer image = co_await deps_.images.Ensure(pod, name, start.spec->image(), start.spec->image_pull_policy(),
+                                                      pass.sandbox);
+  if (!image.image) {
+    pass.Wait(name, image.waiting.reason, image.waiting.message, image.retry_at.value_or(MonoTime::max()));
+    Step(*pass.progress, image.pulling ? "pulling image " + start.spec->image() : image.waiting.message);
+    co_return true;
+  }
+  if (pass.Done()) co_return false;
+  co_await CreateAndStart(pass, start, std::move(image));
+  co_return true;
+}
+
+Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, Images::Answer image) {
+  const auto& pod = pass.pod;
+  const std::string& name = start.spec->name();
+  const char* type = start.kind == ContainerKind::kRegular ? "container" : "init_container";
+  auto fail = [&](WaitingReason reason, const absl::Status& status, const char* event) {
+    Nanos delay = retry_backoff_.Next(pod->metadata().uid(), deps_.clock.Mono());
+    pass.Wait(name, reason, Message(status), deps_.clock.Mono() + delay);
+    pass.result.status = base::Annotate(status, "container " + name);
+    Event(*pod, true, event, "Error: " + Message(status), name);
+    if (started_containers_errors_ != nullptr) started_containers_errors_->With({WaitingReasonName(reason), type}).Add();
+    LOG_ERROR("Cannot start container; will retry", "pod", api::PodKey(*pod), "container", name, "reason",
+              WaitingReasonName(reason), "after", base::GoDuration(delay), "err", status);
+  };
+
+  ContainerInputs inputs;
+  inputs.attempt = start.attempt;
+  if (auto it = pass.next_attempt.find(name); it != pass.next_attempt.end() && pass.observed->Newest(name) == nullptr) {
+    inputs.attempt = std::max(inputs.attempt, it->second);
+  }
+  inputs.image_ref = image.ref;
+  inputs.image_uid = image.image->uid;
+  inputs.image_username = image.image->username;
+  inputs.pod_ips = pass.observed->ips;
+  inputs.volume_paths = pass.volume_paths;
+  inputs.oom_score_adj = deps_.cgroups.OomScoreAdj(*pod, *start.spec);
+  auto files = co_await deps_.files.PrepareContainer(pod, name, inputs.pod_ips);
+  if (!files.ok()) {
+    fail(WaitingReason::kCreateContainerConfigError, files.status(), "Failed");
+    co_return;
+  }
+  inputs.etc_hosts_path = files->etc_hosts;
+  inputs.termination_log_path = files->termination_log;
+  auto config = MakeContainerConfig(*pod, *start.spec, inputs, deps_.node);
+  if (!config.ok()) {
+    fail(WaitingReason::kCreateContainerConfigError, config.status(), "Failed");
+    co_return;
+  }
+  Step(*pass.progress, "creating container " + name);
+  if (start.previous_exit != base::WallTime{}) {
+    Nanos ago = std::max(Nanos(0), Nanos(deps_.clock.Now() - start.previous_exit));
+    crash_backoff_.Next(BackoffKey(*pod, *start.spec), deps_.clock.Mono() - ago);
+  }
+  SandboxId sandbox = pass.observed->sandboxes.front().id;
+  pass.acted = true;
+  auto id = co_await deps_.runtime.CreateContainer(sandbox, *config, pass.sandbox);
+  if (!id.ok()) {
+    if (absl::IsNotFound(id.status())) deps_.images.Forget(start.spec->image());
+    fail(WaitingReason::kCreateContainerError, id.status(), "Failed");
+    co_return;
+  }
+  Event(*pod, false, "Created", "Container created", name);
+  if (!pass.wanted()) co_return;
+  Step(*pass.progress, "starting container " + name);
+  auto started = co_await deps_.runtime.StartContainer(*id);
+  if (!started.ok()) {
+    fail(WaitingReason::kRunContainerError, started, "Failed");
+    co_return;
+  }
+  Event(*pod, false, "Started", "Container started", name);
+  if (started_containers_ != nullptr) started_containers_->With({type}).Add();
+  if (restarts_ != nullptr && inputs.attempt > 0) restarts_->Only().Add();
+  LOG_INFO("Started container", "pod", api::PodKey(*pod), "podUID", pod->metadata().uid(), "container", name,
+           "attempt", inputs.attempt, "containerID", id->str());
+  co_await deps_.files.LinkLog(pod, name, id->str(), inputs.attempt);
+}
+
+}  // namespace kubelet::runtime
