@@ -96,7 +96,7 @@ absl::StatusOr<SandboxConfig> MakeSandboxConfig(const Pod& pod, uint32_t attempt
   config.labels[kPodNamespaceLabel] = meta.namespace_();
   config.labels[kPodUidLabel] = meta.uid();
   config.annotations.insert(meta.annotations().begin(), meta.annotations().end());
-  if (api::IsStatic(pod)) config.annotations[kOwnSandboxAnnotation] = meta.uid();
+  if (api::IsStatic(pod)) config.annotations.try_emplace(kOwnSandboxAnnotation, meta.uid());
   config.cgroup_parent = cgroup_parent;
   config.namespaces = PodNamespaces(pod);
   config.privileged = AnyPrivileged(pod);

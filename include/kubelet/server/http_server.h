@@ -1,0 +1,60 @@
+// A small HTTP/1.1 server on the core loop, for the health, read-only and local ports: GET and HEAD only, plain text.
+//
+// Limits: header 64 KiB, no request body, a connection that says nothing is closed after `idle`, at most
+// `max_connections` at a time (more are closed at once). A slow client holds a coroutine and nothing else.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "kubelet/base/async.h"
+
+namespace kubelet::server {
+
+struct Request {
+  std::string method, path;
+  std::map<std::string, std::string> query;  // decoded; the last of a repeated name
+};
+
+struct Response {
+  int code = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
+// Called on the core loop; answers at once from snapshots.
+using Handler = std::function<Response(const Request&)>;
+
+class HttpServer {
+ public:
+  struct Options {
+    std::string address;     // IP to listen on, with `port`
+    uint16_t port = 0;       // 0: any free one, see port()
+    std::string unix_path;   // instead of address and port; made with mode 0600, replaces a stale socket
+    base::Nanos idle = std::chrono::seconds(90);
+    int max_connections = 256;
+  };
+  HttpServer(boost::asio::io_context& io, base::Clock& clock, Options options, Handler handler);
+  ~HttpServer();
+
+  // Listens. Unavailable when the address is taken or not there: try again later.
+  absl::Status Start();
+  void Stop();
+  uint16_t port() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// Splits a request target into path and decoded query.
+Request ParseTarget(const std::string& method, const std::string& target);
+
+// One GET over a unix socket, for the command line; blocking, with a time limit. Unavailable: nobody listens.
+absl::Status UnixGet(const std::string& socket_path, const std::string& target, int* code, std::string* body);
+
+}  // namespace kubelet::server

@@ -1,0 +1,45 @@
+// Directories and files of a pod outside its volumes: logs, /etc/hosts, termination messages.
+// Blocking; call on the BlockingPool. Layout and modes: pkg/kubelet/kubelet_getters.go, facts of 1.36.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace kubelet::volume {
+
+struct PodDirs {
+  std::string root_dir;                                // /var/lib/kubelet
+  std::string pod_logs_dir = "/var/log/pods";
+  std::string legacy_log_dir = "/var/log/containers";
+};
+
+// `<root>/pods/<uid>` with its parts (0750) and the log directory (0755). Returns per container the highest
+// `<n>.log` + 1 found there, for containers that have any.
+absl::StatusOr<std::map<std::string, uint32_t>> MakePodDirectories(const PodDirs& dirs, const std::string& uid,
+                                                                   const std::string& log_dir,
+                                                                   const std::vector<std::string>& containers);
+
+struct ContainerFiles {
+  std::string etc_hosts, termination_log;  // empty when not asked for
+};
+// Writes what one container needs before it is created. The two newest termination files of it are kept.
+absl::StatusOr<ContainerFiles> MakeContainerFiles(const PodDirs& dirs, const std::string& uid,
+                                                  const std::string& log_dir, const std::string& container,
+                                                  const std::optional<std::string>& etc_hosts,
+                                                  bool termination_log);
+
+// `<legacy_log_dir>/<link>` -> log path, replaced when it is there.
+absl::Status LinkContainerLog(const PodDirs& dirs, const std::string& link, const std::string& log_path);
+
+// Log directory, the links into it, and `<root>/pods/<uid>` without crossing a mount point. NotFound is success.
+absl::Status RemovePodFiles(const PodDirs& dirs, const std::string& uid, const std::string& log_dir);
+
+// At most `limit` bytes from the end of a termination file; empty when it is not there.
+std::string ReadTerminationMessage(const std::string& path, size_t limit = 4096);
+
+}  // namespace kubelet::volume

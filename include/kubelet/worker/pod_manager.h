@@ -1,0 +1,47 @@
+// Brings desired and running pods together: which workers there must be, which running pods nobody wants, and
+// which running pods are what a manifest asks for under another kubelet's uid.
+//
+// Nothing is started or stopped before the runtime has been looked at once. A running pod is an orphan only when
+// its own source has spoken; other sources do not matter for it. Core loop only.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "kubelet/podstore/pod_store.h"
+#include "kubelet/runtime/observed.h"
+#include "kubelet/worker/pod_workers.h"
+
+namespace kubelet::worker {
+
+class PodManager {
+ public:
+  struct Deps {
+    podstore::PodStore& store;
+    PodWorkers& workers;
+    std::function<std::vector<runtime::ObservedPodPtr>()> observed;
+    std::function<void(const api::core::Pod&, const runtime::PodEvent&)> on_event;
+  };
+  explicit PodManager(Deps deps) : deps_(std::move(deps)) {}
+
+  void OnSnapshot(const std::string& source, const std::vector<api::PodPtr>& pods, bool complete);
+  // The runtime has been listed for the first time.
+  void OnSynced();
+  void OnObserved(const std::string& uid);
+  void OnWorkerFinished(const std::string& uid);
+
+ private:
+  void Reconcile();
+  void JudgeRunning(const runtime::ObservedPod& pod);
+  api::PodPtr MaybeAdopt(const api::PodPtr& pod);
+
+  Deps deps_;
+  bool synced_ = false;
+};
+
+// Whether a running pod of another uid is what `pod` describes: same full name, a ready sandbox, exactly the
+// containers of the manifest by name and image hash, and not made by this kubelet from another manifest.
+bool IsSameManifest(const api::core::Pod& pod, const runtime::ObservedPod& running);
+
+}  // namespace kubelet::worker
