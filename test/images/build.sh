@@ -23,6 +23,7 @@ busybox_rootfs() {
   done < <("$root/bin/busybox" --list-full)
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n' >"$root/etc/passwd"
   printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
+  printf "hosts: files dns\n" >"$root/etc/nsswitch.conf"
 }
 
 command -v busybox >/dev/null || { echo "build.sh: busybox is missing (Debian package busybox-static)" >&2; exit 1; }

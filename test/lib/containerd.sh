@@ -74,7 +74,7 @@ runtime_config() { # runtime_config TABLE
   netns_mounts_under_state_dir = true
 
   [plugins.'$1'.cni]
-    bin_dir = '${CNI_BIN_DIR:-/usr/lib/cni}'
+    $cni_bin
     conf_dir = '$dir/cni/net.d'
     max_conf_num = 1
 
@@ -91,8 +91,13 @@ C
 }
 
 write_config() {
-  local version
+  local version cni_bin
   version=$("$bin/containerd" --version | grep -oE ' v?[0-9]+\.[0-9]+' | head -1 | tr -dc '0-9.')
+  # 2.1 renamed the key and warns, through every client, about the old one.
+  cni_bin="bin_dir = '${CNI_BIN_DIR:-/usr/lib/cni}'"
+  if [ "$(printf '%s\n' 2.1 "$version" | sort -V | head -1)" = 2.1 ]; then
+    cni_bin="bin_dirs = ['${CNI_BIN_DIR:-/usr/lib/cni}']"
+  fi
   if [ "${version%%.*}" -ge 2 ]; then
     cat <<C
 version = 3
@@ -242,7 +247,7 @@ leftovers() {
     our_shims | sed 's/^/process /'
     if running; then echo "containerd $(pid_of)"; fi
     if [ -n "${bridge:-}" ] && ip link show "$bridge" >/dev/null 2>&1; then echo "bridge $bridge"; fi
-    if [ -n "${pref:-}" ]; then ip rule show pref "$pref"; ip route show blackhole $services metric "$pref" | sed 's/^/route /'; fi
+    if [ -n "${pref:-}" ]; then ip rule show pref "$pref"; ip route show type blackhole | grep -w "metric $pref" | sed 's/^/route /'; fi
   } | { ! grep .; }
 }
 
