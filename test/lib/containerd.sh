@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # containerd.sh: a containerd of one's own, beside and apart from any other on the machine.
 #
-#   containerd.sh start DIR [--root DIR2] [--index N]   write the configuration, start it, wait until it serves CRI
+#   containerd.sh start DIR [--root DIR2] [--index N|auto]   write the configuration, start it, wait until it serves CRI
 #   containerd.sh import DIR IMAGE.tar...               load images (test/images/build.sh makes them)
 #   containerd.sh ctr DIR ARGUMENTS...                  its ctr, in the namespace of Kubernetes
 #   containerd.sh status DIR                            prints the endpoint; exit 1 when it does not run
@@ -163,6 +163,20 @@ fence_down() {
   ip route del blackhole $services metric "$pref" 2>/dev/null || true
 }
 
+# free_index: a number whose bridge and addresses nobody uses; starts at a different place in each process.
+free_index() {
+  local n i
+  for n in {0..149}; do
+    i=$((100 + ($$ + n) % 150))
+    if ! ip link show "kt$i" >/dev/null 2>&1 && ! ip rule show pref $((20000 + 2 * i)) | grep -q . &&
+      ! ip route show root "10.88.$i.0/24" | grep -q .; then
+      echo "$i"
+      return
+    fi
+  done
+  die "no free 10.88.x.0/24"
+}
+
 start() {
   local index=64 bin
   root=$dir/root
@@ -179,6 +193,7 @@ start() {
     return
   fi
   need_root
+  [ "$index" != auto ] || index=$(free_index)
   [ "$index" -ge 1 ] && [ "$index" -le 254 ] || die "--index $index: want 1 to 254"
   install_packages runc containernetworking-plugins iproute2 iptables
   bin=$("$here/containerd_binaries.sh")
@@ -207,12 +222,29 @@ stop_containers() {
   for id in $(ctr containers ls -q); do ctr containers rm "$id" >/dev/null 2>&1 || true; done
 }
 
+# What is left when containerd cannot be asked any more (it crashed, it hangs): runc knows its containers by itself.
+force_containers() {
+  local id
+  [ -d "$dir/runc/k8s.io" ] || return 0
+  for id in $(ls "$dir/runc/k8s.io"); do runc --root "$dir/runc/k8s.io" delete --force "$id" || true; done
+}
+
 # Shims outlive containerd by design; these are ours by the address they report to.
 our_shims() {
   local cmdline
   for cmdline in /proc/[0-9]*/cmdline; do
     { tr '\0' ' ' <"$cmdline"; } 2>/dev/null | grep -F -- containerd-shim | grep -qF -- "-address $dir/containerd.sock" &&
       basename "$(dirname "$cmdline")"
+  done
+  return 0
+}
+
+# A process in a mount namespace of its own that sees our snapshots (as lower layers of its root) runs in our container.
+our_containers() {
+  local each
+  for each in $(grep -lF "$root/" /proc/[0-9]*/mountinfo 2>/dev/null); do
+    each=${each#/proc/} each=${each%/mountinfo}
+    [ "$(readlink "/proc/$each/ns/mnt")" = "$(readlink /proc/self/ns/mnt)" ] || echo "$each"
   done
   return 0
 }
@@ -224,11 +256,10 @@ stop() {
   need_root
   if running; then
     ! serves_cri || stop_containers
-    python3 "$here/cni_release.py" "$bridge" --plugins "${CNI_BIN_DIR:-/usr/lib/cni}"
     end_process "$(pid_of)" 15
-  else
-    python3 "$here/cni_release.py" "$bridge" --plugins "${CNI_BIN_DIR:-/usr/lib/cni}"
   fi
+  force_containers
+  python3 "$here/cni_release.py" "$bridge" --plugins "${CNI_BIN_DIR:-/usr/lib/cni}"
   local each
   for each in $(our_shims); do end_process "$each" 3; done
   our_mounts | while read -r each; do umount -l "$each" || true; done
@@ -245,9 +276,10 @@ leftovers() {
   {
     our_mounts | sed 's/^/mount /'
     our_shims | sed 's/^/process /'
+    our_containers | sed 's/^/container process /'
     if running; then echo "containerd $(pid_of)"; fi
     if [ -n "${bridge:-}" ] && ip link show "$bridge" >/dev/null 2>&1; then echo "bridge $bridge"; fi
-    if [ -n "${pref:-}" ]; then ip rule show pref "$pref"; ip route show type blackhole | grep -w "metric $pref" | sed 's/^/route /'; fi
+    if [ -n "${pref:-}" ]; then ip rule | grep -F "iif $bridge " | sed 's/^/rule /' || true; ip route show type blackhole | grep -w "metric $pref" | sed 's/^/route /' || true; fi
   } | { ! grep .; }
 }
 

@@ -75,7 +75,7 @@ def run_tree(files):
 
 def machine_cases():
     """What this machine's own names are, worked out from made-up settings."""
-    yield "checkout", set(rooms.machine_paths(pathlib.Path("/home/me/kubelet"))), {"/home/me", "/home/me/kubelet"}
+    yield "checkout", set(rooms.machine_paths(pathlib.Path("/attic/floor/main"))), {"/attic", "/attic/floor", "/attic/floor/main"}
     yield "proxy", rooms.machine_hosts({"https_proxy": "http://u:p@cache.lan:3128", "NO_PROXY": "http://a.b"}, "/none"), {"cache.lan"}
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder, "sources.list").write_text("# deb http://old.lan/x y z\ndeb http://m.lan/debian bookworm main\n")
