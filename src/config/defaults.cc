@@ -152,9 +152,9 @@ void SetDefaults(KubeletConfiguration& config, const std::map<std::string, bool>
   }
 }
 
-KubeletConfiguration LegacyDefaults() {
+KubeletConfiguration LegacyDefaults(const std::map<std::string, bool>& gates) {
   KubeletConfiguration config;
-  SetDefaults(config);
+  SetDefaults(config, gates);
   config.mutable_authentication()->mutable_anonymous()->set_enabled(true);
   config.mutable_authentication()->mutable_webhook()->set_enabled(false);
   config.mutable_authorization()->set_mode("AlwaysAllow");

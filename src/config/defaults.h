@@ -14,7 +14,7 @@ void SetDefaults(v1beta1::KubeletConfiguration& config, const std::map<std::stri
 
 // What a kubelet without --config and --config-dir starts from: the defaults, with the open authentication,
 // authorisation and read-only port of the time before configuration files.
-v1beta1::KubeletConfiguration LegacyDefaults();
+v1beta1::KubeletConfiguration LegacyDefaults(const std::map<std::string, bool>& gates = {});
 
 // Hard eviction thresholds of Linux. They are no default of the field: only a --config file brings them.
 const std::map<std::string, std::string>& DefaultEvictionHard();

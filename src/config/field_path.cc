@@ -7,6 +7,7 @@
 
 #include "config/text.h"
 #include "kubelet/api/options.pb.h"
+#include "kubelet/api/time.h"
 #include "kubelet/base/status.h"
 
 namespace kubelet::config {
@@ -197,7 +198,7 @@ absl::Status SetScalar(MutableFieldRef ref, const std::string& text) {
   if (!IsDuration(*ref.field)) {
     return absl::InternalError(ref.field->json_name() + ": has no scalar text form");
   }
-  ASSIGN_OR_RETURN(base::Nanos value, ParseDuration(text));
+  ASSIGN_OR_RETURN(base::Nanos value, api::ParseGoDuration(text));
   Message* holder = reflection->MutableMessage(ref.message, ref.field);
   holder->GetReflection()->SetInt64(holder, OnlyField(*ref.field), value.count());
   return absl::OkStatus();

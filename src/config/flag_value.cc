@@ -4,6 +4,7 @@
 #include "config/text.h"
 #include "config/version.h"
 #include "kubelet/api/quantity.h"
+#include "kubelet/api/time.h"
 #include "kubelet/base/status.h"
 
 namespace kubelet::config {
@@ -68,7 +69,7 @@ absl::Status CheckScalar(FlagType type, const std::string& value) {
     case FlagType::kInt32:
       return ParseInt(value, 32).status();
     case FlagType::kDuration:
-      return ParseDuration(value).status();
+      return api::ParseGoDuration(value).status();
     default:
       return absl::OkStatus();
   }
@@ -102,7 +103,7 @@ absl::Status FlagWriter::WriteMember(const FlagSpec& spec, const std::string& va
   } else if (auto* number = std::get_if<int32_t Flags::*>(&spec.target)) {
     flags_.*(*number) = static_cast<int32_t>(*ParseInt(value, 32));
   } else if (auto* duration = std::get_if<base::Nanos Flags::*>(&spec.target)) {
-    flags_.*(*duration) = *ParseDuration(value);
+    flags_.*(*duration) = *api::ParseGoDuration(value);
   } else if (auto* labels = std::get_if<std::map<std::string, std::string> Flags::*>(&spec.target)) {
     PutLabels(value, flags_.*(*labels));
   }

@@ -1,6 +1,5 @@
 #include "config/text.h"
 
-#include <array>
 #include <cctype>
 #include <cmath>
 #include <cstdio>
@@ -41,60 +40,7 @@ BasePrefix DetectBase(const std::string& digits) {
   }
 }
 
-struct DurationUnit {
-  const char* name;
-  int64_t nanos;
-};
-constexpr std::array<DurationUnit, 8> kDurationUnits = {{{"ns", 1},
-                                                         {"us", 1'000},
-                                                         {"\xC2\xB5s", 1'000},
-                                                         {"\xCE\xBCs", 1'000},
-                                                         {"ms", 1'000'000},
-                                                         {"s", 1'000'000'000},
-                                                         {"m", 60'000'000'000},
-                                                         {"h", 3'600'000'000'000}}};
-
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-const DurationUnit* FindUnit(const std::string& name) {
-  for (const DurationUnit& unit : kDurationUnits) {
-    if (name == unit.name) return &unit;
-  }
-  return nullptr;
-}
-
-// One `12.5ms` out of `text` from `pos`; false when it is not in the grammar or too large.
-bool ReadDurationPart(const std::string& text, size_t& pos, __int128& total) {
-  size_t begin = pos;
-  __int128 whole = 0;
-  __int128 fraction = 0;
-  __int128 scale = 1;
-  constexpr __int128 kTooLarge = static_cast<__int128>(1) << 64;
-  while (pos < text.size() && IsDigit(text[pos])) {
-    whole = whole * 10 + (text[pos++] - '0');
-    if (whole > kTooLarge) return false;
-  }
-  bool digits = pos > begin;
-  if (pos < text.size() && text[pos] == '.') {
-    ++pos;
-    while (pos < text.size() && IsDigit(text[pos])) {
-      digits = true;
-      // Digits beyond what a nanosecond can hold do not count.
-      if (scale < static_cast<__int128>(1'000'000'000'000'000'000)) {
-        fraction = fraction * 10 + (text[pos] - '0');
-        scale *= 10;
-      }
-      ++pos;
-    }
-  }
-  if (!digits) return false;
-  size_t unit_begin = pos;
-  while (pos < text.size() && text[pos] != '.' && !IsDigit(text[pos])) ++pos;
-  const DurationUnit* unit = FindUnit(text.substr(unit_begin, pos - unit_begin));
-  if (unit == nullptr) return false;
-  total += whole * unit->nanos + fraction * unit->nanos / scale;
-  return total <= kTooLarge;
-}
 
 bool IsAlphanumeric(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
 
@@ -226,21 +172,6 @@ absl::StatusOr<uint32_t> ParseLevel(const std::string& text) {
   }
   if (value > std::numeric_limits<int32_t>::max()) return NumberError("ParseUint", text, "value out of range");
   return static_cast<uint32_t>(value);
-}
-
-absl::StatusOr<base::Nanos> ParseDuration(const std::string& text) {
-  auto error = [&text] { return Invalid("time: invalid duration " + Quote(text)); };
-  size_t pos = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
-  bool negative = pos == 1 && text[0] == '-';
-  if (pos == text.size()) return error();
-  if (text.substr(pos) == "0") return base::Nanos(0);
-  __int128 total = 0;
-  while (pos < text.size()) {
-    if (!ReadDurationPart(text, pos, total)) return error();
-  }
-  __int128 limit = static_cast<__int128>(std::numeric_limits<int64_t>::max()) + (negative ? 1 : 0);
-  if (total > limit) return error();
-  return base::Nanos(static_cast<int64_t>(negative ? -total : total));
 }
 
 absl::StatusOr<double> ParsePercent(const std::string& text) {

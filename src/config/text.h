@@ -1,5 +1,5 @@
 // Reading the small grammars that flags and configuration fields are written in. Pure functions.
-// The error texts of numbers and durations are those of Go's strconv and time, which users know from kubelet.
+// The error texts of numbers are those of Go's strconv, which users know from kubelet.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "kubelet/base/time.h"
 
 namespace kubelet::config {
 
@@ -25,8 +24,6 @@ absl::StatusOr<bool> ParseBool(const std::string& text);
 absl::StatusOr<int64_t> ParseInt(const std::string& text, int bits);
 // Decimal, 0 to 2^31-1.
 absl::StatusOr<uint32_t> ParseLevel(const std::string& text);
-// 1h30m, 1.5s, -100ms, 0.
-absl::StatusOr<base::Nanos> ParseDuration(const std::string& text);
 // The value before a closing %, such as 10 or 7.5. InvalidArgument without the sign or when it is no number.
 absl::StatusOr<double> ParsePercent(const std::string& text);
 // The first record of RFC 4180 text, as encoding/csv reads it.
