@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 
 #include "config/text.h"
@@ -76,7 +77,10 @@ absl::StatusOr<std::string> FileReader::Read(const std::string& path) const {
 
 absl::StatusOr<std::vector<std::string>> FileReader::Walk(const std::string& dir) const {
   std::string name = root_ + Absolute(dir);
-  std::unique_ptr<DIR, decltype(&closedir)> stream(opendir(name.c_str()), &closedir);
+  struct CloseDir {
+    void operator()(DIR* stream) const { closedir(stream); }
+  };
+  std::unique_ptr<DIR, CloseDir> stream(opendir(name.c_str()));
   if (!stream) return base::ErrnoStatus(errno, "open directory " + dir);
   std::vector<std::string> entries;
   errno = 0;
