@@ -1,0 +1,253 @@
+#include "api/yaml_parse.h"
+
+#include <yaml-cpp/depthguard.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <sstream>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "api/yaml_gap.h"
+#include "api/yaml_scalar.h"
+#include "api/yaml_text.h"
+#include "kubelet/base/status.h"
+
+namespace kubelet::api {
+namespace {
+
+using YAML::Mark;
+
+// Leaves yaml-cpp at the first error; never leaves this file.
+struct Stop {
+  absl::Status status;
+};
+
+bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n'; }
+bool IsWordCharacter(char c) { return isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'; }
+bool IsOneOf(char c, std::string_view set) { return set.find(c) != std::string_view::npos; }
+
+class Handler : public YAML::EventHandler {
+ public:
+  Handler(const std::string& text, YamlDocument& document) : text_(text), gaps_(text), document_(document) {}
+
+  void OnDocumentStart(const Mark& mark) override {
+    if (std::exchange(started_, true)) Fail(mark, "did not find expected <document start>");
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const Mark& mark, YAML::anchor_t) override {
+    if (MissesColon(mark)) Fail(mark, "could not find expected ':'");
+    YamlProperties properties = Properties(mark, "?");
+    if (size_t length = NullWord(); length > 0) {
+      Check(gaps_.SkipTo(content_));
+      gaps_.Jump(content_ + length);
+    }
+    AddScalar(mark, properties, true, "");
+  }
+
+  void OnAlias(const Mark& mark, YAML::anchor_t) override {
+    std::string name = Name(mark, mark.pos);
+    Check(gaps_.SkipTo(mark.pos));
+    gaps_.Jump(mark.pos + name.size() + 1);
+    document_.Alias(mark.line + 1, name);
+    Check(document_.status());
+    CountNode(mark);
+  }
+
+  void OnScalar(const Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
+    YamlProperties properties = Properties(mark, tag);
+    // An empty plain scalar with a tag has no text of its own.
+    if (tag != "!" && value.empty() && !IsOneOf(At(content_), "\"'|>")) return AddScalar(mark, properties, true, "");
+    Check(gaps_.SkipTo(content_));
+    absl::StatusOr<ScalarText> scalar = Read(value);
+    if (!scalar.ok()) Fail(mark, base::Message(scalar.status()));
+    gaps_.Jump(scalar->end);
+    AddScalar(mark, properties, tag == "?", scalar->value);
+  }
+
+  void OnSequenceStart(const Mark& mark, const std::string& tag, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    CountNode(mark);
+    open_.push_back({});
+    document_.StartSequence(Properties(mark, tag));
+    Check(document_.status());
+  }
+  void OnSequenceEnd() override { End(); }
+
+  void OnMapStart(const Mark& mark, const std::string& tag, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    CountNode(mark);
+    open_.push_back({.mapping = true});
+    document_.StartMapping(Properties(mark, tag));
+    Check(document_.status());
+  }
+  void OnMapEnd() override { End(); }
+
+  absl::Status Finish() { return gaps_.Finish(); }
+
+ private:
+  struct Open {
+    bool mapping = false;
+    size_t children = 0;
+    int key = 0;  // where the last key began
+  };
+
+  [[noreturn]] void Fail(const Mark& mark, const std::string& message) {
+    throw Stop{YamlError(mark.line + 1, message)};
+  }
+
+  void Check(const absl::Status& status) {
+    if (!status.ok()) throw Stop{status};
+  }
+
+  char At(size_t pos) const { return pos < text_.size() ? text_[pos] : '\0'; }
+
+  void AddScalar(const Mark& mark, const YamlProperties& properties, bool plain, const std::string& text) {
+    document_.Scalar(properties, plain, text);
+    Check(document_.status());
+    CountNode(mark);
+  }
+
+  void CountNode(const Mark& mark) {
+    if (open_.empty()) return;
+    Open& open = open_.back();
+    if (open.mapping && open.children % 2 == 0) open.key = mark.pos;
+    ++open.children;
+  }
+
+  void End() {
+    open_.pop_back();
+    document_.End();
+    Check(document_.status());
+  }
+
+  bool ExpectsValue() const { return !open_.empty() && (!open_.back().mapping || open_.back().children % 2 == 1); }
+
+  // At the end of the text yaml-cpp takes a word in a block mapping for a key without a value, as a manifest cut off
+  // within a key has it; the null it makes up then stands where the key does.
+  bool MissesColon(const Mark& mark) const {
+    return ExpectsValue() && open_.back().mapping && !gaps_.InFlow() && open_.back().key == mark.pos &&
+           open_.back().children > 0;
+  }
+
+  // Length of the word for null at content_, 0 when the null is an empty node. A null key is an error in any case.
+  size_t NullWord() const {
+    for (std::string_view word : {"~", "null", "Null", "NULL"}) {
+      if (text_.compare(content_, word.size(), word) != 0) continue;
+      size_t end = content_ + word.size();
+      if (!IsSpace(At(end)) && end < text_.size() && !IsOneOf(At(end), ",]}")) return 0;
+      size_t next = text_.find_first_not_of(" \t", end);
+      bool next_key = next != std::string::npos && text_[next] == ':';
+      return next_key ? 0 : word.size();
+    }
+    return 0;
+  }
+
+  // The name behind & or *; yaml-cpp takes nearly any character there.
+  std::string Name(const Mark& mark, size_t pos) {
+    size_t end = pos + 1;
+    while (IsWordCharacter(At(end))) ++end;
+    if (end == pos + 1 || (end < text_.size() && !IsSpace(text_[end]) && !IsOneOf(text_[end], ",]}"))) {
+      Fail(mark, "did not find expected alphabetic or numeric character");
+    }
+    return text_.substr(pos + 1, end - pos - 1);
+  }
+
+  // `!local`, `!!core`, `!handle!name` or `!<uri>`. The lone `!` is refused: nobody writes it, and yaml-cpp does not
+  // tell it from a quoted scalar's.
+  size_t SkipTag(const Mark& mark, size_t pos) {
+    size_t end = pos;
+    while (end < text_.size() && !IsSpace(text_[end])) ++end;
+    std::string_view word = std::string_view(text_).substr(pos + 1, end - pos - 1);
+    bool verbatim = word.size() > 2 && word.front() == '<' && word.back() == '>';
+    if (verbatim) word = word.substr(1, word.size() - 2);
+    bool good = !word.empty() && word.back() != '!';
+    for (char c : word) good = good && (IsWordCharacter(c) || IsOneOf(c, verbatim ? "!./:," : "!./:"));
+    if (!good) Fail(mark, "did not find expected tag");
+    return end;
+  }
+
+  // Reads the properties in front of a node out of the text, since the events lack the names of anchors. Leaves
+  // content_ at what follows them.
+  YamlProperties Properties(const Mark& mark, const std::string& tag) {
+    YamlProperties properties;
+    properties.line = mark.line + 1;
+    content_ = mark.pos;
+    for (;; SkipSpace()) {
+      if (At(content_) == '&' && properties.anchor.empty()) {
+        properties.anchor = Name(mark, content_);
+        content_ += properties.anchor.size() + 1;
+      } else if (At(content_) == '!') {
+        content_ = SkipTag(mark, content_);
+      } else {
+        break;
+      }
+    }
+    if (tag == "?" || tag == "!") return properties;
+    // An unknown handle stays as it is written.
+    if (tag[0] == '!' && tag.find('!', 1) != std::string::npos) Fail(mark, "found undefined tag handle");
+    properties.tag = tag;
+    return properties;
+  }
+
+  void SkipSpace() {
+    while (content_ < text_.size()) {
+      if (IsSpace(text_[content_])) {
+        ++content_;
+      } else if (text_[content_] == '#') {
+        content_ = std::min(text_.find('\n', content_), text_.size());
+      } else {
+        return;
+      }
+    }
+  }
+
+  absl::StatusOr<ScalarText> Read(const std::string& value) {
+    char first = At(content_);
+    if (first == '"' || first == '\'') return ReadQuotedScalar(text_, content_);
+    if (first == '|' || first == '>') return ReadBlockScalar(text_, content_, value);
+    absl::StatusOr<ScalarText> scalar = ReadPlainScalar(text_, content_, value);
+    if (scalar.ok() && gaps_.InFlow()) RETURN_IF_ERROR(CheckFlowColons(*scalar));
+    return scalar;
+  }
+
+  // go-yaml, yaml-cpp and libyaml each read these in another way.
+  absl::Status CheckFlowColons(const ScalarText& scalar) const {
+    bool ambiguous = scalar.value[0] == ':' || scalar.value.find(" :") != std::string::npos ||
+                     scalar.value.find("\t:") != std::string::npos || scalar.value.find("\n:") != std::string::npos;
+    if (At(scalar.end) == ':' && IsOneOf(At(scalar.end + 1), ",[]{}")) ambiguous = true;
+    return ambiguous ? absl::InvalidArgumentError("found unexpected ':'") : absl::OkStatus();
+  }
+
+  const std::string& text_;
+  YamlGapScanner gaps_;
+  YamlDocument& document_;
+  std::vector<Open> open_;
+  size_t content_ = 0;
+  bool started_ = false;
+};
+
+}  // namespace
+
+absl::Status ParseYaml(const std::string& text, YamlDocument& document) {
+  try {
+    std::istringstream in(text);
+    YAML::Parser parser(in);
+    Handler handler(text, document);
+    // The second call finds what stands behind the first document's node.
+    if (parser.HandleNextDocument(handler)) parser.HandleNextDocument(handler);
+    return handler.Finish();
+  } catch (const Stop& stop) {
+    return stop.status;
+  } catch (const YAML::DeepRecursion& error) {
+    return YamlError(error.mark.line + 1, "nesting is too deep");
+  } catch (const YAML::Exception& error) {
+    return YamlError(error.mark.line + 1, error.msg);
+  } catch (const std::exception& error) {
+    return YamlError(0, error.what());
+  }
+}
+
+}  // namespace kubelet::api

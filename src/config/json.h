@@ -1,0 +1,32 @@
+// JSON values as trees, for what the codec does not do: merge patch and looking whether a key is there.
+// Numbers keep their text, objects the order of their keys. Depth is bounded.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace kubelet::config {
+
+struct JsonValue {
+  enum class Kind { kNull, kLiteral, kString, kArray, kObject };
+  Kind kind = Kind::kNull;
+  std::string text;  // literals (true, 12.5) as they stood; strings still escaped, without the quotes
+  std::vector<JsonValue> items;
+  std::vector<std::pair<std::string, JsonValue>> members;  // keys still escaped
+
+  bool IsNull() const { return kind == Kind::kNull; }
+  // The last member of that name, or nullptr.
+  const JsonValue* Find(const std::string& key) const;
+};
+
+// InvalidArgument with the offset for what is no JSON, or is nested deeper than 500.
+absl::StatusOr<JsonValue> ParseJson(const std::string& json);
+std::string WriteJson(const JsonValue& value);
+
+// RFC 7386: null removes, objects merge, everything else replaces.
+JsonValue MergePatch(JsonValue target, const JsonValue& patch);
+
+}  // namespace kubelet::config

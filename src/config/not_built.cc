@@ -1,0 +1,184 @@
+// What is accepted and checked, and not acted on yet.
+#include <algorithm>
+
+#include "config/defaults.h"
+#include "config/field_path.h"
+#include "config/flag_table.h"
+#include "config/not_built.h"
+#include "kubelet/config/config.h"
+
+namespace kubelet::config {
+namespace {
+
+v1beta1::KubeletConfiguration DefaultsFor(const LoadedConfig& loaded) {
+  const auto& given = loaded.kubelet.feature_gates();
+  std::map<std::string, bool> gates(given.begin(), given.end());
+  bool legacy = loaded.flags.config.empty() && loaded.flags.config_dir.empty();
+  if (legacy) return LegacyDefaults(gates);
+  v1beta1::KubeletConfiguration config;
+  SetDefaults(config, gates);
+  if (!loaded.flags.config.empty()) InjectEvictionHard(config, false);
+  return config;
+}
+
+bool MemberDiffers(const FlagSpec& spec, const Flags& flags) {
+  const Flags defaults;
+  return std::visit(
+      [&](auto target) {
+        if constexpr (std::is_member_object_pointer_v<decltype(target)>) {
+          return flags.*target != defaults.*target;
+        } else {
+          return false;
+        }
+      },
+      spec.target);
+}
+
+}  // namespace
+
+const std::vector<NotBuiltField>& NotBuiltFields() {
+  static const auto* fields = new std::vector<NotBuiltField>{
+      // HTTPS server, authentication, certificates
+      {"port"},
+      {"tlsCertFile"},
+      {"tlsPrivateKeyFile"},
+      {"tlsCipherSuites"},
+      {"tlsCurvePreferences"},
+      {"tlsMinVersion"},
+      {"rotateCertificates"},
+      {"serverTLSBootstrap"},
+      {"authentication.x509.clientCAFile"},
+      {"authentication.webhook.enabled", "false"},
+      {"authentication.webhook.cacheTTL"},
+      {"authentication.anonymous.enabled"},
+      {"authorization.mode"},
+      {"authorization.webhook.cacheAuthorizedTTL"},
+      {"authorization.webhook.cacheUnauthorizedTTL"},
+      {"enableServer", "false"},
+      {"enableDebuggingHandlers", "false"},
+      {"enableContentionProfiling"},
+      {"enableSystemLogHandler", "false"},
+      {"enableSystemLogQuery"},
+      {"enableProfilingHandler", "false"},
+      {"enableDebugFlagsHandler", "false"},
+      {"showHiddenMetricsForVersion"},
+      {"streamingConnectionIdleTimeout"},
+      // API server
+      {"contentType"},
+      {"kubeAPIQPS"},
+      {"kubeAPIBurst"},
+      {"eventRecordQPS"},
+      {"eventBurst"},
+      {"nodeStatusUpdateFrequency"},
+      {"nodeStatusReportFrequency"},
+      {"nodeStatusMaxImages"},
+      {"nodeLeaseDurationSeconds"},
+      {"registerNode", "false"},
+      {"registerWithTaints"},
+      {"providerID"},
+      {"podCIDR"},
+      {"configMapAndSecretChangeDetectionStrategy"},
+      {"enableControllerAttachDetach"},
+      // images, containers, logs
+      {"imagePullCredentialsVerificationPolicy"},
+      {"preloadedImagesVerificationAllowlist"},
+      {"imageMinimumGCAge"},
+      {"imageMaximumGCAge"},
+      {"imageGCHighThresholdPercent", "100"},
+      {"imageGCLowThresholdPercent"},
+      {"containerLogMaxSize", "-1"},
+      {"containerLogMaxFiles"},
+      {"containerLogMaxWorkers"},
+      {"containerLogMonitorInterval"},
+      // volumes and statistics
+      {"volumePluginDir"},
+      {"volumeStatsAggPeriod"},
+      {"localStorageCapacityIsolation", "false"},
+      // resources
+      {"kubeletCgroups"},
+      {"systemCgroups"},
+      {"cpuManagerPolicy"},
+      {"cpuManagerPolicyOptions"},
+      {"cpuManagerReconcilePeriod"},
+      {"memoryManagerPolicy"},
+      {"reservedMemory"},
+      {"topologyManagerPolicy"},
+      {"topologyManagerScope"},
+      {"topologyManagerPolicyOptions"},
+      {"qosReserved"},
+      {"systemReserved"},
+      {"kubeReserved"},
+      {"reservedSystemCPUs"},
+      {"systemReservedCgroup"},
+      {"kubeReservedCgroup"},
+      {"enforceNodeAllocatable"},
+      {"podsPerCore"},
+      {"maxOpenFiles"},
+      {"protectKernelDefaults"},
+      {"memorySwap.swapBehavior", "NoSwap"},
+      {"memoryThrottlingFactor"},
+      {"memoryReservationPolicy"},
+      {"userNamespaces.idsPerPod"},
+      {"makeIPTablesUtilChains", "false"},
+      // eviction
+      {"evictionHard"},
+      {"evictionSoft"},
+      {"evictionSoftGracePeriod"},
+      {"evictionPressureTransitionPeriod"},
+      {"evictionMaxPodGracePeriod"},
+      {"evictionMinimumReclaim"},
+      {"kernelMemcgNotification"},
+      // shutdown, tracing, logging
+      {"shutdownGracePeriod"},
+      {"shutdownGracePeriodCriticalPods"},
+      {"shutdownGracePeriodByPodPriority"},
+      {"tracing.endpoint"},
+      {"tracing.samplingRatePerMillion"},
+      {"logging.options.text.splitStream"},
+      {"logging.options.text.infoBufferSize"},
+      {"logging.options.json.splitStream"},
+      {"logging.options.json.infoBufferSize"},
+  };
+  return *fields;
+}
+
+const std::vector<std::string>& NotBuiltFlags() {
+  static const auto* flags = new std::vector<std::string>{
+      "kubeconfig",
+      "bootstrap-kubeconfig",
+      "cert-dir",
+      "cloud-provider",
+      "node-labels",
+      "lock-file",
+      "exit-on-lock-contention",
+      "runtime-cgroups",
+      "image-credential-provider-config",
+      "image-credential-provider-bin-dir",
+      "minimum-container-ttl-duration",
+      "maximum-dead-containers-per-container",
+      "maximum-dead-containers",
+      "experimental-mounter-path",
+      "experimental-allocatable-ignore-eviction",
+      "housekeeping-interval",
+      "max-housekeeping-interval",
+  };
+  return *flags;
+}
+
+std::vector<std::string> NotBuiltYet(const LoadedConfig& loaded) {
+  std::vector<std::string> names;
+  for (const std::string& name : NotBuiltFlags()) {
+    if (MemberDiffers(*FindFlag(name), loaded.flags)) names.push_back("--" + name);
+  }
+  v1beta1::KubeletConfiguration defaults = DefaultsFor(loaded);
+  for (const NotBuiltField& field : NotBuiltFields()) {
+    if (SameValue(loaded.kubelet, defaults, field.path)) continue;
+    bool off = field.off_value != nullptr && FieldText(FindField(loaded.kubelet, field.path)) == field.off_value;
+    if (off) continue;
+    const FlagSpec* flag = FlagOfField(field.path);
+    names.push_back(std::string(field.path) + (flag == nullptr ? "" : std::string(" (--") + flag->name + ")"));
+  }
+  return names;
+}
+
+}  // namespace kubelet::config
