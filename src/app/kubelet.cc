@@ -1,0 +1,288 @@
+#include "app/kubelet.h"
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <iostream>
+
+#include "kubelet/api/pod.h"
+#include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
+
+namespace kubelet::app {
+
+using base::Message;
+using base::Task;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+base::Nanos ToNanos(const api::meta::Duration& d) { return base::Nanos(d.duration()); }
+
+std::string StaticPodSources(const config::LoadedConfig& config) {
+  std::string out = config.kubelet.static_pod_path();
+  if (!config.kubelet.static_pod_url().empty()) out += (out.empty() ? "" : ", ") + config.kubelet.static_pod_url();
+  return out.empty() ? "none" : out;
+}
+
+}  // namespace
+
+Kubelet::Kubelet(config::LoadedConfig config)
+    : config_(std::move(config)),
+      pool_(io_.get_executor(), clock_, {}),
+      signal_set_(io_),
+      scope_(io_.get_executor()) {}
+
+Kubelet::~Kubelet() = default;
+
+int Kubelet::Run() {
+  base::SetLogOptions(config::LoggingOptions(config_.kubelet));
+  LOG_INFO("Starting kubelet", "version", config::OwnVersion(), "staticPods", StaticPodSources(config_));
+  for (const auto& warning : config_.warnings) LOG_WARNING("Configuration", "warning", warning);
+  if (!config_.unsupported.empty()) {
+    std::string list;
+    for (const auto& name : config_.unsupported) list += (list.empty() ? "" : ", ") + name;
+    LOG_WARNING("These options are accepted, but what they ask for is not built yet", "options", list);
+  }
+  LOG_V(2, "Effective configuration", "config", config::DumpEffective(config_));
+  auto usable = InspectMachine(config_, node_);
+  if (usable.ok()) usable = MakeRuntime();
+  if (!usable.ok()) {
+    LOG_ERROR("Cannot run on this machine with this configuration", "err", usable);
+    std::cerr << "error: " << Message(usable) << "\n";
+    return 1;
+  }
+  AddProcessMetrics(metrics_, node_.name);
+  MakePods();
+  MakeSources();
+  StartServers();
+  signal_set_.add(SIGTERM);
+  signal_set_.add(SIGINT);
+  OnSignal();
+  scope_.Spawn("runtime watch", WatchRuntime());
+  pleg_->Start();
+  for (auto& source : sources_) source->Start();
+  NotifyServiceManager("READY=1");
+  io_.run();
+  LOG_INFO("Kubelet ends; its pods run on");
+  // Coroutines in flight are not unwound: nothing of theirs outlives the process but what the runtime holds.
+  std::cout.flush();
+  _exit(0);
+}
+
+void Kubelet::OnSignal() {
+  signal_set_.async_wait([this](boost::system::error_code ec, int number) {
+    if (ec) return;
+    if (++signals_ > 1) _exit(1);
+    LOG_INFO("Received signal; ending", "signal", number);
+    NotifyServiceManager("STOPPING=1");
+    for (auto& server : servers_) server->Stop();
+    OnSignal();
+    io_.stop();
+  });
+}
+
+absl::Status Kubelet::MakeRuntime() {
+  auto& operations = metrics_.AddCounter("kubelet_runtime_operations_total",
+                                         "Cumulative number of runtime operations by operation type.",
+                                         {"operation_type"});
+  auto& errors = metrics_.AddCounter("kubelet_runtime_operations_errors_total",
+                                     "Cumulative number of runtime operation errors by operation type.",
+                                     {"operation_type"});
+  auto& took_seconds = metrics_.AddHistogram(
+      "kubelet_runtime_operations_duration_seconds",
+      "Duration in seconds of runtime operations. Broken down by operation type.",
+      base::ExponentialBuckets(.005, 2.5, 14), {"operation_type"});
+  cri::Options options;
+  options.endpoint = config_.kubelet.container_runtime_endpoint();
+  options.image_endpoint = config_.kubelet.image_service_endpoint();
+  options.request_timeout = ToNanos(config_.kubelet.runtime_request_timeout());
+  options.observer = [&](const std::string& operation, base::Nanos took, const absl::Status& status) {
+    operations.With({operation}).Add();
+    took_seconds.With({operation}).Observe(std::chrono::duration<double>(took).count());
+    if (!status.ok()) errors.With({operation}).Add();
+  };
+  auto connection = cri::CriConnection::Create(io_.get_executor(), clock_, std::move(options));
+  if (!connection.ok()) return base::Annotate(connection.status(), "containerRuntimeEndpoint");
+  connection_ = *std::move(connection);
+  runtime_ = std::make_unique<cri::GrpcContainerRuntime>(*connection_);
+  images_ = std::make_unique<cri::GrpcImageService>(*connection_);
+  return absl::OkStatus();
+}
+
+void Kubelet::MakePods() {
+  const auto& kc = config_.kubelet;
+  auto executor = io_.get_executor();
+  pleg_ = std::make_unique<pleg::Pleg>(
+      pleg::Pleg::Deps{executor, clock_, *runtime_, [this](const std::string& uid) {
+                         manager_->OnObserved(uid);
+                         OnPodChange(uid);
+                       },
+                       [this] {
+                         manager_->OnSynced();
+                         TrimSoon();
+                       },
+                       &metrics_},
+      pleg::Pleg::Options{});
+
+  image::ImageManager::Options image_options;
+  image_options.parallel_pulls = kc.serialize_image_pulls() ? 1 : kc.max_parallel_image_pulls();
+  image_options.pull_qps = kc.registry_pull_qps();
+  image_options.pull_burst = kc.registry_burst();
+  image_manager_ = std::make_unique<image::ImageManager>(
+      image::ImageManager::Deps{executor, clock_, *images_, [this](const std::string& uid) { workers_->Wake(uid); },
+                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, &metrics_},
+      image_options);
+
+  adapters_ = std::make_unique<Adapters>(executor, clock_, pool_, config_, node_);
+  runtime::PodSyncer::Options sync_options;
+  if (kc.crash_loop_back_off().has_max_container_restart_period()) {
+    sync_options.backoff_max = ToNanos(kc.crash_loop_back_off().max_container_restart_period());
+    sync_options.backoff_initial = std::min(sync_options.backoff_initial, sync_options.backoff_max);
+  }
+  syncer_ = std::make_unique<runtime::PodSyncer>(
+      runtime::PodSyncer::Deps{executor, clock_, *runtime_, *pleg_, *image_manager_, adapters_->volumes(),
+                               adapters_->cgroups(), adapters_->files(), node_.context,
+                               [this] { return node_.network_ready; },
+                               [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, &metrics_},
+      sync_options);
+  syncer_port_ = std::make_unique<SyncerPort>(*syncer_, [this](const std::string& uid) {
+    image_manager_->ForgetPod(uid);
+  });
+
+  std::set<std::string> sources;
+  if (!kc.static_pod_path().empty()) sources.insert("file");
+  if (!kc.static_pod_url().empty()) sources.insert("http");
+  store_ = std::make_unique<podstore::PodStore>(sources);
+  worker::PodWorkers::Options worker_options;
+  worker_options.resync = ToNanos(kc.sync_frequency());
+  workers_ = std::make_unique<worker::PodWorkers>(
+      worker::PodWorkers::Deps{executor, clock_, *syncer_port_,
+                               [this](const std::string& uid) { OnPodChange(uid); },
+                               [this](const std::string& uid) {
+                                 OnPodChange(uid);
+                                 manager_->OnWorkerFinished(uid);
+                                 TrimSoon();
+                               },
+                               &metrics_},
+      worker_options);
+  manager_ = std::make_unique<worker::PodManager>(worker::PodManager::Deps{
+      *store_, *workers_, [this] { return pleg_->All(); },
+      [this](const auto& pod, const auto& event) { OnEvent(pod, event); }});
+  statuses_ = std::make_unique<StatusCache>(StatusCache::Deps{
+      executor, clock_, pool_, *pleg_, *workers_, [this](const std::string& uid) { return store_->Get(uid); },
+      [this] { return node_.runtime_name; }, [this] { return node_.context.host_ips; }, &metrics_});
+  api_ = std::make_unique<LocalApi>(LocalApi::Deps{clock_, *store_, *workers_, *pleg_, *statuses_, metrics_,
+                                                   [this] { return Problems(); },
+                                                   [this] { return node_.runtime_health; }});
+}
+
+void Kubelet::OnPodChange(const std::string& uid) { statuses_->Update(uid); }
+
+void Kubelet::OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event) {
+  if (event.warning) {
+    LOG_WARNING("Event", "pod", api::PodKey(pod), "podUID", pod.metadata().uid(), "container", event.container,
+                "reason", event.reason, "message", event.message);
+  } else {
+    LOG_V(1, "Event", "pod", api::PodKey(pod), "podUID", pod.metadata().uid(), "container", event.container,
+          "reason", event.reason, "message", event.message);
+  }
+}
+
+void Kubelet::StartServers() {
+  const auto& kc = config_.kubelet;
+  server::HttpServer::Options options;
+  if (kc.healthz_port() > 0) {
+    options.address = kc.healthz_bind_address();
+    options.port = static_cast<uint16_t>(kc.healthz_port());
+    Serve(options, [this](const server::Request& r) { return api_->Healthz(r); }, "healthz");
+  }
+  if (kc.read_only_port() > 0) {
+    options.address = kc.address();
+    options.port = static_cast<uint16_t>(kc.read_only_port());
+    Serve(options, [this](const server::Request& r) { return api_->ReadOnly(r); }, "read-only");
+  }
+  options = {};
+  options.unix_path = config_.flags.root_dir + "/kubelet.sock";
+  Serve(options, [this](const server::Request& r) { return api_->Local(r); }, "local");
+}
+
+void Kubelet::Serve(server::HttpServer::Options options, server::Handler handler, const char* what) {
+  servers_.push_back(std::make_unique<server::HttpServer>(io_, clock_, std::move(options), std::move(handler)));
+  auto status = servers_.back()->Start();
+  if (status.ok()) return;
+  LOG_ERROR("Cannot listen; will retry", "server", what, "err", status);
+  scope_.Spawn(std::string("listen ") + what, ListenAgain(servers_.back().get(), what));
+}
+
+// The port of a kubelet that is just ending, or an address that comes up later.
+Task<void> Kubelet::ListenAgain(server::HttpServer* server, const char* what) {
+  for (;;) {
+    co_await base::SleepFor(clock_, seconds(1));
+    if (server->Start().ok()) break;
+  }
+  LOG_INFO("Listening at last", "server", what);
+}
+
+// Asks for version and status until the runtime is there, then looks now and then whether it still is.
+Task<void> Kubelet::WatchRuntime() {
+  for (;;) {
+    auto status = co_await runtime_->Status();
+    if (status.ok() && node_.runtime_name.empty()) {
+      auto version = co_await runtime_->Version();
+      if (version.ok()) {
+        node_.runtime_name = version->runtime_name;
+        LOG_INFO("Container runtime", "name", version->runtime_name, "version", version->runtime_version);
+      }
+      auto driver = co_await runtime_->RuntimeConfig();
+      if (driver.ok() && *driver != node_.cgroup_driver) {
+        LOG_INFO("Taking the cgroup driver of the container runtime", "driver",
+                 *driver == runtime::CgroupDriver::kSystemd ? "systemd" : "cgroupfs");
+        node_.cgroup_driver = *driver;
+        adapters_->UseDriver(*driver);
+      }
+      for (const auto& pod : store_->All()) OnPodChange(pod->metadata().uid());
+    }
+    bool was_ready = node_.network_ready && node_.runtime_health.ok();
+    absl::Status health = status.status();
+    bool network = false;
+    if (status.ok()) {
+      for (const auto& condition : status->conditions) {
+        if (condition.type == "NetworkReady") network = condition.status;
+        if (condition.type == "RuntimeReady" && !condition.status) {
+          health = absl::UnavailableError("container runtime is not ready: " + condition.reason + ": " +
+                                          condition.message);
+        }
+      }
+    }
+    if (health.ok() != node_.runtime_health.ok()) {
+      if (health.ok()) {
+        LOG_INFO("Container runtime is up");
+      } else {
+        LOG_ERROR("Container runtime is down; pods run on", "err", health);
+      }
+    }
+    node_.runtime_health = health;
+    bool woken = network && !node_.network_ready;
+    node_.network_ready = network;
+    if (woken) {
+      for (const auto& view : workers_->Views()) workers_->Wake(view.uid);
+    }
+    bool ready = health.ok() && network;
+    base::Nanos pause = ready ? base::Nanos(seconds(15)) : base::Nanos(was_ready ? seconds(1) : milliseconds(500));
+    co_await base::SleepFor(clock_, pause);
+  }
+}
+
+// Decoding manifests and the first inspection leave holes; a process that then idles gives them back.
+void Kubelet::TrimSoon() {
+  if (trim_scheduled_) return;
+  trim_scheduled_ = true;
+  clock_.After(seconds(5), [this] {
+    trim_scheduled_ = false;
+    malloc_trim(0);
+  });
+}
+
+}  // namespace kubelet::app

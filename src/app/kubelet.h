@@ -1,0 +1,81 @@
+// The whole program: makes every room's objects, connects them, starts and stops them in order. No policy.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/adapters.h"
+#include "app/local_api.h"
+#include "app/node.h"
+#include "app/status_cache.h"
+#include "kubelet/base/blocking_pool.h"
+#include "kubelet/base/metrics.h"
+#include "kubelet/config/config.h"
+#include "kubelet/cri/connection.h"
+#include "kubelet/cri/container_runtime.h"
+#include "kubelet/cri/image_service.h"
+#include "kubelet/image/image_manager.h"
+#include "kubelet/pleg/pleg.h"
+#include "kubelet/podstore/pod_store.h"
+#include "kubelet/runtime/pod_syncer.h"
+#include "kubelet/server/http_server.h"
+#include "kubelet/source/source.h"
+#include "kubelet/worker/pod_manager.h"
+#include "kubelet/worker/pod_workers.h"
+
+namespace kubelet::app {
+
+class Kubelet {
+ public:
+  explicit Kubelet(config::LoadedConfig config);
+  ~Kubelet();
+
+  // Runs until a signal; the exit code. A configuration that cannot work here ends it at once with a message.
+  int Run();
+
+ private:
+  absl::Status MakeRuntime();
+  void MakePods();
+  void MakeSources();
+  void StartServers();
+  void Serve(server::HttpServer::Options options, server::Handler handler, const char* what);
+  base::Task<void> WatchRuntime();
+  base::Task<void> ListenAgain(server::HttpServer* server, const char* what);
+  void OnPodChange(const std::string& uid);
+  void OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event);
+  std::vector<SourceProblem> Problems() const;
+  void TrimSoon();
+  void OnSignal();
+
+  config::LoadedConfig config_;
+  boost::asio::io_context io_{1};
+  base::RealClock clock_{io_};
+  base::Registry metrics_;
+  base::BlockingPool pool_;
+  Node node_;
+  bool trim_scheduled_ = false;
+  int signals_ = 0;
+  boost::asio::signal_set signal_set_;
+
+  std::unique_ptr<cri::CriConnection> connection_;
+  std::unique_ptr<cri::GrpcContainerRuntime> runtime_;
+  std::unique_ptr<cri::GrpcImageService> images_;
+  std::unique_ptr<pleg::Pleg> pleg_;
+  std::unique_ptr<image::ImageManager> image_manager_;
+  std::unique_ptr<Adapters> adapters_;
+  std::unique_ptr<runtime::PodSyncer> syncer_;
+  std::unique_ptr<SyncerPort> syncer_port_;
+  std::unique_ptr<podstore::PodStore> store_;
+  std::unique_ptr<worker::PodWorkers> workers_;
+  std::unique_ptr<worker::PodManager> manager_;
+  std::unique_ptr<StatusCache> statuses_;
+  std::unique_ptr<LocalApi> api_;
+  std::vector<std::unique_ptr<source::PodSource>> sources_;
+  std::vector<std::unique_ptr<server::HttpServer>> servers_;
+  base::TaskScope scope_;
+};
+
+}  // namespace kubelet::app

@@ -1,0 +1,60 @@
+// What is seen from outside, out of snapshots: the pod list, health, metrics, and the texts of `kubelet pods` and
+// `kubelet explain`. Core loop only; every answer is immediate.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "app/status_cache.h"
+#include "kubelet/base/metrics.h"
+#include "kubelet/pleg/pleg.h"
+#include "kubelet/podstore/pod_store.h"
+#include "kubelet/server/http_server.h"
+#include "kubelet/worker/pod_workers.h"
+
+namespace kubelet::app {
+
+// A manifest that was refused, or that is kept in its last good form.
+struct SourceProblem {
+  std::string origin;  // file or URL
+  std::string pod;     // namespace/name when known
+  std::string error;
+  base::WallTime since;
+  bool last_good_kept = false;
+};
+
+class LocalApi {
+ public:
+  struct Deps {
+    base::Clock& clock;
+    podstore::PodStore& store;
+    worker::PodWorkers& workers;
+    pleg::Pleg& pleg;
+    StatusCache& statuses;
+    base::Registry& metrics;
+    std::function<std::vector<SourceProblem>()> problems;
+    std::function<absl::Status()> runtime_health;
+  };
+  explicit LocalApi(Deps deps) : deps_(std::move(deps)) {}
+
+  // healthzPort: /healthz and its named checks.
+  server::Response Healthz(const server::Request& request) const;
+  // readOnlyPort: /pods, /healthz, /metrics.
+  server::Response ReadOnly(const server::Request& request) const;
+  // The local socket: the above, and /local/pods, /local/explain?pod=NAME.
+  server::Response Local(const server::Request& request) const;
+
+ private:
+  std::string PodList() const;
+  std::string PodTable() const;
+  server::Response Explain(const std::string& which) const;
+  void ExplainPod(const std::string& uid, std::string& out) const;
+  void ExplainContainers(const std::string& uid, std::string& out) const;
+  std::string Ago(base::WallTime t) const;
+  std::vector<std::string> Find(const std::string& which) const;
+
+  Deps deps_;
+};
+
+}  // namespace kubelet::app

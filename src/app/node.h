@@ -1,0 +1,33 @@
+// What this machine is: names, addresses, resources, the state of its runtime. Filled once at the start, and by
+// the runtime watch.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "kubelet/config/config.h"
+#include "kubelet/runtime/config.h"
+#include "kubelet/runtime/model.h"
+
+namespace kubelet::app {
+
+struct Node {
+  std::string name;
+  runtime::NodeContext context;
+  runtime::CgroupDriver cgroup_driver = runtime::CgroupDriver::kCgroupfs;
+  std::string runtime_name;  // prefix of container ids, empty until the runtime has answered
+  bool network_ready = false;
+  absl::Status runtime_health = absl::UnavailableError("the container runtime has not answered yet");
+};
+
+// Looks at the machine. FailedPrecondition: the configuration refuses it (cgroup v1, swap).
+absl::Status InspectMachine(const config::LoadedConfig& config, Node& node);
+
+// process_* and build metrics.
+void AddProcessMetrics(base::Registry& metrics, const std::string& node_name);
+
+// Tells the service manager, when there is one ($NOTIFY_SOCKET), for example `READY=1`.
+void NotifyServiceManager(const std::string& state);
+
+}  // namespace kubelet::app

@@ -1,0 +1,98 @@
+#include "app/status_cache.h"
+
+#include "kubelet/api/pod.h"
+#include "kubelet/runtime/config.h"
+#include "kubelet/volume/pod_files.h"
+
+namespace kubelet::app {
+
+using base::Task;
+
+StatusCache::StatusCache(Deps deps) : deps_(std::move(deps)), scope_(deps_.executor) {
+  if (deps_.metrics == nullptr) return;
+  start_seconds_ = &deps_.metrics->AddHistogram(
+      "kubelet_pod_start_duration_seconds",
+      "Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run",
+      {0.05, 0.1, 0.2, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600});
+  deps_.metrics->AddGaugeFunction("kubelet_desired_pods", "The number of pods the kubelet is being instructed to run.",
+                                  [this] { return static_cast<double>(entries_.size()); });
+  deps_.metrics->AddGaugeFunction("kubelet_running_pods", "Number of pods that have a running pod sandbox",
+                                  [this] { return static_cast<double>(Running()); });
+}
+
+const api::core::PodStatus* StatusCache::Get(const std::string& uid) const {
+  auto it = entries_.find(uid);
+  return it == entries_.end() ? nullptr : &it->second.status;
+}
+
+size_t StatusCache::Running() const {
+  size_t running = 0;
+  for (const auto& [uid, entry] : entries_) running += entry.status.phase() == "Running" ? 1 : 0;
+  return running;
+}
+
+void StatusCache::Update(const std::string& uid) {
+  auto view = deps_.workers.View(uid);
+  api::PodPtr pod = view && view->pod ? view->pod : deps_.wanted(uid);
+  if (!pod) {
+    entries_.erase(uid);
+    return;
+  }
+  auto observed = deps_.observer.Get(uid);
+  auto [it, fresh] = entries_.try_emplace(uid);
+  Entry& entry = it->second;
+  if (observed) ReadMessages(*pod, *observed);
+  status::Input input;
+  input.pod = pod.get();
+  input.observed = observed.get();
+  input.previous = fresh ? nullptr : &entry.status;
+  if (view) {
+    input.waiting = view->waiting;
+    input.terminating = std::holds_alternative<worker::Terminating>(view->state) ||
+                        std::holds_alternative<worker::Removing>(view->state);
+  }
+  input.termination_messages = entry.messages;
+  input.runtime_name = deps_.runtime_name();
+  input.host_ips = deps_.host_ips();
+  input.now = deps_.clock.Now();
+  auto next = status::Generate(input);
+  ObserveStart(*pod, entry.status, next);
+  entry.status.Swap(&next);
+}
+
+void StatusCache::ObserveStart(const api::core::Pod& pod, const api::core::PodStatus& before,
+                               const api::core::PodStatus& now) {
+  if (start_seconds_ == nullptr || now.phase() != "Running" || before.phase() != "Pending") return;
+  int64_t started = now.start_time().seconds();
+  base::WallTime since = base::WallFromUnixNanos(started * 1'000'000'000);
+  start_seconds_->Only().Observe(std::chrono::duration<double>(deps_.clock.Now() - since).count());
+  (void)pod;
+}
+
+// A terminated container's message is read once, from the file that was mounted into it.
+void StatusCache::ReadMessages(const api::core::Pod& pod, const runtime::ObservedPod& observed) {
+  Entry& entry = entries_[pod.metadata().uid()];
+  for (const auto& container : observed.containers) {
+    if (container.state != runtime::ContainerState::kExited || entry.messages.contains(container.id.str())) continue;
+    auto path = container.annotations.find(runtime::kTerminationPathAnnotation);
+    if (path == container.annotations.end()) continue;
+    for (const auto& mount : container.mounts) {
+      if (mount.container_path != path->second) continue;
+      entry.messages[container.id.str()];
+      scope_.Spawn("termination message", ReadMessage(pod.metadata().uid(), container.id.str(), mount.host_path));
+    }
+  }
+}
+
+Task<void> StatusCache::ReadMessage(std::string uid, std::string container_id, std::string path) {
+  std::function<absl::StatusOr<std::string>()> read = [path]() -> absl::StatusOr<std::string> {
+    return volume::ReadTerminationMessage(path);
+  };
+  auto text = co_await deps_.pool.Run<std::string>("termination message", std::chrono::seconds(5), std::move(read));
+  auto it = entries_.find(uid);
+  if (!text.ok() || text->empty() || it == entries_.end()) co_return;
+  it->second.messages[container_id] = *text;
+  Update(uid);
+}
+
+}  // namespace kubelet::app

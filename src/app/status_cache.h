@@ -1,0 +1,52 @@
+// Latest status per pod, recomputed when the pod's worker or the runtime has news. Core loop only.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "kubelet/base/blocking_pool.h"
+#include "kubelet/base/metrics.h"
+#include "kubelet/runtime/observed.h"
+#include "kubelet/status/status.h"
+#include "kubelet/worker/pod_workers.h"
+
+namespace kubelet::app {
+
+class StatusCache {
+ public:
+  struct Deps {
+    base::Executor executor;
+    base::Clock& clock;
+    base::BlockingPool& pool;
+    runtime::PodObserver& observer;
+    worker::PodWorkers& workers;
+    std::function<api::PodPtr(const std::string& uid)> wanted;
+    std::function<std::string()> runtime_name;
+    std::function<std::vector<std::string>()> host_ips;
+    base::Registry* metrics = nullptr;
+  };
+  explicit StatusCache(Deps deps);
+
+  // Computes the status of a pod that is wanted or still ending; forgets one that is neither.
+  void Update(const std::string& uid);
+  const api::core::PodStatus* Get(const std::string& uid) const;
+  size_t Running() const;  // pods in phase Running
+
+ private:
+  void ReadMessages(const api::core::Pod& pod, const runtime::ObservedPod& observed);
+  base::Task<void> ReadMessage(std::string uid, std::string container_id, std::string path);
+  void ObserveStart(const api::core::Pod& pod, const api::core::PodStatus& before, const api::core::PodStatus& now);
+
+  struct Entry {
+    api::core::PodStatus status;
+    std::map<std::string, std::string> messages;  // container id -> termination message, empty while being read
+  };
+  Deps deps_;
+  std::map<std::string, Entry> entries_;
+  base::Family<base::Histogram>* start_seconds_ = nullptr;
+  base::TaskScope scope_;
+};
+
+}  // namespace kubelet::app
