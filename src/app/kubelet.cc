@@ -178,6 +178,49 @@ void Kubelet::MakePods() {
                                                    [this] { return node_.runtime_health; }});
 }
 
+void Kubelet::MakeSources() {
+  const auto& kc = config_.kubelet;
+  auto on_snapshot = [this](const source::Snapshot& snapshot) {
+    manager_->OnSnapshot(snapshot.source, snapshot.pods, snapshot.complete);
+    for (const auto& pod : snapshot.pods) OnPodChange(pod->metadata().uid());
+  };
+  source::SourceDeps deps{io_.get_executor(), clock_, pool_, on_snapshot, nullptr};
+  bool refuse = config_.gates.Enabled("PreventStaticPodAPIReferences");
+  if (!kc.static_pod_path().empty()) {
+    source::FileSourceOptions options;
+    options.path = kc.static_pod_path();
+    options.node_name = node_.name;
+    options.state_dir = config_.flags.root_dir;
+    options.check_period = ToNanos(kc.file_check_frequency());
+    options.refuse_references = refuse;
+    sources_.push_back(source::MakeFileSource(std::move(options), deps));
+  }
+  if (!kc.static_pod_url().empty()) {
+    source::UrlSourceOptions options;
+    options.url = kc.static_pod_url();
+    options.node_name = node_.name;
+    for (const auto& [name, values] : kc.static_pod_url_header()) {
+      for (const auto& value : values.items()) options.headers.emplace_back(name, value);
+    }
+    options.check_period = ToNanos(kc.http_check_frequency());
+    options.refuse_references = refuse;
+    sources_.push_back(source::MakeUrlSource(std::move(options), deps));
+  }
+  metrics_.AddGaugeFunction("kubelet_manifest_problems", "Manifests that are refused or kept in an older form.",
+                            [this] { return static_cast<double>(Problems().size()); });
+}
+
+std::vector<SourceProblem> Kubelet::Problems() const {
+  std::vector<SourceProblem> all;
+  for (const auto& source : sources_) {
+    for (const auto& p : source->problems()) {
+      bool warning = p.severity == source::Problem::Severity::kWarning;
+      all.push_back({p.origin, p.pod, p.text, p.since, p.kept, warning});
+    }
+  }
+  return all;
+}
+
 void Kubelet::OnPodChange(const std::string& uid) { statuses_->Update(uid); }
 
 void Kubelet::OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event) {

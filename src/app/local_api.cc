@@ -166,8 +166,10 @@ server::Response LocalApi::Explain(const std::string& which) const {
     out += "Manifest " + problem.origin + (problem.pod.empty() ? "" : " (pod " + problem.pod + ")") + "\n";
     out += "  problem     " + problem.error + "\n";
     out += "  since       " + base::Rfc3339(problem.since) + " (" + Ago(problem.since) + " ago)\n";
-    out += std::string("  effect      ") +
-           (problem.last_good_kept ? "the pod runs on from its last good manifest\n" : "no pod runs from this manifest\n");
+    const char* effect = problem.warning          ? "none; it is accepted"
+                         : problem.last_good_kept ? "the pod runs on from its last good manifest"
+                                                  : "no pod runs from this manifest";
+    out += std::string("  effect      ") + effect + "\n";
   }
   if (absl::Status health = deps_.pleg.Health(); !health.ok()) out += "Runtime: " + base::Message(health) + "\n";
   if (absl::Status health = deps_.runtime_health(); !health.ok()) out += "Runtime: " + base::Message(health) + "\n";

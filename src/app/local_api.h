@@ -22,6 +22,7 @@ struct SourceProblem {
   std::string error;
   base::WallTime since;
   bool last_good_kept = false;
+  bool warning = false;  // accepted nevertheless
 };
 
 class LocalApi {

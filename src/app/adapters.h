@@ -1,0 +1,60 @@
+// Glue between ports of one room and classes of another. No policy.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "app/node.h"
+#include "kubelet/base/blocking_pool.h"
+#include "kubelet/config/config.h"
+#include "kubelet/runtime/pod_syncer.h"
+#include "kubelet/worker/pod_workers.h"
+
+namespace kubelet::app {
+
+// runtime::PodSyncer as the worker's port; tells the others when a pod is forgotten.
+class SyncerPort : public worker::PodRuntime {
+ public:
+  SyncerPort(runtime::PodSyncer& syncer, std::function<void(const std::string&)> on_forget)
+      : syncer_(syncer), on_forget_(std::move(on_forget)) {}
+  base::Task<runtime::SyncResult> Sync(api::PodPtr pod, std::shared_ptr<runtime::Progress> progress,
+                                       std::function<bool()> wanted) override {
+    return syncer_.Sync(std::move(pod), std::move(progress), std::move(wanted));
+  }
+  base::Task<absl::Status> Kill(std::string uid, api::PodPtr pod, std::chrono::seconds grace,
+                                std::shared_ptr<runtime::Progress> progress) override {
+    return syncer_.Kill(std::move(uid), std::move(pod), grace, std::move(progress));
+  }
+  base::Task<absl::Status> Remove(std::string uid, std::string name, std::string namespace_,
+                                  std::shared_ptr<runtime::Progress> progress) override {
+    return syncer_.Remove(std::move(uid), std::move(name), std::move(namespace_), std::move(progress));
+  }
+  void Forget(const std::string& uid) override {
+    syncer_.Forget(uid);
+    on_forget_(uid);
+  }
+
+ private:
+  runtime::PodSyncer& syncer_;
+  std::function<void(const std::string&)> on_forget_;
+};
+
+// Volumes, cgroups and files of pods for runtime::PodSyncer, on the blocking pool.
+class Adapters {
+ public:
+  Adapters(base::Executor executor, base::Clock& clock, base::BlockingPool& pool, const config::LoadedConfig& config,
+           const Node& node);
+  ~Adapters();
+  runtime::Volumes& volumes();
+  runtime::Cgroups& cgroups();
+  runtime::PodFiles& files();
+  // The runtime told which driver it uses; before the first pod is started.
+  void UseDriver(runtime::CgroupDriver driver);
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace kubelet::app
