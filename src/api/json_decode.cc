@@ -1,5 +1,7 @@
-// The JSON reader: one pass over the text, values go straight into messages. A stack of frames says where the next
-// value belongs; unknown values are skipped and raw ones copied by counting brackets.
+// The JSON reader: one pass over the text, values go straight into messages. A stack of frames says
+// where the next value belongs; unknown values are skipped and raw ones copied by counting
+// brackets.
+#include <algorithm>
 #include <bitset>
 #include <boost/json/basic_parser_impl.hpp>
 #include <charconv>
@@ -21,16 +23,18 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using Type = JsonToken::Type;
 
+constexpr size_t kMaxProblems = 100;  // upstream's bound; each is told once
+
 struct Frame {
   enum class Kind : uint8_t { kMessage, kMap, kList };
   Kind kind = Kind::kMessage;
-  Message* owner = nullptr;            // kMessage: the message; otherwise the one that holds `field`
-  const MessagePlan* plan = nullptr;   // of kMessage
-  const FieldPlan* field = nullptr;    // of kMap and kList
-  const KeyPlan* key = nullptr;        // of kMessage: the key that was read last
-  int index = -1;                      // of kList: the element that was read last
-  std::string name;                    // of kMap: the key that was read last
-  std::bitset<kMaxKeys> seen;          // of kMessage
+  Message* owner = nullptr;           // kMessage: the message; otherwise the one that holds `field`
+  const MessagePlan* plan = nullptr;  // of kMessage
+  const FieldPlan* field = nullptr;   // of kMap and kList
+  const KeyPlan* key = nullptr;       // of kMessage: the key that was read last
+  int index = -1;                     // of kList: the element that was read last
+  std::string name;                   // of kMap: the key that was read last
+  std::bitset<kMaxKeys> seen;         // of kMessage
 };
 
 // Where a value goes: a field of `owner`, one more element of it, or the entry `name` of it.
@@ -100,7 +104,9 @@ std::string Decoder::Path() const {
       if (frame.index >= 0) path += "[" + std::to_string(frame.index) + "]";
       continue;
     }
-    std::string name = frame.kind == Frame::Kind::kMap ? frame.name : frame.key ? std::string(frame.key->name) : "";
+    std::string name = frame.kind == Frame::Kind::kMap ? frame.name
+                       : frame.key                     ? std::string(frame.key->name)
+                                                       : "";
     if (name.empty()) continue;
     if (!path.empty()) path += '.';
     path += name;
@@ -115,7 +121,11 @@ bool Decoder::Fail(const absl::Status& status) {
 }
 
 void Decoder::Problem(const char* what, const std::string& path) {
-  state_.problems.push_back(std::string(what) + " field \"" + path + "\"");
+  std::string problem = std::string(what) + " field \"" + path + "\"";
+  std::vector<std::string>& problems = state_.problems;
+  if (problems.size() >= kMaxProblems) return;
+  if (std::find(problems.begin(), problems.end(), problem) == problems.end())
+    problems.push_back(std::move(problem));
 }
 
 Frame& Decoder::Push(Frame::Kind kind, Message& owner) {
@@ -168,23 +178,31 @@ Place Decoder::NextPlace() {
     ++frame.index;
     return {Place::Kind::kElement, frame.owner, frame.field};
   }
-  if (frame.kind == Frame::Kind::kMap) return {Place::Kind::kEntry, frame.owner, frame.field, &frame.name};
+  if (frame.kind == Frame::Kind::kMap)
+    return {Place::Kind::kEntry, frame.owner, frame.field, &frame.name};
   Message* owner = frame.owner;
-  for (const auto* step : frame.key->inlined) owner = owner->GetReflection()->MutableMessage(owner, step);
+  for (const auto* step : frame.key->inlined)
+    owner = owner->GetReflection()->MutableMessage(owner, step);
   return {Place::Kind::kField, owner, frame.key->field};
 }
 
 void Decoder::Insert(const Place& place, MapValueRef& value) {
-  bool made = InsertMapValue(*place.owner, place.field->field, *place.name, value);
-  if (!made && state_.strict) Problem("duplicate", Path());
+  if (InsertMapValue(*place.owner, place.field->field, *place.name, value)) return;
+  if (state_.strict) Problem("duplicate", Path());
+  // The later value stands alone, nothing of the earlier one stays.
+  EraseMapValue(*place.owner, place.field->field, *place.name);
+  InsertMapValue(*place.owner, place.field->field, *place.name, value);
 }
 
 Message& Decoder::MessageAt(const Place& place) {
   const Reflection* reflection = place.owner->GetReflection();
   switch (place.kind) {
-    case Place::Kind::kField: return *reflection->MutableMessage(place.owner, place.field->field);
-    case Place::Kind::kElement: return *reflection->AddMessage(place.owner, place.field->field);
-    case Place::Kind::kEntry: break;
+    case Place::Kind::kField:
+      return *reflection->MutableMessage(place.owner, place.field->field);
+    case Place::Kind::kElement:
+      return *reflection->AddMessage(place.owner, place.field->field);
+    case Place::Kind::kEntry:
+      break;
   }
   MapValueRef value;
   Insert(place, value);
@@ -193,12 +211,18 @@ Message& Decoder::MessageAt(const Place& place) {
 
 const char* Wanted(const FieldPlan& field) {
   switch (field.kind) {
-    case ValueKind::kBool: return "true or false";
-    case ValueKind::kDouble: return "a number";
-    case ValueKind::kString: return "a string";
-    case ValueKind::kBytes: return "a base64 string";
-    case ValueKind::kMessage: return FormName(field.message->form);
-    default: return "an integer";
+    case ValueKind::kBool:
+      return "true or false";
+    case ValueKind::kDouble:
+      return "a number";
+    case ValueKind::kString:
+      return "a string";
+    case ValueKind::kBytes:
+      return "a base64 string";
+    case ValueKind::kMessage:
+      return FormName(field.message->form);
+    default:
+      return "an integer";
   }
 }
 
@@ -216,7 +240,8 @@ bool Decoder::BeginMessage(bool object, const MessagePlan& plan, Message& messag
     Push(Frame::Kind::kList, message).field = &plan.fields[0];
     return true;
   }
-  if (plan.form != OBJECT || !object) return Fail(Mismatch(FormName(plan.form), object ? "object" : "array"));
+  if (plan.form != OBJECT || !object)
+    return Fail(Mismatch(FormName(plan.form), object ? "object" : "array"));
   Push(Frame::Kind::kMessage, message).plan = &plan;
   return true;
 }
@@ -241,12 +266,14 @@ bool Decoder::Begin(bool object) {
   Place place = NextPlace();
   const FieldPlan& field = *place.field;
   if (place.kind == Place::Kind::kField && (field.repeated || field.map)) {
-    if (object != field.map) return Fail(Mismatch(field.map ? "an object" : "an array", object ? "object" : "array"));
+    if (object != field.map)
+      return Fail(Mismatch(field.map ? "an object" : "an array", object ? "object" : "array"));
     if (field.repeated) place.owner->GetReflection()->ClearField(place.owner, field.field);
     Push(field.map ? Frame::Kind::kMap : Frame::Kind::kList, *place.owner).field = &field;
     return true;
   }
-  if (field.kind != ValueKind::kMessage) return Fail(Mismatch(Wanted(field), object ? "object" : "array"));
+  if (field.kind != ValueKind::kMessage)
+    return Fail(Mismatch(Wanted(field), object ? "object" : "array"));
   return BeginMessage(object, *field.message, MessageAt(place));
 }
 
@@ -254,7 +281,8 @@ bool Decoder::End(bool object) {
   if (raw_depth_ > 0) {
     raw_ += object ? '}' : ']';
     raw_comma_ = true;
-    if (--raw_depth_ == 0) raw_message_->GetReflection()->SetString(raw_message_, raw_plan_->raw, raw_);
+    if (--raw_depth_ == 0)
+      raw_message_->GetReflection()->SetString(raw_message_, raw_plan_->raw, raw_);
     return true;
   }
   if (skip_depth_ > 0) {
@@ -267,10 +295,18 @@ bool Decoder::End(bool object) {
 
 void AppendToken(const JsonToken& token, std::string& out) {
   switch (token.type) {
-    case Type::kNull: out += "null"; return;
-    case Type::kBool: out += token.boolean ? "true" : "false"; return;
-    case Type::kNumber: out += token.number.text; return;
-    case Type::kString: AppendJsonString(token.text, out); return;
+    case Type::kNull:
+      out += "null";
+      return;
+    case Type::kBool:
+      out += token.boolean ? "true" : "false";
+      return;
+    case Type::kNumber:
+      out += token.number.text;
+      return;
+    case Type::kString:
+      AppendJsonString(token.text, out);
+      return;
   }
 }
 
@@ -295,13 +331,15 @@ bool Decoder::Value(const JsonToken& token) {
   }
   if (depth_ == 0) {
     JsonForm form = state_.plan->form;
-    if (form == OBJECT || form == STRING_ARRAY) return Fail(Mismatch(FormName(form), token.TypeName()));
+    if (form == OBJECT || form == STRING_ARRAY)
+      return Fail(Mismatch(FormName(form), token.TypeName()));
     if (form == RAW_JSON) {
       AppendToken(token, raw_);
       state_.root->GetReflection()->SetString(state_.root, state_.plan->raw, raw_);
       return true;
     }
-    absl::Status status = token.type == Type::kNull ? absl::OkStatus() : DecodeForm(token, *state_.plan, *state_.root);
+    absl::Status status = token.type == Type::kNull ? absl::OkStatus()
+                                                    : DecodeForm(token, *state_.plan, *state_.root);
     return status.ok() || Fail(status);
   }
   if (const KeyPlan* key = Top().key; key != nullptr && key->role != KeyPlan::Role::kField) {
@@ -329,7 +367,8 @@ bool Decoder::Value(const JsonToken& token) {
   return status.ok() || Fail(status);
 }
 
-// In a list or map null is the zero value; in a field it takes back what may be absent and leaves the rest alone.
+// In a list or map null is the zero value; in a field it takes back what may be absent and leaves
+// the rest alone.
 bool Decoder::NullAt(const Place& place) {
   const FieldPlan& field = *place.field;
   if (place.kind == Place::Kind::kField) {
@@ -348,9 +387,9 @@ bool Decoder::NullAt(const Place& place) {
     return true;
   }
   JsonToken zero;
-  zero.type = field.kind == ValueKind::kBool                                                ? Type::kBool
+  zero.type = field.kind == ValueKind::kBool                                        ? Type::kBool
               : field.kind == ValueKind::kString || field.kind == ValueKind::kBytes ? Type::kString
-                                                                                            : Type::kNumber;
+                                                                                    : Type::kNumber;
   zero.number.kind = JsonNumber::Kind::kInt64;
   zero.number.text = "0";
   return ScalarAt(place, zero).ok();
@@ -365,8 +404,9 @@ absl::Status Integer(const JsonToken& token, const char* type, T& out) {
   bool fits = false;
   if (number.kind == JsonNumber::Kind::kInt64) {
     out = static_cast<T>(number.i);
-    fits = std::numeric_limits<T>::is_signed ? static_cast<int64_t>(out) == number.i
-                                             : number.i >= 0 && static_cast<uint64_t>(out) == static_cast<uint64_t>(number.i);
+    fits = std::numeric_limits<T>::is_signed
+               ? static_cast<int64_t>(out) == number.i
+               : number.i >= 0 && static_cast<uint64_t>(out) == static_cast<uint64_t>(number.i);
   } else if (number.kind == JsonNumber::Kind::kUint64) {
     out = static_cast<T>(number.u);
     fits = !std::numeric_limits<T>::is_signed && static_cast<uint64_t>(out) == number.u;
@@ -376,23 +416,27 @@ absl::Status Integer(const JsonToken& token, const char* type, T& out) {
 }
 
 // Stores a scalar with the accessors of its C++ type.
-#define KUBELET_STORE(Name, value)                                                            \
-  switch (place.kind) {                                                                       \
-    case Place::Kind::kField: reflection->Set##Name(place.owner, field.field, value); break;  \
-    case Place::Kind::kElement: reflection->Add##Name(place.owner, field.field, value); break; \
-    case Place::Kind::kEntry: {                                                               \
-      MapValueRef ref;                                                                        \
-      Insert(place, ref);                                                                     \
-      ref.Set##Name##Value(value);                                                            \
-      break;                                                                                  \
-    }                                                                                         \
-  }                                                                                           \
+#define KUBELET_STORE(Name, value)                            \
+  switch (place.kind) {                                       \
+    case Place::Kind::kField:                                 \
+      reflection->Set##Name(place.owner, field.field, value); \
+      break;                                                  \
+    case Place::Kind::kElement:                               \
+      reflection->Add##Name(place.owner, field.field, value); \
+      break;                                                  \
+    case Place::Kind::kEntry: {                               \
+      MapValueRef ref;                                        \
+      Insert(place, ref);                                     \
+      ref.Set##Name##Value(value);                            \
+      break;                                                  \
+    }                                                         \
+  }                                                           \
   return absl::OkStatus()
-#define KUBELET_STORE_INTEGER(Name, Type, name)         \
-  {                                                     \
-    Type value = 0;                                     \
-    RETURN_IF_ERROR(Integer(token, name, value));       \
-    KUBELET_STORE(Name, value);                         \
+#define KUBELET_STORE_INTEGER(Name, Type, name)   \
+  {                                               \
+    Type value = 0;                               \
+    RETURN_IF_ERROR(Integer(token, name, value)); \
+    KUBELET_STORE(Name, value);                   \
   }
 
 absl::Status Decoder::ScalarAt(const Place& place, const JsonToken& token) {
@@ -413,10 +457,14 @@ absl::Status Decoder::ScalarAt(const Place& place, const JsonToken& token) {
       if (token.type != Type::kBool) return Mismatch("true or false", token.TypeName());
       KUBELET_STORE(Bool, token.boolean);
     }
-    case ValueKind::kInt32: KUBELET_STORE_INTEGER(Int32, int32_t, "int32")
-    case ValueKind::kInt64: KUBELET_STORE_INTEGER(Int64, int64_t, "int64")
-    case ValueKind::kUint32: KUBELET_STORE_INTEGER(UInt32, uint32_t, "uint32")
-    case ValueKind::kUint64: KUBELET_STORE_INTEGER(UInt64, uint64_t, "uint64")
+    case ValueKind::kInt32:
+      KUBELET_STORE_INTEGER(Int32, int32_t, "int32")
+    case ValueKind::kInt64:
+      KUBELET_STORE_INTEGER(Int64, int64_t, "int64")
+    case ValueKind::kUint32:
+      KUBELET_STORE_INTEGER(UInt32, uint32_t, "uint32")
+    case ValueKind::kUint64:
+      KUBELET_STORE_INTEGER(UInt64, uint64_t, "uint64")
     case ValueKind::kDouble: {
       if (token.type != Type::kNumber) return Mismatch("a number", token.TypeName());
       std::string_view text = token.number.text;
@@ -427,7 +475,8 @@ absl::Status Decoder::ScalarAt(const Place& place, const JsonToken& token) {
       }
       KUBELET_STORE(Double, value);
     }
-    case ValueKind::kMessage: break;
+    case ValueKind::kMessage:
+      break;
   }
   return absl::InternalError("not a scalar");
 }

@@ -21,7 +21,8 @@ class Encoder {
     out_ += '{';
     bool first = true;
     if (type_meta && plan.type_meta) {
-      out_ += "\"kind\":\"" + plan.kind + "\",\"apiVersion\":\"" + (plan.api_version == "*" ? "v1" : plan.api_version) + '"';
+      out_ += "\"kind\":\"" + plan.kind + "\",\"apiVersion\":\"" +
+              (plan.api_version == "*" ? "v1" : plan.api_version) + '"';
       first = false;
     }
     Fields(message, plan, first);
@@ -70,7 +71,9 @@ class Encoder {
     if (field.pointer) return has ? Show::kYes : empty;
     if (field.kind == ValueKind::kMessage) {
       bool may_go = field.omit_zero || (field.message->form == STRING_ARRAY && !field.keep_empty);
-      return may_go && IsZeroForm(reflection->GetMessage(message, field.field), *field.message) ? Show::kNo : Show::kYes;
+      return may_go && IsZeroForm(reflection->GetMessage(message, field.field), *field.message)
+                 ? Show::kNo
+                 : Show::kYes;
     }
     if (field.kind == ValueKind::kBytes && !has) return empty;
     if (field.keep_empty) return Show::kYes;
@@ -80,15 +83,23 @@ class Encoder {
   static bool IsZero(const Message& message, const Reflection* reflection, const FieldPlan& field) {
     std::string scratch;
     switch (field.kind) {
-      case ValueKind::kBool: return !reflection->GetBool(message, field.field);
-      case ValueKind::kInt32: return reflection->GetInt32(message, field.field) == 0;
-      case ValueKind::kInt64: return reflection->GetInt64(message, field.field) == 0;
-      case ValueKind::kUint32: return reflection->GetUInt32(message, field.field) == 0;
-      case ValueKind::kUint64: return reflection->GetUInt64(message, field.field) == 0;
-      case ValueKind::kDouble: return reflection->GetDouble(message, field.field) == 0;
+      case ValueKind::kBool:
+        return !reflection->GetBool(message, field.field);
+      case ValueKind::kInt32:
+        return reflection->GetInt32(message, field.field) == 0;
+      case ValueKind::kInt64:
+        return reflection->GetInt64(message, field.field) == 0;
+      case ValueKind::kUint32:
+        return reflection->GetUInt32(message, field.field) == 0;
+      case ValueKind::kUint64:
+        return reflection->GetUInt64(message, field.field) == 0;
+      case ValueKind::kDouble:
+        return reflection->GetDouble(message, field.field) == 0;
       case ValueKind::kString:
-      case ValueKind::kBytes: return reflection->GetStringReference(message, field.field, &scratch).empty();
-      case ValueKind::kMessage: return false;
+      case ValueKind::kBytes:
+        return reflection->GetStringReference(message, field.field, &scratch).empty();
+      case ValueKind::kMessage:
+        return false;
     }
     return false;
   }
@@ -96,16 +107,25 @@ class Encoder {
   void Single(const Message& message, const Reflection* reflection, const FieldPlan& field) {
     std::string scratch;
     switch (field.kind) {
-      case ValueKind::kBool: return Bool(reflection->GetBool(message, field.field));
-      case ValueKind::kInt32: return Number(reflection->GetInt32(message, field.field));
-      case ValueKind::kInt64: return Number(reflection->GetInt64(message, field.field));
-      case ValueKind::kUint32: return Number(reflection->GetUInt32(message, field.field));
-      case ValueKind::kUint64: return Number(reflection->GetUInt64(message, field.field));
-      case ValueKind::kDouble: return AppendJsonDouble(reflection->GetDouble(message, field.field), out_);
+      case ValueKind::kBool:
+        return Bool(reflection->GetBool(message, field.field));
+      case ValueKind::kInt32:
+        return Number(reflection->GetInt32(message, field.field));
+      case ValueKind::kInt64:
+        return Number(reflection->GetInt64(message, field.field));
+      case ValueKind::kUint32:
+        return Number(reflection->GetUInt32(message, field.field));
+      case ValueKind::kUint64:
+        return Number(reflection->GetUInt64(message, field.field));
+      case ValueKind::kDouble:
+        return AppendJsonDouble(reflection->GetDouble(message, field.field), out_);
       case ValueKind::kString:
-        return AppendJsonString(reflection->GetStringReference(message, field.field, &scratch), out_);
-      case ValueKind::kBytes: return Bytes(reflection->GetStringReference(message, field.field, &scratch));
-      case ValueKind::kMessage: return Value(reflection->GetMessage(message, field.field), *field.message);
+        return AppendJsonString(reflection->GetStringReference(message, field.field, &scratch),
+                                out_);
+      case ValueKind::kBytes:
+        return Bytes(reflection->GetStringReference(message, field.field, &scratch));
+      case ValueKind::kMessage:
+        return Value(reflection->GetMessage(message, field.field), *field.message);
     }
   }
 
@@ -118,19 +138,29 @@ class Encoder {
     out_ += ']';
   }
 
-  void Element(const Message& message, const Reflection* reflection, const FieldPlan& field, int i) {
+  void Element(const Message& message, const Reflection* reflection, const FieldPlan& field,
+               int i) {
     std::string scratch;
     switch (field.kind) {
-      case ValueKind::kBool: return Bool(reflection->GetRepeatedBool(message, field.field, i));
-      case ValueKind::kInt32: return Number(reflection->GetRepeatedInt32(message, field.field, i));
-      case ValueKind::kInt64: return Number(reflection->GetRepeatedInt64(message, field.field, i));
-      case ValueKind::kUint32: return Number(reflection->GetRepeatedUInt32(message, field.field, i));
-      case ValueKind::kUint64: return Number(reflection->GetRepeatedUInt64(message, field.field, i));
-      case ValueKind::kDouble: return AppendJsonDouble(reflection->GetRepeatedDouble(message, field.field, i), out_);
+      case ValueKind::kBool:
+        return Bool(reflection->GetRepeatedBool(message, field.field, i));
+      case ValueKind::kInt32:
+        return Number(reflection->GetRepeatedInt32(message, field.field, i));
+      case ValueKind::kInt64:
+        return Number(reflection->GetRepeatedInt64(message, field.field, i));
+      case ValueKind::kUint32:
+        return Number(reflection->GetRepeatedUInt32(message, field.field, i));
+      case ValueKind::kUint64:
+        return Number(reflection->GetRepeatedUInt64(message, field.field, i));
+      case ValueKind::kDouble:
+        return AppendJsonDouble(reflection->GetRepeatedDouble(message, field.field, i), out_);
       case ValueKind::kString:
-        return AppendJsonString(reflection->GetRepeatedStringReference(message, field.field, i, &scratch), out_);
-      case ValueKind::kBytes: return Bytes(reflection->GetRepeatedStringReference(message, field.field, i, &scratch));
-      case ValueKind::kMessage: return Value(reflection->GetRepeatedMessage(message, field.field, i), *field.message);
+        return AppendJsonString(
+            reflection->GetRepeatedStringReference(message, field.field, i, &scratch), out_);
+      case ValueKind::kBytes:
+        return Bytes(reflection->GetRepeatedStringReference(message, field.field, i, &scratch));
+      case ValueKind::kMessage:
+        return Value(reflection->GetRepeatedMessage(message, field.field, i), *field.message);
     }
   }
 
@@ -148,15 +178,24 @@ class Encoder {
 
   void Entry(const MapValueConstRef& value, const FieldPlan& field) {
     switch (field.kind) {
-      case ValueKind::kBool: return Bool(value.GetBoolValue());
-      case ValueKind::kInt32: return Number(value.GetInt32Value());
-      case ValueKind::kInt64: return Number(value.GetInt64Value());
-      case ValueKind::kUint32: return Number(value.GetUInt32Value());
-      case ValueKind::kUint64: return Number(value.GetUInt64Value());
-      case ValueKind::kDouble: return AppendJsonDouble(value.GetDoubleValue(), out_);
-      case ValueKind::kString: return AppendJsonString(value.GetStringValue(), out_);
-      case ValueKind::kBytes: return Bytes(value.GetStringValue());
-      case ValueKind::kMessage: return Value(value.GetMessageValue(), *field.message);
+      case ValueKind::kBool:
+        return Bool(value.GetBoolValue());
+      case ValueKind::kInt32:
+        return Number(value.GetInt32Value());
+      case ValueKind::kInt64:
+        return Number(value.GetInt64Value());
+      case ValueKind::kUint32:
+        return Number(value.GetUInt32Value());
+      case ValueKind::kUint64:
+        return Number(value.GetUInt64Value());
+      case ValueKind::kDouble:
+        return AppendJsonDouble(value.GetDoubleValue(), out_);
+      case ValueKind::kString:
+        return AppendJsonString(value.GetStringValue(), out_);
+      case ValueKind::kBytes:
+        return Bytes(value.GetStringValue());
+      case ValueKind::kMessage:
+        return Value(value.GetMessageValue(), *field.message);
     }
   }
 

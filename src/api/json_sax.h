@@ -1,5 +1,5 @@
-// Boost.JSON's event parser with its events in whole pieces: strings and numbers that arrive in parts are put
-// together here. Needs no recursion and no memory for values; depth is capped.
+// Boost.JSON's event parser with its events in whole pieces: strings and numbers that arrive in
+// parts are put together here. Needs no recursion and no memory for values; depth is capped.
 #pragma once
 
 #include <boost/json/basic_parser.hpp>
@@ -14,7 +14,11 @@ namespace kubelet::api {
 inline constexpr size_t kMaxJsonDepth = 1000;
 
 struct JsonNumber {
-  enum class Kind { kInt64, kUint64, kOther };  // kOther: has a fraction or exponent, or is too large
+  enum class Kind {
+    kInt64,
+    kUint64,
+    kOther
+  };  // kOther: has a fraction or exponent, or is too large
   Kind kind = Kind::kOther;
   int64_t i = 0;
   uint64_t u = 0;
@@ -22,7 +26,8 @@ struct JsonNumber {
 };
 
 // Base of a handler `H` with: bool Begin(bool object), End(bool object), Key(view), String(view),
-// Number(const JsonNumber&), Bool(bool), Null(). False stops the parse. Views are valid during the call.
+// Number(const JsonNumber&), Bool(bool), Null(). False stops the parse. Views are valid during the
+// call.
 template <typename H>
 class JsonSax {
   using Code = boost::json::error_code;
@@ -41,15 +46,23 @@ class JsonSax {
   bool on_array_begin(Code& ec) { return Go(self().Begin(false), ec); }
   bool on_array_end(std::size_t, Code& ec) { return Go(self().End(false), ec); }
   bool on_key_part(View part, std::size_t, Code&) { return Part(part); }
-  bool on_key(View rest, std::size_t, Code& ec) { return Go(self().Key(Whole(rest)), ec) && Done(); }
+  bool on_key(View rest, std::size_t, Code& ec) {
+    return Go(self().Key(Whole(rest)), ec) && Done();
+  }
   bool on_string_part(View part, std::size_t, Code&) { return Part(part); }
-  bool on_string(View rest, std::size_t, Code& ec) { return Go(self().String(Whole(rest)), ec) && Done(); }
+  bool on_string(View rest, std::size_t, Code& ec) {
+    return Go(self().String(Whole(rest)), ec) && Done();
+  }
   bool on_number_part(View part, Code&) { return Part(part); }
-  bool on_int64(int64_t i, View rest, Code& ec) { return OnNumber({JsonNumber::Kind::kInt64, i, 0, Whole(rest)}, ec); }
+  bool on_int64(int64_t i, View rest, Code& ec) {
+    return OnNumber({JsonNumber::Kind::kInt64, i, 0, Whole(rest)}, ec);
+  }
   bool on_uint64(uint64_t u, View rest, Code& ec) {
     return OnNumber({JsonNumber::Kind::kUint64, 0, u, Whole(rest)}, ec);
   }
-  bool on_double(double, View rest, Code& ec) { return OnNumber({JsonNumber::Kind::kOther, 0, 0, Whole(rest)}, ec); }
+  bool on_double(double, View rest, Code& ec) {
+    return OnNumber({JsonNumber::Kind::kOther, 0, 0, Whole(rest)}, ec);
+  }
   bool on_bool(bool value, Code& ec) { return Go(self().Bool(value), ec); }
   bool on_null(Code& ec) { return Go(self().Null(), ec); }
   bool on_comment_part(View, Code&) { return true; }
@@ -61,7 +74,9 @@ class JsonSax {
     if (!ok) ec = boost::json::error::incomplete;
     return ok;
   }
-  bool OnNumber(const JsonNumber& number, Code& ec) { return Go(self().Number(number), ec) && Done(); }
+  bool OnNumber(const JsonNumber& number, Code& ec) {
+    return Go(self().Number(number), ec) && Done();
+  }
   bool Part(View part) {
     parts_.append(part.data(), part.size());
     return true;
@@ -78,8 +93,9 @@ class JsonSax {
   std::string parts_;
 };
 
-// Runs handler H(args...) over the one JSON value in `json`. On failure `error` says what is wrong with the text and
-// at which line, unless the handler itself stopped. Needs boost/json/basic_parser_impl.hpp.
+// Runs handler H(args...) over the one JSON value in `json`. On failure `error` says what is wrong
+// with the text and at which line, unless the handler itself stopped. Needs
+// boost/json/basic_parser_impl.hpp.
 template <typename H, typename... Args>
 bool ParseJson(std::string_view json, std::string& error, Args&&... args) {
   boost::json::parse_options options;

@@ -24,9 +24,12 @@ constexpr std::array<bool, 256> MakeSpecial() {
 }
 constexpr std::array<bool, 256> kSpecial = MakeSpecial();
 
-unsigned char At(std::string_view text, size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0; }
+unsigned char At(std::string_view text, size_t i) {
+  return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
+}
 
-// Length of the well-formed sequence at `i`, or 0 (Unicode table 3-7: no overlong forms, no surrogates).
+// Length of the well-formed sequence at `i`, or 0 (Unicode table 3-7: no overlong forms, no
+// surrogates).
 size_t Utf8Length(std::string_view text, size_t i) {
   unsigned char a = At(text, i), b = At(text, i + 1), c = At(text, i + 2), d = At(text, i + 3);
   auto tail = [](unsigned char x) { return (x & 0xC0) == 0x80; };
@@ -45,13 +48,27 @@ size_t Utf8Length(std::string_view text, size_t i) {
 
 void AppendEscape(unsigned char c, std::string& out) {
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
     default:
       out += "\\u00";
       out += kHex[c >> 4];
@@ -157,12 +174,14 @@ void AppendJsonDouble(double value, std::string& out) {
   double size = std::fabs(value);
   bool exponent = size != 0 && (size < 1e-6 || size >= 1e21);
   char buffer[512];
-  auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value,
-                                    exponent ? std::chars_format::scientific : std::chars_format::fixed);
+  auto [end, error] =
+      std::to_chars(buffer, buffer + sizeof buffer, value,
+                    exponent ? std::chars_format::scientific : std::chars_format::fixed);
   (void)error;
   std::string text(buffer, end);
   // Go writes e-9 for e-09.
-  if (size_t at = text.size(); exponent && at >= 4 && text[at - 4] == 'e' && text[at - 3] == '-' && text[at - 2] == '0') {
+  if (size_t at = text.size();
+      exponent && at >= 4 && text[at - 4] == 'e' && text[at - 3] == '-' && text[at - 2] == '0') {
     text.erase(at - 2, 1);
   }
   out += text;

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
-// The name is protobuf's: Reflection declares a friend class so called, for reflective users of maps.
+// The name is protobuf's: Reflection declares a friend class so called, for reflective users of
+// maps.
 namespace google::protobuf::expr {
 class CelMapReflectionFriend {
  public:
-  static bool Insert(Message& message, const FieldDescriptor* field, const MapKey& key, MapValueRef& value) {
+  static bool Insert(Message& message, const FieldDescriptor* field, const MapKey& key,
+                     MapValueRef& value) {
     return message.GetReflection()->InsertOrLookupMapValue(&message, field, key, &value);
   }
   static bool Erase(Message& message, const FieldDescriptor* field, const MapKey& key) {
@@ -43,7 +45,9 @@ void EraseMapValue(Message& message, const FieldDescriptor* field, const std::st
   Access::Erase(message, field, map_key);
 }
 
-int MapSize(const Message& message, const FieldDescriptor* field) { return Access::Size(message, field); }
+int MapSize(const Message& message, const FieldDescriptor* field) {
+  return Access::Size(message, field);
+}
 
 std::vector<MapEntry> SortedMap(const Message& message, const FieldDescriptor* field) {
   std::vector<MapEntry> entries;
@@ -56,7 +60,8 @@ std::vector<MapEntry> SortedMap(const Message& message, const FieldDescriptor* f
   for (auto it = Access::Begin(open, field); it != end; ++it) {
     entries.push_back({it.GetKey().GetStringValue(), it.GetValueRef()});
   }
-  std::sort(entries.begin(), entries.end(), [](const MapEntry& a, const MapEntry& b) { return a.key < b.key; });
+  std::sort(entries.begin(), entries.end(),
+            [](const MapEntry& a, const MapEntry& b) { return a.key < b.key; });
   return entries;
 }
 

@@ -28,7 +28,9 @@ class Peeker : public JsonSax<Peeker> {
   }
   bool Key(std::string_view key) {
     if (depth_ != 1) return true;
-    field_ = key == "kind" ? &state_.type_meta.kind : key == "apiVersion" ? &state_.type_meta.api_version : nullptr;
+    field_ = key == "kind"         ? &state_.type_meta.kind
+             : key == "apiVersion" ? &state_.type_meta.api_version
+                                   : nullptr;
     name_ = key;
     return true;
   }

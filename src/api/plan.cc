@@ -14,23 +14,34 @@ using google::protobuf::FieldDescriptor;
 
 ValueKind KindOf(const FieldDescriptor* field) {
   switch (field->type()) {
-    case FieldDescriptor::TYPE_BOOL: return ValueKind::kBool;
-    case FieldDescriptor::TYPE_INT32: return ValueKind::kInt32;
-    case FieldDescriptor::TYPE_INT64: return ValueKind::kInt64;
-    case FieldDescriptor::TYPE_UINT32: return ValueKind::kUint32;
-    case FieldDescriptor::TYPE_UINT64: return ValueKind::kUint64;
-    case FieldDescriptor::TYPE_DOUBLE: return ValueKind::kDouble;
-    case FieldDescriptor::TYPE_STRING: return ValueKind::kString;
-    case FieldDescriptor::TYPE_BYTES: return ValueKind::kBytes;
-    case FieldDescriptor::TYPE_MESSAGE: return ValueKind::kMessage;
-    default: GOOGLE_LOG(FATAL) << "no JSON form for the type of " << field->full_name();
+    case FieldDescriptor::TYPE_BOOL:
+      return ValueKind::kBool;
+    case FieldDescriptor::TYPE_INT32:
+      return ValueKind::kInt32;
+    case FieldDescriptor::TYPE_INT64:
+      return ValueKind::kInt64;
+    case FieldDescriptor::TYPE_UINT32:
+      return ValueKind::kUint32;
+    case FieldDescriptor::TYPE_UINT64:
+      return ValueKind::kUint64;
+    case FieldDescriptor::TYPE_DOUBLE:
+      return ValueKind::kDouble;
+    case FieldDescriptor::TYPE_STRING:
+      return ValueKind::kString;
+    case FieldDescriptor::TYPE_BYTES:
+      return ValueKind::kBytes;
+    case FieldDescriptor::TYPE_MESSAGE:
+      return ValueKind::kMessage;
+    default:
+      GOOGLE_LOG(FATAL) << "no JSON form for the type of " << field->full_name();
   }
   return ValueKind::kString;
 }
 
 }  // namespace
 
-// Runs under the cache's lock. Types may reach each other in a circle, so a plan enters the cache before its fields.
+// Runs under the cache's lock. Types may reach each other in a circle, so a plan enters the cache
+// before its fields.
 class PlanBuilder {
  public:
   using Cache = std::unordered_map<const Descriptor*, std::unique_ptr<MessagePlan>>;
@@ -57,11 +68,14 @@ class PlanBuilder {
  private:
   void AddFields(MessagePlan& plan) {
     std::vector<const FieldDescriptor*> sorted;
-    for (int i = 0; i < plan.descriptor->field_count(); ++i) sorted.push_back(plan.descriptor->field(i));
-    std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->number() < b->number(); });
+    for (int i = 0; i < plan.descriptor->field_count(); ++i)
+      sorted.push_back(plan.descriptor->field(i));
+    std::sort(sorted.begin(), sorted.end(),
+              [](auto* a, auto* b) { return a->number() < b->number(); });
     plan.fields.reserve(sorted.size());
     for (const FieldDescriptor* field : sorted) plan.fields.push_back(Field(field));
-    for (const FieldPlan& field : plan.fields) plan.quantities |= field.message && field.message->quantities;
+    for (const FieldPlan& field : plan.fields)
+      plan.quantities |= field.message && field.message->quantities;
   }
 
   FieldPlan Field(const FieldDescriptor* field) {
@@ -101,14 +115,16 @@ class PlanBuilder {
         plan.keys.push_back(std::move(key));
       }
     }
-    if (plan.keys.size() > kMaxKeys) GOOGLE_LOG(FATAL) << plan.descriptor->full_name() << " has too many keys";
+    if (plan.keys.size() > kMaxKeys)
+      GOOGLE_LOG(FATAL) << plan.descriptor->full_name() << " has too many keys";
     size_t size = 4;
     while (size < 3 * plan.keys.size()) size *= 2;
     plan.slots_.assign(size, 0);
     for (size_t i = 0; i < plan.keys.size(); ++i) {
       plan.keys[i].index = static_cast<uint16_t>(i);
       if (plan.Find(plan.keys[i].name) != nullptr) {
-        GOOGLE_LOG(FATAL) << plan.descriptor->full_name() << " has two fields with the key " << plan.keys[i].name;
+        GOOGLE_LOG(FATAL) << plan.descriptor->full_name() << " has two fields with the key "
+                          << plan.keys[i].name;
       }
       size_t at = MessagePlan::Hash(plan.keys[i].name) & (size - 1);
       while (plan.slots_[at] != 0) at = (at + 1) & (size - 1);

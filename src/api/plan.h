@@ -1,5 +1,6 @@
-// What the codec needs to know of a message type, worked out once from its descriptor and field options.
-// The JSON reader, the JSON writer and the protobuf writer all walk these plans instead of descriptors.
+// What the codec needs to know of a message type, worked out once from its descriptor and field
+// options. The JSON reader, the JSON writer and the protobuf writer all walk these plans instead of
+// descriptors.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -16,9 +17,20 @@ namespace kubelet::api {
 
 struct MessagePlan;
 
-enum class ValueKind : uint8_t { kBool, kInt32, kInt64, kUint32, kUint64, kDouble, kString, kBytes, kMessage };
+enum class ValueKind : uint8_t {
+  kBool,
+  kInt32,
+  kInt64,
+  kUint32,
+  kUint64,
+  kDouble,
+  kString,
+  kBytes,
+  kMessage
+};
 
-// One field. `kind`, `message` and `value` speak of the value itself: of a list its elements, of a map its values.
+// One field. `kind`, `message` and `value` speak of the value itself: of a list its elements, of a
+// map its values.
 struct FieldPlan {
   const google::protobuf::FieldDescriptor* field = nullptr;
   const google::protobuf::FieldDescriptor* value = nullptr;
@@ -44,7 +56,8 @@ struct KeyPlan {
   Role role = Role::kField;
   uint16_t index = 0;  // dense over the keys of the message
   const FieldPlan* field = nullptr;
-  std::vector<const google::protobuf::FieldDescriptor*> inlined;  // from the message down to the owner of `field`
+  std::vector<const google::protobuf::FieldDescriptor*>
+      inlined;  // from the message down to the owner of `field`
 };
 
 struct MessagePlan {
@@ -53,8 +66,8 @@ struct MessagePlan {
   bool type_meta = false;   // JSON carries kind and apiVersion
   bool quantities = false;  // a Quantity is reachable
   std::string kind;
-  std::string api_version;  // "*": any
-  std::vector<FieldPlan> fields;             // in field number order
+  std::string api_version;                                 // "*": any
+  std::vector<FieldPlan> fields;                           // in field number order
   const google::protobuf::FieldDescriptor* raw = nullptr;  // the bytes of RAW_JSON
 
   // The key's plan, or null. Case-sensitive.
@@ -67,7 +80,8 @@ struct MessagePlan {
   std::vector<uint16_t> slots_;  // open addressing into `keys`, index + 1
 };
 
-// The plan of a message type and of every type it reaches; made at the first call and kept for ever. Thread safe.
+// The plan of a message type and of every type it reaches; made at the first call and kept for
+// ever. Thread safe.
 const MessagePlan& PlanOf(const google::protobuf::Descriptor* descriptor);
 
 }  // namespace kubelet::api

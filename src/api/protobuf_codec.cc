@@ -1,5 +1,6 @@
-// The protobuf form: magic, envelope, message. The writer goes from the last byte to the first, so that every length
-// is known when its prefix is written: one pass, no sizes kept in the message, no copy of it.
+// The protobuf form: magic, envelope, message. The writer goes from the last byte to the first, so
+// that every length is known when its prefix is written: one pass, no sizes kept in the message, no
+// copy of it.
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>
 
@@ -37,7 +38,9 @@ class BackWriter {
     bytes[n++] = static_cast<uint8_t>(value);
     Bytes(bytes, n);
   }
-  void Tag(int number, WireFormatLite::WireType type) { Varint(static_cast<uint32_t>(number) << 3 | type); }
+  void Tag(int number, WireFormatLite::WireType type) {
+    Varint(static_cast<uint32_t>(number) << 3 | type);
+  }
   void VarintField(int number, uint64_t value) {
     Varint(value);
     Tag(number, WireFormatLite::WIRETYPE_VARINT);
@@ -76,25 +79,32 @@ class Writer {
   void Value(const Message& message, const MessagePlan& plan) {
     const Reflection* reflection = message.GetReflection();
     switch (plan.form) {
-      case QUANTITY: return QuantityText(message, reflection, plan);
+      case QUANTITY:
+        return QuantityText(message, reflection, plan);
       case TIME:
-      case MICRO_TIME: return Time(message, reflection, plan);
-      default: break;
+      case MICRO_TIME:
+        return Time(message, reflection, plan);
+      default:
+        break;
     }
-    for (auto it = plan.fields.rbegin(); it != plan.fields.rend(); ++it) Field(message, reflection, *it);
+    for (auto it = plan.fields.rbegin(); it != plan.fields.rend(); ++it)
+      Field(message, reflection, *it);
   }
 
  private:
   void QuantityText(const Message& message, const Reflection* reflection, const MessagePlan& plan) {
     std::string scratch;
-    const std::string& text = reflection->GetStringReference(message, plan.fields[0].field, &scratch);
+    const std::string& text =
+        reflection->GetStringReference(message, plan.fields[0].field, &scratch);
     if (IsPlainlyCanonicalQuantity(text)) return out_.BytesField(1, text);
     absl::StatusOr<Quantity> value = Quantity::Parse(text);
     out_.BytesField(1, value.ok() ? value->ToString() : "0");
   }
 
   void Time(const Message& message, const Reflection* reflection, const MessagePlan& plan) {
-    if (!reflection->HasField(message, plan.fields[0].field) && !reflection->HasField(message, plan.fields[1].field)) return;
+    if (!reflection->HasField(message, plan.fields[0].field) &&
+        !reflection->HasField(message, plan.fields[1].field))
+      return;
     int32_t nanos = reflection->GetInt32(message, plan.fields[1].field);
     nanos = plan.form == MICRO_TIME ? nanos - nanos % 1000 : 0;
     out_.VarintField(2, static_cast<uint64_t>(static_cast<int64_t>(nanos)));
@@ -110,16 +120,24 @@ class Writer {
     std::string scratch;
     int number = field.field->number();
     switch (field.kind) {
-      case ValueKind::kBool: return out_.VarintField(number, reflection->GetBool(message, field.field) ? 1 : 0);
-      case ValueKind::kInt32: return Signed(number, reflection->GetInt32(message, field.field));
-      case ValueKind::kInt64: return Signed(number, reflection->GetInt64(message, field.field));
-      case ValueKind::kUint32: return out_.VarintField(number, reflection->GetUInt32(message, field.field));
-      case ValueKind::kUint64: return out_.VarintField(number, reflection->GetUInt64(message, field.field));
-      case ValueKind::kDouble: return Double(number, reflection->GetDouble(message, field.field));
+      case ValueKind::kBool:
+        return out_.VarintField(number, reflection->GetBool(message, field.field) ? 1 : 0);
+      case ValueKind::kInt32:
+        return Signed(number, reflection->GetInt32(message, field.field));
+      case ValueKind::kInt64:
+        return Signed(number, reflection->GetInt64(message, field.field));
+      case ValueKind::kUint32:
+        return out_.VarintField(number, reflection->GetUInt32(message, field.field));
+      case ValueKind::kUint64:
+        return out_.VarintField(number, reflection->GetUInt64(message, field.field));
+      case ValueKind::kDouble:
+        return Double(number, reflection->GetDouble(message, field.field));
       case ValueKind::kString:
       case ValueKind::kBytes:
-        return out_.BytesField(number, reflection->GetStringReference(message, field.field, &scratch));
-      case ValueKind::kMessage: return Nested(number, reflection->GetMessage(message, field.field), *field.message);
+        return out_.BytesField(number,
+                               reflection->GetStringReference(message, field.field, &scratch));
+      case ValueKind::kMessage:
+        return Nested(number, reflection->GetMessage(message, field.field), *field.message);
     }
   }
 
@@ -128,17 +146,32 @@ class Writer {
     for (int i = reflection->FieldSize(message, field.field) - 1; i >= 0; --i) {
       std::string scratch;
       switch (field.kind) {
-        case ValueKind::kBool: out_.VarintField(number, reflection->GetRepeatedBool(message, field.field, i) ? 1 : 0); break;
-        case ValueKind::kInt32: Signed(number, reflection->GetRepeatedInt32(message, field.field, i)); break;
-        case ValueKind::kInt64: Signed(number, reflection->GetRepeatedInt64(message, field.field, i)); break;
-        case ValueKind::kUint32: out_.VarintField(number, reflection->GetRepeatedUInt32(message, field.field, i)); break;
-        case ValueKind::kUint64: out_.VarintField(number, reflection->GetRepeatedUInt64(message, field.field, i)); break;
-        case ValueKind::kDouble: Double(number, reflection->GetRepeatedDouble(message, field.field, i)); break;
+        case ValueKind::kBool:
+          out_.VarintField(number, reflection->GetRepeatedBool(message, field.field, i) ? 1 : 0);
+          break;
+        case ValueKind::kInt32:
+          Signed(number, reflection->GetRepeatedInt32(message, field.field, i));
+          break;
+        case ValueKind::kInt64:
+          Signed(number, reflection->GetRepeatedInt64(message, field.field, i));
+          break;
+        case ValueKind::kUint32:
+          out_.VarintField(number, reflection->GetRepeatedUInt32(message, field.field, i));
+          break;
+        case ValueKind::kUint64:
+          out_.VarintField(number, reflection->GetRepeatedUInt64(message, field.field, i));
+          break;
+        case ValueKind::kDouble:
+          Double(number, reflection->GetRepeatedDouble(message, field.field, i));
+          break;
         case ValueKind::kString:
         case ValueKind::kBytes:
-          out_.BytesField(number, reflection->GetRepeatedStringReference(message, field.field, i, &scratch));
+          out_.BytesField(
+              number, reflection->GetRepeatedStringReference(message, field.field, i, &scratch));
           break;
-        case ValueKind::kMessage: Nested(number, reflection->GetRepeatedMessage(message, field.field, i), *field.message); break;
+        case ValueKind::kMessage:
+          Nested(number, reflection->GetRepeatedMessage(message, field.field, i), *field.message);
+          break;
       }
     }
   }
@@ -155,15 +188,23 @@ class Writer {
 
   void Entry(const MapValueConstRef& value, const FieldPlan& field) {
     switch (field.kind) {
-      case ValueKind::kBool: return out_.VarintField(2, value.GetBoolValue() ? 1 : 0);
-      case ValueKind::kInt32: return Signed(2, value.GetInt32Value());
-      case ValueKind::kInt64: return Signed(2, value.GetInt64Value());
-      case ValueKind::kUint32: return out_.VarintField(2, value.GetUInt32Value());
-      case ValueKind::kUint64: return out_.VarintField(2, value.GetUInt64Value());
-      case ValueKind::kDouble: return Double(2, value.GetDoubleValue());
+      case ValueKind::kBool:
+        return out_.VarintField(2, value.GetBoolValue() ? 1 : 0);
+      case ValueKind::kInt32:
+        return Signed(2, value.GetInt32Value());
+      case ValueKind::kInt64:
+        return Signed(2, value.GetInt64Value());
+      case ValueKind::kUint32:
+        return out_.VarintField(2, value.GetUInt32Value());
+      case ValueKind::kUint64:
+        return out_.VarintField(2, value.GetUInt64Value());
+      case ValueKind::kDouble:
+        return Double(2, value.GetDoubleValue());
       case ValueKind::kString:
-      case ValueKind::kBytes: return out_.BytesField(2, value.GetStringValue());
-      case ValueKind::kMessage: return Nested(2, value.GetMessageValue(), *field.message);
+      case ValueKind::kBytes:
+        return out_.BytesField(2, value.GetStringValue());
+      case ValueKind::kMessage:
+        return Nested(2, value.GetMessageValue(), *field.message);
     }
   }
 
@@ -193,7 +234,8 @@ struct Envelope {
 // Calls field(number, bytes) for each length-delimited field of `data` and passes over the others.
 template <typename F>
 bool ForEachField(std::string_view data, F field) {
-  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(data.data()), static_cast<int>(data.size()));
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(data.data()),
+                                            static_cast<int>(data.size()));
   while (uint32_t tag = in.ReadTag()) {
     if (WireFormatLite::GetTagWireType(tag) != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
       if (!WireFormatLite::SkipField(&in, tag)) return false;
@@ -212,8 +254,10 @@ absl::StatusOr<Envelope> Open(std::string_view body) {
   if (body.size() > static_cast<size_t>(std::numeric_limits<int>::max())) {
     return absl::InvalidArgumentError("protobuf body over 2 GiB");
   }
-  if (body.substr(0, kMagic.size()) != kMagic) return absl::InvalidArgumentError("protobuf body without the k8s magic bytes");
-  if (body.size() == kMagic.size()) return absl::InvalidArgumentError("protobuf body is empty after its magic bytes");
+  if (body.substr(0, kMagic.size()) != kMagic)
+    return absl::InvalidArgumentError("protobuf body without the k8s magic bytes");
+  if (body.size() == kMagic.size())
+    return absl::InvalidArgumentError("protobuf body is empty after its magic bytes");
   Envelope envelope;
   auto type_meta = [&envelope](int number, std::string_view value) {
     if (number == 1) envelope.api_version = value;
@@ -249,7 +293,8 @@ absl::Status CheckField(const Message& message, const FieldPlan& field) {
     }
   } else if (field.repeated) {
     for (int i = 0; i < reflection->FieldSize(message, field.field); ++i) {
-      RETURN_IF_ERROR(check(reflection->GetRepeatedMessage(message, field.field, i), "[" + std::to_string(i) + "]"));
+      RETURN_IF_ERROR(check(reflection->GetRepeatedMessage(message, field.field, i),
+                            "[" + std::to_string(i) + "]"));
     }
   } else if (reflection->HasField(message, field.field)) {
     return check(reflection->GetMessage(message, field.field), "");
@@ -260,12 +305,14 @@ absl::Status CheckField(const Message& message, const FieldPlan& field) {
 absl::Status CheckQuantities(const Message& message, const MessagePlan& plan) {
   if (plan.form == QUANTITY) {
     std::string scratch;
-    const std::string& text = message.GetReflection()->GetStringReference(message, plan.fields[0].field, &scratch);
+    const std::string& text =
+        message.GetReflection()->GetStringReference(message, plan.fields[0].field, &scratch);
     if (text.empty() || IsPlainlyCanonicalQuantity(text)) return absl::OkStatus();
     return Quantity::Parse(text).status();
   }
   for (const FieldPlan& field : plan.fields) {
-    if (field.message != nullptr && field.message->quantities) RETURN_IF_ERROR(CheckField(message, field));
+    if (field.message != nullptr && field.message->quantities)
+      RETURN_IF_ERROR(CheckField(message, field));
   }
   return absl::OkStatus();
 }
@@ -293,13 +340,15 @@ absl::Status DecodeProtobuf(std::string_view body, Message& out) {
   absl::StatusOr<Envelope> envelope = Open(body);
   if (!envelope.ok()) return envelope.status();
   if (!envelope->content_encoding.empty() || !envelope->content_type.empty()) {
-    return absl::InvalidArgumentError("protobuf body holds " + std::string(envelope->content_type) + " " +
-                                      std::string(envelope->content_encoding) + " instead of a message");
+    return absl::InvalidArgumentError("protobuf body holds " + std::string(envelope->content_type) +
+                                      " " + std::string(envelope->content_encoding) +
+                                      " instead of a message");
   }
   const MessagePlan& plan = PlanOf(out.GetDescriptor());
   auto check = [](std::string_view got, const std::string& wanted, const char* what) {
     if (got.empty() || wanted == "*" || got == wanted) return absl::OkStatus();
-    return absl::InvalidArgumentError(std::string(what) + ": expected \"" + wanted + "\", got \"" + std::string(got) + "\"");
+    return absl::InvalidArgumentError(std::string(what) + ": expected \"" + wanted + "\", got \"" +
+                                      std::string(got) + "\"");
   };
   if (plan.type_meta) {
     RETURN_IF_ERROR(check(envelope->kind, plan.kind, "kind"));

@@ -74,8 +74,8 @@ Wide DecimalNanos(std::string_view whole, std::string_view fraction, int64_t exp
   return mantissa > static_cast<UWide>(kMaxNanos) ? kMaxNanos : static_cast<Wide>(mantissa);
 }
 
-// whole.fraction * 2^shift in nano units, rounded up, at most kMaxBinaryNanos. The fraction is taken as two
-// numbers of 18 digits, so that every product fits; digits after those only round.
+// whole.fraction * 2^shift in nano units, rounded up, at most kMaxBinaryNanos. The fraction is
+// taken as two numbers of 18 digits, so that every product fits; digits after those only round.
 Wide BinaryNanos(std::string_view whole, std::string_view fraction, int shift) {
   constexpr UWide kE9 = 1'000'000'000;
   constexpr UWide kE18 = kE9 * kE9;
@@ -84,14 +84,16 @@ Wide BinaryNanos(std::string_view whole, std::string_view fraction, int shift) {
   UWide units = 0;
   for (char c : whole) {
     units = units * 10 + static_cast<unsigned>(c - '0');
-    if ((units << shift) > static_cast<UWide>(std::numeric_limits<int64_t>::max())) return kMaxBinaryNanos;
+    if ((units << shift) > static_cast<UWide>(std::numeric_limits<int64_t>::max()))
+      return kMaxBinaryNanos;
   }
   UWide limbs[2] = {0, 0};
   for (size_t i = 0; i < 2 * kLimb; ++i) {
     unsigned digit = i < fraction.size() ? static_cast<unsigned>(fraction[i] - '0') : 0;
     limbs[i / kLimb] = limbs[i / kLimb] * 10 + digit;
   }
-  bool sticky = fraction.size() > 2 * kLimb && fraction.find_first_not_of('0', 2 * kLimb) != std::string_view::npos;
+  bool sticky = fraction.size() > 2 * kLimb &&
+                fraction.find_first_not_of('0', 2 * kLimb) != std::string_view::npos;
   UWide high = limbs[0] << shift;
   UWide low = (high % kE9) * kE18 + (limbs[1] << shift);
   UWide nanos = (units << shift) * kE9 + high / kE9 + low / kE27;
@@ -176,7 +178,8 @@ absl::StatusOr<Quantity> Quantity::Parse(std::string_view text) {
   if (whole.empty() && !point) return BadQuantity(text, "must start with a number");
   Suffix suffix;
   if (!ParseSuffix(text.substr(i), suffix)) {
-    return BadQuantity(text, "unknown suffix; use one of n u m k M G T P E Ki Mi Gi Ti Pi Ei or an exponent");
+    return BadQuantity(
+        text, "unknown suffix; use one of n u m k M G T P E Ki Mi Gi Ti Pi Ei or an exponent");
   }
   Quantity q;
   q.format_ = suffix.format;
@@ -229,7 +232,9 @@ int64_t Quantity::Value() const { return ClampInt64(DivideUp(nanos_, kNano)); }
 
 int64_t Quantity::MilliValue() const { return ClampInt64(DivideUp(nanos_, kNano / 1000)); }
 
-double Quantity::AsDouble() const { return static_cast<double>(static_cast<long double>(nanos_) / kNano); }
+double Quantity::AsDouble() const {
+  return static_cast<double>(static_cast<long double>(nanos_) / kNano);
+}
 
 int Quantity::Sign() const { return nanos_ == 0 ? 0 : nanos_ < 0 ? -1 : 1; }
 
@@ -254,7 +259,8 @@ bool IsPlainlyCanonicalQuantity(std::string_view text) {
     value = value * 10 + static_cast<uint64_t>(text[digits] - '0');
   }
   std::string_view suffix = text.substr(digits);
-  if (suffix.empty() || suffix == "m" || suffix == "k" || suffix == "M" || suffix == "G") return value % 1000 != 0;
+  if (suffix.empty() || suffix == "m" || suffix == "k" || suffix == "M" || suffix == "G")
+    return value % 1000 != 0;
   if (suffix == "Ki" || suffix == "Mi") return value % 1024 != 0 && digits <= 12;
   return suffix == "Gi" && value % 1024 != 0 && digits <= 9;
 }

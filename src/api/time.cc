@@ -35,7 +35,8 @@ bool TakeFraction(std::string_view& text, int32_t& nanos) {
   text.remove_prefix(1);
   if (text.empty() || !IsDigit(text[0])) return false;
   int32_t unit = kNano / 10;
-  for (; !text.empty() && IsDigit(text[0]); text.remove_prefix(1), unit /= 10) nanos += (text[0] - '0') * unit;
+  for (; !text.empty() && IsDigit(text[0]); text.remove_prefix(1), unit /= 10)
+    nanos += (text[0] - '0') * unit;
   return true;
 }
 
@@ -47,21 +48,24 @@ bool TakeOffset(std::string_view& text, int64_t& seconds) {
   text.remove_prefix(1);
   int hours = 0;
   int minutes = 0;
-  if (!TakeNumber(text, 2, hours) || !TakeChar(text, ':') || !TakeNumber(text, 2, minutes)) return false;
+  if (!TakeNumber(text, 2, hours) || !TakeChar(text, ':') || !TakeNumber(text, 2, minutes))
+    return false;
   seconds = sign * (hours * 3600 + minutes * 60);
   return hours <= 24 && minutes <= 60;  // Go's bounds
 }
 
 bool ParseRfc3339(std::string_view text, UnixTime& out) {
   int year, month, day, hour, minute, second;
-  if (!TakeNumber(text, 4, year) || !TakeChar(text, '-') || !TakeNumber(text, 2, month) || !TakeChar(text, '-') ||
-      !TakeNumber(text, 2, day) || !TakeChar(text, 'T') || !TakeNumber(text, 2, hour) || !TakeChar(text, ':') ||
-      !TakeNumber(text, 2, minute) || !TakeChar(text, ':') || !TakeNumber(text, 2, second)) {
+  if (!TakeNumber(text, 4, year) || !TakeChar(text, '-') || !TakeNumber(text, 2, month) ||
+      !TakeChar(text, '-') || !TakeNumber(text, 2, day) || !TakeChar(text, 'T') ||
+      !TakeNumber(text, 2, hour) || !TakeChar(text, ':') || !TakeNumber(text, 2, minute) ||
+      !TakeChar(text, ':') || !TakeNumber(text, 2, second)) {
     return false;
   }
   int64_t offset = 0;
   if (!TakeFraction(text, out.nanos) || !TakeOffset(text, offset) || !text.empty()) return false;
-  std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+  std::chrono::year_month_day date{std::chrono::year(year),
+                                   std::chrono::month(static_cast<unsigned>(month)),
                                    std::chrono::day(static_cast<unsigned>(day))};
   if (!date.ok() || hour > 23 || minute > 59 || second > 59) return false;
   int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
@@ -77,8 +81,8 @@ int64_t DurationUnit(std::string_view text, size_t& length) {
   };
   // Longer names first; the two micro signs are U+00B5 and U+03BC.
   static constexpr Unit kUnits[] = {
-      {"ns", 1},           {"us", 1'000},          {"\xc2\xb5s", 1'000},      {"\xce\xbcs", 1'000},
-      {"ms", 1'000'000},   {"s", kNano},           {"m", 60 * kNano},         {"h", 3600 * kNano},
+      {"ns", 1},         {"us", 1'000}, {"\xc2\xb5s", 1'000}, {"\xce\xbcs", 1'000},
+      {"ms", 1'000'000}, {"s", kNano},  {"m", 60 * kNano},    {"h", 3600 * kNano},
   };
   length = 0;
   while (length < text.size() && text[length] != '.' && !IsDigit(text[length])) ++length;
@@ -113,7 +117,8 @@ bool TakeDurationPart(std::string_view& text, uint64_t& total) {
   text.remove_prefix(length);
   if (whole > kMaxMagnitude / static_cast<uint64_t>(unit)) return false;
   whole *= static_cast<uint64_t>(unit);
-  whole += static_cast<uint64_t>(static_cast<double>(fraction) * (static_cast<double>(unit) / scale));
+  whole +=
+      static_cast<uint64_t>(static_cast<double>(fraction) * (static_cast<double>(unit) / scale));
   if (whole > kMaxMagnitude || total > kMaxMagnitude - whole) return false;
   total += whole;
   return true;
@@ -125,7 +130,9 @@ std::optional<base::WallTime> Wall(const Message& time) {
   __int128 nanos = static_cast<__int128>(time.seconds()) * kNano + time.nanos();
   constexpr __int128 kMin = std::numeric_limits<int64_t>::min();
   constexpr __int128 kMax = std::numeric_limits<int64_t>::max();
-  return base::WallFromUnixNanos(static_cast<int64_t>(nanos < kMin ? kMin : nanos > kMax ? kMax : nanos));
+  return base::WallFromUnixNanos(static_cast<int64_t>(nanos < kMin   ? kMin
+                                                      : nanos > kMax ? kMax
+                                                                     : nanos));
 }
 
 }  // namespace
@@ -142,9 +149,10 @@ std::string FormatRfc3339(const UnixTime& time, int fraction_digits) {
   std::chrono::year_month_day date(days);
   std::chrono::hh_mm_ss clock(at - days);
   char buffer[64];
-  int n = std::snprintf(buffer, sizeof buffer, "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
-                        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                        static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+  int n = std::snprintf(buffer, sizeof buffer, "%04d-%02u-%02uT%02d:%02d:%02d",
+                        static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                        static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
+                        static_cast<int>(clock.minutes().count()),
                         static_cast<int>(clock.seconds().count()));
   std::string text(buffer, static_cast<size_t>(n));
   if (fraction_digits > 0) {
@@ -155,7 +163,8 @@ std::string FormatRfc3339(const UnixTime& time, int fraction_digits) {
 }
 
 absl::StatusOr<base::Nanos> ParseGoDuration(std::string_view text) {
-  absl::Status bad = absl::InvalidArgumentError("\"" + std::string(text) + "\" is not a duration such as 1h30m or 1.5s");
+  absl::Status bad = absl::InvalidArgumentError("\"" + std::string(text) +
+                                                "\" is not a duration such as 1h30m or 1.5s");
   std::string_view rest = text;
   bool negative = !rest.empty() && rest[0] == '-';
   if (!rest.empty() && (rest[0] == '-' || rest[0] == '+')) rest.remove_prefix(1);

@@ -59,7 +59,8 @@ TEST_CASE("errors name the field and what is wrong with it", "[codec]") {
   const Row rows[] = {
       {R"({"spec":{"containers":[{"ports":[{"containerPort":"80"}]}]}})",
        "spec.containers[0].ports[0].containerPort: expected an integer, got string"},
-      {R"({"spec":{"containers":[{},{"name":1}]}})", "spec.containers[1].name: expected a string, got number"},
+      {R"({"spec":{"containers":[{},{"name":1}]}})",
+       "spec.containers[1].name: expected a string, got number"},
       {R"({"spec":{"containers":{}}})", "spec.containers: expected an array, got object"},
       {R"({"spec":{"containers":"a"}})", "spec.containers: expected an array, got string"},
       {R"({"spec":{"containers":[[]]}})", "spec.containers[0]: expected an object, got array"},
@@ -70,18 +71,22 @@ TEST_CASE("errors name the field and what is wrong with it", "[codec]") {
       {R"({"metadata":{"labels":{"a":1}}})", "metadata.labels.a: expected a string, got number"},
       {R"({"metadata":{"labels":{"a":{}}}})", "metadata.labels.a: expected a string, got object"},
       {R"({"metadata":{"name":[]}})", "metadata.name: expected a string, got array"},
-      {R"({"spec":{"hostNetwork":"true"}})", "spec.hostNetwork: expected true or false, got string"},
+      {R"({"spec":{"hostNetwork":"true"}})",
+       "spec.hostNetwork: expected true or false, got string"},
       {R"({"spec":{"priority":1.5}})", "spec.priority: expected an integer, got 1.5"},
       {R"({"spec":{"priority":1.0}})", "spec.priority: expected an integer, got 1.0"},
-      {R"({"spec":{"priority":2147483648}})", "spec.priority: 2147483648 is out of range for int32"},
+      {R"({"spec":{"priority":2147483648}})",
+       "spec.priority: 2147483648 is out of range for int32"},
       {R"({"spec":{"terminationGracePeriodSeconds":9223372036854775808}})",
        "spec.terminationGracePeriodSeconds: 9223372036854775808 is out of range for int64"},
       {R"({"spec":{"terminationGracePeriodSeconds":-99999999999999999999}})",
        "spec.terminationGracePeriodSeconds: -99999999999999999999 is out of range for int64"},
       {R"({"metadata":{"creationTimestamp":"yesterday"}})",
        "metadata.creationTimestamp: \"yesterday\" is not an RFC 3339 time"},
-      {R"({"metadata":{"creationTimestamp":{}}})", "metadata.creationTimestamp: expected a time, got object"},
-      {R"({"spec":{"overhead":{"cpu":true}}})", "spec.overhead.cpu: expected a quantity, got boolean"},
+      {R"({"metadata":{"creationTimestamp":{}}})",
+       "metadata.creationTimestamp: expected a time, got object"},
+      {R"({"spec":{"overhead":{"cpu":true}}})",
+       "spec.overhead.cpu: expected a quantity, got boolean"},
       {R"({"spec":{"overhead":{"cpu":[]}}})", "spec.overhead.cpu: expected a quantity, got array"},
       {R"([])", "expected an object, got array"},
       {R"("Pod")", "expected an object, got string"},
@@ -91,7 +96,8 @@ TEST_CASE("errors name the field and what is wrong with it", "[codec]") {
     INFO(row.json);
     CHECK(PodError(row.json) == row.error);
   }
-  CHECK(PodError(R"({"spec":{"overhead":{"cpu":"lots"}}})").rfind("spec.overhead.cpu: quantity \"lots\": ", 0) == 0);
+  CHECK(PodError(R"({"spec":{"overhead":{"cpu":"lots"}}})")
+            .rfind("spec.overhead.cpu: quantity \"lots\": ", 0) == 0);
   core::Secret secret;
   CHECK(Error(R"({"data":{"k":"***"}})", secret) == "data.k: not base64");
 }
@@ -101,8 +107,9 @@ TEST_CASE("text that is not JSON is refused with its line", "[codec]") {
   CHECK(PodError("") == "invalid JSON: line 1: incomplete JSON");
   CHECK(PodError("{} {}") == "invalid JSON: line 1: extra data");
   CHECK(PodError("{'a':1}") == "invalid JSON: line 1: syntax error");
-  for (const char* text : {"{", "}", "{\"a\":}", "{\"a\":1,}", "{\"a\":[1,]}", "{\"a\":01}", "{\"a\":+1}", "{\"a\":tru}", "nul", "// x\n{}",
-                           "{\"a\":\"\n\"}", "{\"spec\":\"\\x\"}", "\xEF\xBB\xBF{}"}) {
+  for (const char* text : {"{", "}", "{\"a\":}", "{\"a\":1,}", "{\"a\":[1,]}", "{\"a\":01}",
+                           "{\"a\":+1}", "{\"a\":tru}", "nul", "// x\n{}", "{\"a\":\"\n\"}",
+                           "{\"spec\":\"\\x\"}", "\xEF\xBB\xBF{}"}) {
     INFO(text);
     CHECK(PodError(text).rfind("invalid JSON: ", 0) == 0);
   }
@@ -150,13 +157,33 @@ TEST_CASE("unknown and duplicate fields", "[codec]") {
 }
 
 TEST_CASE("a field given twice: lists start anew, objects and maps are merged", "[codec]") {
-  core::Pod pod = Pod(R"({"spec":{"nodeName":"a","containers":[{"name":"x"}],"nodeSelector":{"a":"1"}},
+  core::Pod pod =
+      Pod(R"({"spec":{"nodeName":"a","containers":[{"name":"x"}],"nodeSelector":{"a":"1"}},
                           "spec":{"hostname":"h","containers":[{"image":"y"}],"nodeSelector":{"b":"2"}}})");
   CHECK(pod.spec().node_name() == "a");
   CHECK(pod.spec().hostname() == "h");
   REQUIRE(pod.spec().containers_size() == 1);
   CHECK(!pod.spec().containers(0).has_name());
   CHECK(pod.spec().node_selector().size() == 2);
+  // The entry of a map is replaced whole.
+  Config config =
+      Decoded<Config>(R"({"staticPodURLHeader":{"a":["1","2"],"a":["3"],"b":["4"],"b":null}})");
+  REQUIRE(config.static_pod_url_header().at("a").items_size() == 1);
+  CHECK(config.static_pod_url_header().at("b").items_size() == 0);
+}
+
+TEST_CASE("warnings are told once, and not without end", "[codec]") {
+  std::string json = R"({"a":1,"a":2)";
+  for (int i = 0; i < 500; ++i) json += ",\"x" + std::to_string(i) + "\":{}";
+  std::vector<std::string> warnings;
+  DecodeOptions options;
+  options.strict = true;
+  options.warnings = &warnings;
+  core::Pod pod;
+  REQUIRE(DecodeJson(json + "}", pod, options).ok());
+  CHECK(warnings.size() == 100);
+  CHECK(warnings[0] == R"(unknown field "a")");
+  CHECK(warnings[1] == R"(unknown field "x0")");
 }
 
 TEST_CASE("kind and apiVersion must fit when they are there", "[codec]") {
@@ -167,8 +194,11 @@ TEST_CASE("kind and apiVersion must fit when they are there", "[codec]") {
   CHECK(PodError(R"({"kind":7})") == "kind: expected a string, got number");
   CHECK(PodError(R"({"kind":{}})") == "kind: expected a string, got object");
   core::PodList list;
-  CHECK(Error(R"({"kind":"PodList","apiVersion":"v1","items":[{"kind":"Pod","apiVersion":"v1"},{}]})", list) == "");
-  CHECK(Error(R"({"items":[{},{"kind":"Node"}]})", list) == R"(items[1].kind: expected "Pod", got "Node")");
+  CHECK(
+      Error(R"({"kind":"PodList","apiVersion":"v1","items":[{"kind":"Pod","apiVersion":"v1"},{}]})",
+            list) == "");
+  CHECK(Error(R"({"items":[{},{"kind":"Node"}]})", list) ==
+        R"(items[1].kind: expected "Pod", got "Node")");
   meta::DeleteOptions any;
   CHECK(Error(R"({"kind":"DeleteOptions","apiVersion":"policy/v1"})", any) == "");
   CHECK(EncodeJson(any) == R"({"kind":"DeleteOptions","apiVersion":"v1"})");
@@ -176,19 +206,22 @@ TEST_CASE("kind and apiVersion must fit when they are there", "[codec]") {
 }
 
 TEST_CASE("null is absent, and the zero value inside lists and maps", "[codec]") {
-  core::Pod pod = Pod(R"({"metadata":{"labels":null,"creationTimestamp":null,"name":null,"deletionTimestamp":null},
+  core::Pod pod = Pod(
+      R"({"metadata":{"labels":null,"creationTimestamp":null,"name":null,"deletionTimestamp":null},
       "spec":{"containers":null,"priority":null,"hostNetwork":null,"volumes":[{"emptyDir":null}]},"status":null})");
   CHECK(!pod.metadata().has_deletion_timestamp());
   CHECK(!pod.metadata().has_creation_timestamp());
   CHECK(!pod.spec().has_priority());
   CHECK(!pod.spec().volumes(0).volume_source().has_empty_dir());
   CHECK(Bare(pod) == Bare(Pod(R"({"spec":{"volumes":[{}]}})")));
-  core::Pod zeros = Pod(R"({"metadata":{"labels":{"a":null},"finalizers":[null]},"spec":{"containers":[null]}})");
+  core::Pod zeros =
+      Pod(R"({"metadata":{"labels":{"a":null},"finalizers":[null]},"spec":{"containers":[null]}})");
   CHECK(zeros.metadata().labels().at("a").empty());
   CHECK(zeros.metadata().finalizers(0).empty());
   CHECK(zeros.spec().containers_size() == 1);
   // null takes back an earlier value where there is absence, and leaves plain values alone.
-  core::Pod twice = Pod(R"({"spec":{"priority":5,"priority":null,"nodeName":"a","nodeName":null}})");
+  core::Pod twice =
+      Pod(R"({"spec":{"priority":5,"priority":null,"nodeName":"a","nodeName":null}})");
   CHECK(!twice.spec().has_priority());
   CHECK(twice.spec().node_name() == "a");
 }
@@ -204,7 +237,8 @@ TEST_CASE("empty objects show what has no omitempty", "[codec]") {
         R"({"kind":"Pod","apiVersion":"v1","metadata":{},"spec":{"containers":null},"status":{}})");
   core::Pod pod;
   pod.mutable_spec()->add_containers();
-  CHECK(Bare(pod) == R"({"metadata":{},"spec":{"containers":[{"name":"","resources":{}}]},"status":{}})");
+  CHECK(Bare(pod) ==
+        R"({"metadata":{},"spec":{"containers":[{"name":"","resources":{}}]},"status":{}})");
   // Presence of a pointer is kept, presence of a plain value is not.
   pod.Clear();
   pod.mutable_spec()->set_priority(0);
@@ -214,7 +248,8 @@ TEST_CASE("empty objects show what has no omitempty", "[codec]") {
 }
 
 TEST_CASE("numbers keep every digit", "[codec]") {
-  core::Pod pod = Pod(R"({"spec":{"terminationGracePeriodSeconds":9223372036854775807,"activeDeadlineSeconds":-9223372036854775808,
+  core::Pod pod = Pod(
+      R"({"spec":{"terminationGracePeriodSeconds":9223372036854775807,"activeDeadlineSeconds":-9223372036854775808,
                           "priority":-2147483648}})");
   CHECK(pod.spec().termination_grace_period_seconds() == std::numeric_limits<int64_t>::max());
   CHECK(pod.spec().active_deadline_seconds() == std::numeric_limits<int64_t>::min());
@@ -245,18 +280,25 @@ TEST_CASE("floats print as Go prints them", "[codec]") {
 
 TEST_CASE("strings are escaped as Go escapes them", "[codec]") {
   core::Pod pod;
-  pod.mutable_metadata()->set_name("<a>&\"\\\b\f\n\r\t\x01\x1f\x7f/\xE2\x80\xA8\xE2\x80\xA9\xC3\xA9\xF0\x9F\x98\x80\xFF");
+  pod.mutable_metadata()->set_name(
+      "<a>&\"\\\b\f\n\r\t\x01\x1f\x7f/\xE2\x80\xA8\xE2\x80\xA9\xC3\xA9\xF0\x9F\x98\x80\xFF");
   std::string json = Bare(pod);
-  CHECK(json == "{\"metadata\":{\"name\":\"\\u003ca\\u003e\\u0026\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f\x7f/\\u2028\\u2029"
-                "\xC3\xA9\xF0\x9F\x98\x80\\ufffd\"},\"spec\":{\"containers\":null},\"status\":{}}");
+  CHECK(json ==
+        "{\"metadata\":{\"name\":\"\\u003ca\\u003e\\u0026\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f\x7f/"
+        "\\u2028\\u2029"
+        "\xC3\xA9\xF0\x9F\x98\x80\\ufffd\"},\"spec\":{\"containers\":null},\"status\":{}}");
   CHECK(Pod(json).metadata().name() ==
-        "<a>&\"\\\b\f\n\r\t\x01\x1f\x7f/\xE2\x80\xA8\xE2\x80\xA9\xC3\xA9\xF0\x9F\x98\x80\xEF\xBF\xBD");
+        "<a>&\"\\\b\f\n\r\t\x01\x1f\x7f/"
+        "\xE2\x80\xA8\xE2\x80\xA9\xC3\xA9\xF0\x9F\x98\x80\xEF\xBF\xBD");
 }
 
 TEST_CASE("text that is not Unicode is mended, as Go does", "[codec]") {
-  auto name = [](const std::string& text) { return Pod("{\"metadata\":{\"name\":\"" + text + "\"}}").metadata().name(); };
+  auto name = [](const std::string& text) {
+    return Pod("{\"metadata\":{\"name\":\"" + text + "\"}}").metadata().name();
+  };
   const std::string bad = "\xEF\xBF\xBD";
-  CHECK(name("a\xFF" "b") == "a" + bad + "b");
+  CHECK(name("a\xFF"
+             "b") == "a" + bad + "b");
   CHECK(name("\xC0\x80") == bad + bad);
   CHECK(name("\xED\xA0\x80") == bad + bad + bad);
   CHECK(name("\\ud800") == bad);
@@ -269,23 +311,32 @@ TEST_CASE("text that is not Unicode is mended, as Go does", "[codec]") {
 
 TEST_CASE("maps are sorted by key", "[codec]") {
   core::Pod pod;
-  for (const char* key : {"b", "a", "B", "aa", "", "\xC3\xA9", "z"}) (*pod.mutable_metadata()->mutable_labels())[key] = "v";
-  CHECK(Bare(pod).find(R"("labels":{"":"v","B":"v","a":"v","aa":"v","b":"v","z":"v","é":"v"})") != std::string::npos);
+  for (const char* key : {"b", "a", "B", "aa", "", "\xC3\xA9", "z"})
+    (*pod.mutable_metadata()->mutable_labels())[key] = "v";
+  CHECK(Bare(pod).find(R"("labels":{"":"v","B":"v","a":"v","aa":"v","b":"v","z":"v","é":"v"})") !=
+        std::string::npos);
 }
 
 TEST_CASE("quantities are read from text and numbers and become canonical", "[codec]") {
-  core::Pod pod = Pod(R"({"spec":{"overhead":{"a":"1000m","b":0.5,"c":1024,"d":1e3,"e":" 2Gi ","f":null}}})");
+  core::Pod pod =
+      Pod(R"({"spec":{"overhead":{"a":"1000m","b":0.5,"c":1024,"d":1e3,"e":" 2Gi ","f":null}}})");
   CHECK(pod.spec().overhead().at("a").string() == "1");
   CHECK(pod.spec().overhead().at("b").string() == "500m");
   CHECK(pod.spec().overhead().at("c").string() == "1024");
   CHECK(pod.spec().overhead().at("d").string() == "1e3");
   CHECK(pod.spec().overhead().at("e").string() == "2Gi");
-  CHECK(Bare(pod).find(R"("overhead":{"a":"1","b":"500m","c":"1024","d":"1e3","e":"2Gi","f":"0"})") != std::string::npos);
+  CHECK(
+      Bare(pod).find(R"("overhead":{"a":"1","b":"500m","c":"1024","d":"1e3","e":"2Gi","f":"0"})") !=
+      std::string::npos);
 }
 
 TEST_CASE("times, durations and int-or-string", "[codec]") {
-  core::Pod pod = Pod(R"({"metadata":{"creationTimestamp":"1970-01-01T01:00:00+01:00","deletionTimestamp":"0001-01-01T00:00:00Z"}})");
-  CHECK(Bare(pod).find(R"("metadata":{"creationTimestamp":"1970-01-01T00:00:00Z","deletionTimestamp":null})") != std::string::npos);
+  core::Pod pod = Pod(
+      R"({"metadata":{"creationTimestamp":"1970-01-01T01:00:00+01:00","deletionTimestamp":"0001-01-01T00:00:00Z"}})");
+  CHECK(
+      Bare(pod).find(
+          R"("metadata":{"creationTimestamp":"1970-01-01T00:00:00Z","deletionTimestamp":null})") !=
+      std::string::npos);
   using Probe = core::HTTPGetAction;
   CHECK(Decoded<Probe>(R"({"port":80})").port().int_val() == 80);
   CHECK(Decoded<Probe>(R"({"port":"http"})").port().str_val() == "http");
@@ -304,16 +355,23 @@ TEST_CASE("times, durations and int-or-string", "[codec]") {
   CHECK(Error(R"("2008-01-01T01:01:01.0000001Z")", micro) != "");
   CHECK(EncodeJson(meta::MicroTime()) == "null");
 
-  Config config = Decoded<Config>(R"({"syncFrequency":"1m30s","logging":{"flushFrequency":5000000000}})");
+  Config config =
+      Decoded<Config>(R"({"syncFrequency":"1m30s","logging":{"flushFrequency":5000000000}})");
   CHECK(config.sync_frequency().duration() == 90'000'000'000);
   CHECK(config.logging().flush_frequency().duration() == 5'000'000'000);
-  CHECK(Decoded<Config>(R"({"logging":{"flushFrequency":"5s"}})").logging().flush_frequency().duration() == 5'000'000'000);
-  CHECK(Error(R"({"syncFrequency":90})", config) == "syncFrequency: expected a duration string, got number");
-  CHECK(Error(R"({"syncFrequency":"90"})", config) == "syncFrequency: \"90\" is not a duration such as 1h30m or 1.5s");
+  CHECK(Decoded<Config>(R"({"logging":{"flushFrequency":"5s"}})")
+            .logging()
+            .flush_frequency()
+            .duration() == 5'000'000'000);
+  CHECK(Error(R"({"syncFrequency":90})", config) ==
+        "syncFrequency: expected a duration string, got number");
+  CHECK(Error(R"({"syncFrequency":"90"})", config) ==
+        "syncFrequency: \"90\" is not a duration such as 1h30m or 1.5s");
 }
 
 TEST_CASE("KubeletConfiguration goes through the same codec", "[codec]") {
-  Config config = Decoded<Config>(R"({"kind":"KubeletConfiguration","apiVersion":"kubelet.config.k8s.io/v1beta1",
+  Config config = Decoded<Config>(
+      R"({"kind":"KubeletConfiguration","apiVersion":"kubelet.config.k8s.io/v1beta1",
       "staticPodURLHeader":{"X-A":["1","2"],"X-B":[]},"featureGates":{"A":true,"B":false},"evictionHard":{"memory.available":"5%"},
       "logging":{"options":{"json":{"infoBufferSize":"1Ki","splitStream":true}}},"clusterDNS":["10.0.0.10"],
       "reservedMemory":[{"numaNode":0,"limits":{"memory":"1Gi"}}]})");
@@ -322,9 +380,12 @@ TEST_CASE("KubeletConfiguration goes through the same codec", "[codec]") {
   CHECK(config.logging().options().json().output_routing_options().split_stream());
   Config back = Decoded<Config>(EncodeJson(config));
   CHECK(EncodeJson(back) == EncodeJson(config));
-  CHECK(EncodeJson(config).find(R"("staticPodURLHeader":{"X-A":["1","2"],"X-B":null})") != std::string::npos);
-  CHECK(Error(R"({"staticPodURLHeader":{"X":"y"}})", config) == "staticPodURLHeader.X: expected an array, got string");
-  CHECK(Error(R"({"featureGates":{"A":"true"}})", config) == "featureGates.A: expected true or false, got string");
+  CHECK(EncodeJson(config).find(R"("staticPodURLHeader":{"X-A":["1","2"],"X-B":null})") !=
+        std::string::npos);
+  CHECK(Error(R"({"staticPodURLHeader":{"X":"y"}})", config) ==
+        "staticPodURLHeader.X: expected an array, got string");
+  CHECK(Error(R"({"featureGates":{"A":"true"}})", config) ==
+        "featureGates.A: expected true or false, got string");
   CHECK(Error(R"({"nope":1})", config, true) == R"(strict decoding error: unknown field "nope")");
 }
 
@@ -351,12 +412,15 @@ TEST_CASE("raw JSON is kept", "[codec]") {
 }
 
 TEST_CASE("bytes are base64", "[codec]") {
-  core::Secret secret = Decoded<core::Secret>(R"({"data":{"a":"aGk=","b":"","c":"aG\nlv\r\n","d":"/+8="}})");
+  core::Secret secret =
+      Decoded<core::Secret>(R"({"data":{"a":"aGk=","b":"","c":"aG\nlv\r\n","d":"/+8="}})");
   CHECK(secret.data().at("a") == "hi");
   CHECK(secret.data().at("b").empty());
   CHECK(secret.data().at("c") == "hio");
-  CHECK(Bare(secret).find(R"("data":{"a":"aGk=","b":"","c":"aGlv","d":"/+8="})") != std::string::npos);
-  for (const char* bad : {"a", "aG", "aGk", "aGk==", "====", "a===", "aGk=aGk=", "aG k", "-_8=", "aGk=="}) {
+  CHECK(Bare(secret).find(R"("data":{"a":"aGk=","b":"","c":"aGlv","d":"/+8="})") !=
+        std::string::npos);
+  for (const char* bad :
+       {"a", "aG", "aGk", "aGk==", "====", "a===", "aGk=aGk=", "aG k", "-_8=", "aGk=="}) {
     INFO(bad);
     CHECK(Error(std::string(R"({"data":{"a":")") + bad + R"("}})", secret) == "data.a: not base64");
   }
@@ -398,7 +462,8 @@ TEST_CASE("protobuf writes what Go writes", "[codec]") {
   CHECK(back.spec().has_node_name());
   CHECK(EncodeProtobuf(back) == body);
 
-  core::Pod pod = Pod(R"({"spec":{"overhead":{"b":"1000m","a":"1"}},"metadata":{"creationTimestamp":"1970-01-01T00:00:00Z"}})");
+  core::Pod pod = Pod(
+      R"({"spec":{"overhead":{"b":"1000m","a":"1"}},"metadata":{"creationTimestamp":"1970-01-01T00:00:00Z"}})");
   (*pod.mutable_spec()->mutable_overhead())["b"].set_string("1000m");
   REQUIRE(DecodeProtobuf(EncodeProtobuf(pod), back).ok());
   CHECK(back.spec().overhead().at("b").string() == "1");
@@ -443,7 +508,8 @@ TEST_CASE("a quantity that is none is refused in protobuf too", "[codec]") {
   body += raw;
   core::Pod out;
   absl::Status status = DecodeProtobuf(body, out);
-  CHECK(base::Message(status).rfind("spec.containers[0].resources.requests[cpu]: quantity \"lots\"", 0) == 0);
+  CHECK(base::Message(status).rfind("spec.containers[0].resources.requests[cpu]: quantity \"lots\"",
+                                    0) == 0);
   CHECK(!out.has_spec());
 }
 

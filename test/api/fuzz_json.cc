@@ -1,4 +1,5 @@
-// Any bytes as the JSON of a pod, of a list and of the configuration: never a crash, and what is accepted comes back.
+// Any bytes as the JSON of a pod, of a list and of the configuration: never a crash, and what is
+// accepted comes back.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,4 +1,5 @@
-// Any bytes as an enveloped pod: never a crash, and what is accepted is written the same way ever after.
+// Any bytes as an enveloped pod: never a crash, and what is accepted is written the same way ever
+// after.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -23,10 +23,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (absl::StatusOr<api::UnixTime> time = api::ParseRfc3339(text); time.ok()) {
     absl::StatusOr<api::UnixTime> back = api::ParseRfc3339(api::FormatRfc3339(*time, 9));
     // An offset can move a time out of the years that have a text.
-    if (time->seconds >= -62167219200 && time->seconds <= 253402300799 && (!back.ok() || !(*back == *time))) std::abort();
+    if (time->seconds >= -62167219200 && time->seconds <= 253402300799 &&
+        (!back.ok() || !(*back == *time)))
+      std::abort();
   }
   if (absl::StatusOr<kubelet::base::Nanos> duration = api::ParseGoDuration(text); duration.ok()) {
-    absl::StatusOr<kubelet::base::Nanos> back = api::ParseGoDuration(kubelet::base::GoDuration(*duration));
+    absl::StatusOr<kubelet::base::Nanos> back =
+        api::ParseGoDuration(kubelet::base::GoDuration(*duration));
     if (!back.ok() || *back != *duration) std::abort();
   }
   return 0;

@@ -1,7 +1,9 @@
-// Kubernetes' own objects through the codec: every form of a kind is the same message, and comes back out as it was.
+// Kubernetes' own objects through the codec: every form of a kind is the same message, and comes
+// back out as it was.
+#include "api/golden.h"
+
 #include <iostream>
 
-#include "api/golden.h"
 #include "api/json_value.h"
 #include "catch.h"
 #include "kubelet/api/codec.h"

@@ -23,21 +23,30 @@ class Filler {
   void Fill(Message& message, int depth) {
     const auto* type = message.GetDescriptor();
     switch (type->options().GetExtension(json_form)) {
-      case OBJECT: break;
-      case QUANTITY: return Text(message, 0, Pick({"0", "1", "100m", "1536Mi", "1Gi", "2500000", "1e3", "-7n"}));
-      case TIME: return Time(message, 0);
-      case MICRO_TIME: return Time(message, static_cast<int32_t>(random_() % 1'000'000) * 1000);
-      case RAW_JSON: return Text(message, "raw", Pick({"{}", R"({"f:a":{"k:{\"x\":1}":{}}})", "[1,2.5,null]", "\"s\"", "true"}));
-      case INT_OR_STRING: return IntOrString(message);
+      case OBJECT:
+        break;
+      case QUANTITY:
+        return Text(message, 0, Pick({"0", "1", "100m", "1536Mi", "1Gi", "2500000", "1e3", "-7n"}));
+      case TIME:
+        return Time(message, 0);
+      case MICRO_TIME:
+        return Time(message, static_cast<int32_t>(random_() % 1'000'000) * 1000);
+      case RAW_JSON:
+        return Text(message, "raw",
+                    Pick({"{}", R"({"f:a":{"k:{\"x\":1}":{}}})", "[1,2.5,null]", "\"s\"", "true"}));
+      case INT_OR_STRING:
+        return IntOrString(message);
       case STRING_ARRAY:
         // An empty one is null, which is absent.
-        for (uint64_t n = 1 + random_() % 3; n > 0; --n) message.GetReflection()->AddString(&message, type->field(0), String());
+        for (uint64_t n = 1 + random_() % 3; n > 0; --n)
+          message.GetReflection()->AddString(&message, type->field(0), String());
         return;
       case GROUP_VERSION:
         Text(message, 0, Pick({"", "apps"}));
         return Text(message, 1, "v1");
       case DURATION:
-      case TIME_OR_DURATION: break;
+      case TIME_OR_DURATION:
+        break;
     }
     for (int i = 0; i < type->field_count(); ++i) {
       if (random_() % 3 != 0 || depth > 12) Field(message, type->field(i), depth);
@@ -47,7 +56,8 @@ class Filler {
  private:
   std::string Pick(std::vector<std::string> choices) { return choices[random_() % choices.size()]; }
   std::string String() {
-    return Pick({"a", "some-name", "with \"quotes\" and \\", "<&>", "\xC3\xA9\xE2\x80\xA8\xF0\x9F\x98\x80", std::string("\0\n\x1f", 3),
+    return Pick({"a", "some-name", "with \"quotes\" and \\", "<&>",
+                 "\xC3\xA9\xE2\x80\xA8\xF0\x9F\x98\x80", std::string("\0\n\x1f", 3),
                  "a longer text that does not fit into a small string", "{}", "null", "0"});
   }
   int64_t Number() {
@@ -56,20 +66,23 @@ class Filler {
   }
 
   void Text(Message& message, const char* field, const std::string& text) {
-    message.GetReflection()->SetString(&message, message.GetDescriptor()->FindFieldByName(field), text);
+    message.GetReflection()->SetString(&message, message.GetDescriptor()->FindFieldByName(field),
+                                       text);
   }
   void Text(Message& message, int field, const std::string& text) {
     message.GetReflection()->SetString(&message, message.GetDescriptor()->field(field), text);
   }
   void Time(Message& message, int32_t nanos) {
-    message.GetReflection()->SetInt64(&message, message.GetDescriptor()->field(0), static_cast<int64_t>(random_() % 250'000'000'000));
+    message.GetReflection()->SetInt64(&message, message.GetDescriptor()->field(0),
+                                      static_cast<int64_t>(random_() % 250'000'000'000));
     message.GetReflection()->SetInt32(&message, message.GetDescriptor()->field(1), nanos);
   }
   void IntOrString(Message& message) {
     bool text = random_() % 2;
     const auto* type = message.GetDescriptor();
     message.GetReflection()->SetInt64(&message, type->field(0), text ? 1 : 0);
-    message.GetReflection()->SetInt32(&message, type->field(1), text ? 0 : static_cast<int32_t>(Number()));
+    message.GetReflection()->SetInt32(&message, type->field(1),
+                                      text ? 0 : static_cast<int32_t>(Number()));
     message.GetReflection()->SetString(&message, type->field(2), text ? String() : "");
   }
 
@@ -82,19 +95,20 @@ class Filler {
     const Reflection* reflection = message.GetReflection();
     bool many = field->is_repeated();
     switch (field->cpp_type()) {
-#define SET(TYPE, Name, value)                                    \
-  case FieldDescriptor::CPPTYPE_##TYPE:                           \
-    if (many) {                                                   \
-      reflection->Add##Name(&message, field, value);              \
-    } else {                                                      \
-      reflection->Set##Name(&message, field, value);              \
-    }                                                             \
+#define SET(TYPE, Name, value)                       \
+  case FieldDescriptor::CPPTYPE_##TYPE:              \
+    if (many) {                                      \
+      reflection->Add##Name(&message, field, value); \
+    } else {                                         \
+      reflection->Set##Name(&message, field, value); \
+    }                                                \
     break;
       SET(INT32, Int32, static_cast<int32_t>(Number() | 1))
       SET(INT64, Int64, Number())
       SET(UINT32, UInt32, static_cast<uint32_t>(Number() | 1))
       SET(UINT64, UInt64, static_cast<uint64_t>(Number()))
-      SET(DOUBLE, Double, std::ldexp(static_cast<double>(Number()), static_cast<int>(random_() % 200) - 100))
+      SET(DOUBLE, Double,
+          std::ldexp(static_cast<double>(Number()), static_cast<int>(random_() % 200) - 100))
       SET(BOOL, Bool, true)
       SET(STRING, String, String())
 #undef SET
@@ -102,10 +116,13 @@ class Filler {
         if (field->is_map()) {
           Entry(*reflection->AddMessage(&message, field), depth, i);
         } else {
-          Fill(many ? *reflection->AddMessage(&message, field) : *reflection->MutableMessage(&message, field), depth + 1);
+          Fill(many ? *reflection->AddMessage(&message, field)
+                    : *reflection->MutableMessage(&message, field),
+               depth + 1);
         }
         break;
-      default: FAIL(field->full_name());
+      default:
+        FAIL(field->full_name());
     }
   }
 
@@ -128,7 +145,8 @@ TEST_CASE("random objects survive both forms", "[codec]") {
       auto message = test::NewMessage(type);
       Filler(seed * 7919 + types).Fill(*message, 0);
 
-      // Protobuf first: it brings the plain values Go always has, so that the two forms can be compared.
+      // Protobuf first: it brings the plain values Go always has, so that the two forms can be
+      // compared.
       std::string body = EncodeProtobuf(*message);
       auto filled = test::NewMessage(type);
       absl::Status status = DecodeProtobuf(body, *filled);

@@ -17,8 +17,8 @@ struct DecodeOptions {
   // Unknown and duplicate keys become problems in `warnings`, or errors when there is no such list.
   // Without strict they are dropped (duplicate: the last one wins), as a lenient Kubernetes reader does.
   bool strict = false;
-  // With strict: unknown and duplicate fields are reported here (`unknown field "spec.foo"`,
-  // `key "name" already set`) and do not fail the call.
+  // With strict: unknown and duplicate fields are reported here and do not fail the call: `unknown field "spec.foo"`,
+  // `duplicate field "spec.x"` (YAML: `key "name" already set`). Each once, at most 100 of a document.
   std::vector<std::string>* warnings = nullptr;
 };
 
@@ -30,7 +30,7 @@ struct TypeMeta {
 
 // All decoders: `out` is cleared first. InvalidArgument names the field path and what is wrong with it, in the
 // order of the document. For a message with an (api_version) option, a kind or apiVersion in the document that
-// differs is an error; absent is accepted.
+// differs is an error; absent is accepted. JSON nests at most 1000 levels deep. What is not Unicode becomes U+FFFD.
 absl::Status DecodeJson(std::string_view json, google::protobuf::Message& out, const DecodeOptions& options = {});
 // First document of a YAML stream (JSON is YAML). Refuses: bad UTF-8, control characters, unclosed quotes,
 // duplicate keys, depth over 1000, alias bombs, text over 10 MiB.

@@ -11,8 +11,9 @@
 
 namespace kubelet::api {
 
-// Exact to nano units; finer input rounds away from zero. Text with a binary suffix is capped at 2^63-1 in size, as
-// upstream; every other value at 8e28, where upstream has no bound. A value type without shared state.
+// Exact to nano units; finer input rounds away from zero. Text with a binary suffix is capped at
+// 2^63-1 in size, as upstream; every other value at 8e28, where upstream has no bound. A value type
+// without shared state.
 class Quantity {
  public:
   Quantity() = default;
@@ -26,8 +27,8 @@ class Quantity {
   // Zero for a message that does not parse: decoded objects were checked before.
   static Quantity From(const resource::Quantity& message);
 
-  // Canonical: no fraction, the largest suffix of the family that is exact; binary values below 1024 or with a
-  // fraction in decimal.
+  // Canonical: no fraction, the largest suffix of the family that is exact; binary values below
+  // 1024 or with a fraction in decimal.
   std::string ToString() const;
   resource::Quantity ToMessage() const;
 
@@ -37,7 +38,8 @@ class Quantity {
   double AsDouble() const;
   int Sign() const;
   bool IsZero() const { return Sign() == 0; }
-  // The sum takes the family of suffixes of the left side, or of the right one when the left is zero.
+  // The sum takes the family of suffixes of the left side, or of the right one when the left is
+  // zero.
   Quantity operator+(const Quantity& other) const;
   Quantity operator-(const Quantity& other) const;
   bool operator==(const Quantity& other) const { return nanos_ == other.nanos_; }
@@ -53,7 +55,8 @@ class Quantity {
   Format format_ = Format::kDecimalSI;
 };
 
-// The canonical text of `text`, or InvalidArgument. Cheaper than Parse and ToString when it is canonical already.
+// The canonical text of `text`, or InvalidArgument. Cheaper than Parse and ToString when it is
+// canonical already.
 absl::StatusOr<std::string> CanonicalQuantity(std::string_view text);
 // True when `text` is known to be canonical without computing; false says nothing.
 bool IsPlainlyCanonicalQuantity(std::string_view text);

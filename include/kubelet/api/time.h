@@ -1,5 +1,5 @@
-// Time, MicroTime and Duration messages against the clocks of base, and the two texts that carry them: RFC 3339
-// and Go durations. Pure functions; thread safe.
+// Time, MicroTime and Duration messages against the clocks of base, and the two texts that carry
+// them: RFC 3339 and Go durations. Pure functions; thread safe.
 #pragma once
 
 #include <cstdint>
@@ -20,14 +20,14 @@ struct UnixTime {
   bool operator==(const UnixTime&) const = default;
 };
 
-// RFC 3339 with any offset and up to nine fraction digits (further ones are dropped), upper case T and Z, no leap
-// second: what Go's time.Parse accepts. InvalidArgument quotes the text.
+// RFC 3339 with any offset and up to nine fraction digits (further ones are dropped), upper case T
+// and Z, no leap second: what Go's time.Parse accepts. InvalidArgument quotes the text.
 absl::StatusOr<UnixTime> ParseRfc3339(std::string_view text);
 // UTC. `fraction_digits`: 0, 6 or 9, cut and not rounded.
 std::string FormatRfc3339(const UnixTime& time, int fraction_digits);
 
-// `1h30m`, `-1.5s`, `100ms`, `0`: what Go's time.ParseDuration accepts. InvalidArgument quotes the text.
-// The way back is base::GoDuration.
+// `1h30m`, `-1.5s`, `100ms`, `0`: what Go's time.ParseDuration accepts. InvalidArgument quotes the
+// text. The way back is base::GoDuration.
 absl::StatusOr<base::Nanos> ParseGoDuration(std::string_view text);
 
 // The zero time is an empty message: nullopt. A time outside of WallTime is clamped to its ends.
@@ -37,7 +37,9 @@ std::optional<base::WallTime> ToWallTime(const meta::MicroTime& time);
 meta::Time ToTime(base::WallTime time);
 meta::MicroTime ToMicroTime(base::WallTime time);
 
-inline base::Nanos ToNanos(const meta::Duration& duration) { return base::Nanos(duration.duration()); }
+inline base::Nanos ToNanos(const meta::Duration& duration) {
+  return base::Nanos(duration.duration());
+}
 meta::Duration ToDuration(base::Nanos duration);
 
 }  // namespace kubelet::api
