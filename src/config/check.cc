@@ -22,7 +22,8 @@ std::vector<Problem> ProblemsOf(Document document) {
   for (const std::string& problem : gates.Set({given.begin(), given.end()})) {
     problems.push_back({"featureGates", problem});
   }
-  for (Problem& problem : ValidateConfiguration(document.config, gates)) problems.push_back(std::move(problem));
+  for (Problem& problem : ValidateConfiguration(document.config, gates))
+    problems.push_back(std::move(problem));
   return problems;
 }
 
@@ -33,10 +34,12 @@ std::string QuotedField(const std::string& message) {
   return end == std::string::npos ? "" : message.substr(begin + 1, end - begin - 1);
 }
 
-void Print(const std::string& file, const std::string& text, const Problem& problem, std::ostream& out) {
+void Print(const std::string& file, const std::string& text, const Problem& problem,
+           std::ostream& out) {
   std::string field = problem.field.empty() ? QuotedField(problem.message) : problem.field;
   int line = field.empty() ? 0 : LineOf(text, field);
-  out << file << ":" << (line > 0 ? std::to_string(line) + ":" : "") << " " << problem.ToString() << "\n";
+  out << file << ":" << (line > 0 ? std::to_string(line) + ":" : "") << " " << problem.ToString()
+      << "\n";
 }
 
 // False when it has a problem.

@@ -123,7 +123,8 @@ void SetDependentDefaults(KubeletConfiguration& config) {
     config.mutable_node_status_report_frequency()->set_duration(period);
   }
   if (!config.has_serialize_image_pulls()) {
-    config.set_serialize_image_pulls(!config.has_max_parallel_image_pulls() || config.max_parallel_image_pulls() < 2);
+    config.set_serialize_image_pulls(!config.has_max_parallel_image_pulls() ||
+                                     config.max_parallel_image_pulls() < 2);
   }
   if (!config.has_pod_pids_limit() || config.pod_pids_limit() < 0) config.set_pod_pids_limit(-1);
   if (!config.has_memory_throttling_factor()) config.set_memory_throttling_factor(0.9);
@@ -131,7 +132,8 @@ void SetDependentDefaults(KubeletConfiguration& config) {
 }
 
 void SetOutputDefaults(v1beta1::OutputRoutingOptions& routing) {
-  if (routing.info_buffer_size().string().empty()) routing.mutable_info_buffer_size()->set_string("0");
+  if (routing.info_buffer_size().string().empty())
+    routing.mutable_info_buffer_size()->set_string("0");
 }
 
 }  // namespace
@@ -163,11 +165,12 @@ KubeletConfiguration LegacyDefaults(const std::map<std::string, bool>& gates) {
 }
 
 const std::map<std::string, std::string>& DefaultEvictionHard() {
-  static const auto* thresholds = new std::map<std::string, std::string>{{"memory.available", "100Mi"},
-                                                                         {"nodefs.available", "10%"},
-                                                                         {"nodefs.inodesFree", "5%"},
-                                                                         {"imagefs.available", "15%"},
-                                                                         {"imagefs.inodesFree", "5%"}};
+  static const auto* thresholds =
+      new std::map<std::string, std::string>{{"memory.available", "100Mi"},
+                                             {"nodefs.available", "10%"},
+                                             {"nodefs.inodesFree", "5%"},
+                                             {"imagefs.available", "15%"},
+                                             {"imagefs.inodesFree", "5%"}};
   return *thresholds;
 }
 

@@ -18,11 +18,12 @@ constexpr const char* kPathFields[] = {"staticPodPath", "authentication.x509.cli
 absl::Status CheckKind(const JsonValue& json) {
   const JsonValue* version = json.Find("apiVersion");
   const JsonValue* kind = json.Find("kind");
-  bool missing = version == nullptr || kind == nullptr || version->text.empty() || kind->text.empty();
+  bool missing =
+      version == nullptr || kind == nullptr || version->text.empty() || kind->text.empty();
   if (missing) return absl::InvalidArgumentError("has no apiVersion or no kind");
   if (version->text == kConfigVersion && kind->text == kConfigKind) return absl::OkStatus();
-  return absl::InvalidArgumentError("is " + kind->text + " of " + version->text + ", must be " + kConfigKind + " of " +
-                                    kConfigVersion);
+  return absl::InvalidArgumentError("is " + kind->text + " of " + version->text + ", must be " +
+                                    kConfigKind + " of " + kConfigVersion);
 }
 
 // How deep a line is indented, and the key it begins with; empty when it begins with none.
@@ -38,7 +39,8 @@ KeyLine ReadKey(const std::string& line) {
   size_t end = rest.find(':');
   if (rest[0] == '#' || end == std::string::npos) return {result.indent, ""};
   std::string key = Trim(rest.substr(0, end));
-  bool quoted = key.size() >= 2 && (key.front() == '"' || key.front() == '\'') && key.back() == key.front();
+  bool quoted =
+      key.size() >= 2 && (key.front() == '"' || key.front() == '\'') && key.back() == key.front();
   result.key = quoted ? key.substr(1, key.size() - 2) : key;
   return result;
 }
@@ -67,7 +69,8 @@ absl::StatusOr<Document> ReadMerged(const JsonValue& json) {
 
 void SetDocumentDefaults(Document& document, const std::map<std::string, bool>& gates) {
   const JsonValue* enforce = document.json.Find("enforceNodeAllocatable");
-  bool nothing = enforce != nullptr && enforce->kind == JsonValue::Kind::kArray && enforce->items.empty();
+  bool nothing =
+      enforce != nullptr && enforce->kind == JsonValue::Kind::kArray && enforce->items.empty();
   SetDefaults(document.config, gates);
   if (nothing) document.config.clear_enforce_node_allocatable();
 }
@@ -94,7 +97,8 @@ int LineOf(const std::string& text, const std::string& path) {
       indents.pop_back();
       if (indents.size() < found) return 0;  // the parent ended without the field
     }
-    std::string name = found < wanted.size() ? wanted[found].substr(0, wanted[found].find('[')) : "";
+    std::string name =
+        found < wanted.size() ? wanted[found].substr(0, wanted[found].find('[')) : "";
     if (indents.size() == found && line.key == name) {
       ++found;
       if (found == wanted.size()) return static_cast<int>(i + 1);

@@ -20,7 +20,8 @@ struct Document {
   std::vector<std::string> strict;       // unknown and duplicate fields; they were dropped
 };
 
-// InvalidArgument for text that is no YAML, another or no kind and apiVersion, and values of the wrong type.
+// InvalidArgument for text that is no YAML, another or no kind and apiVersion, and values of the
+// wrong type.
 absl::StatusOr<Document> ReadDocument(const std::string& text);
 
 // Back from JSON, after a merge. Unknown fields are dropped.
@@ -33,7 +34,8 @@ void SetDocumentDefaults(Document& document, const std::map<std::string, bool>& 
 // Makes the file names of the configuration absolute, from the directory of the file they stand in.
 void ResolvePaths(v1beta1::KubeletConfiguration& config, const std::string& directory);
 
-// Line of a field in a text, counting from 1; 0 when it cannot be told. For block YAML and indented JSON.
+// Line of a field in a text, counting from 1; 0 when it cannot be told. For block YAML and indented
+// JSON.
 int LineOf(const std::string& text, const std::string& path);
 
 }  // namespace kubelet::config

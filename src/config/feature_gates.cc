@@ -11,8 +11,9 @@ constexpr char kAllBeta[] = "AllBeta";
 
 const GateInfo* Find(const std::string& name) {
   const std::vector<GateInfo>& known = FeatureGates::Known();
-  auto found = std::lower_bound(known.begin(), known.end(), name,
-                                [](const GateInfo& gate, const std::string& wanted) { return gate.name < wanted; });
+  auto found = std::lower_bound(
+      known.begin(), known.end(), name,
+      [](const GateInfo& gate, const std::string& wanted) { return gate.name < wanted; });
   return found != known.end() && name == found->name ? &*found : nullptr;
 }
 
@@ -41,8 +42,8 @@ std::vector<std::string> NameProblems(const std::map<std::string, bool>& values)
     if (gate == nullptr) {
       problems.push_back("unrecognized feature gate: " + name);
     } else if (gate->locked && gate->default_on != value) {
-      problems.push_back("cannot set feature gate " + name + " to " + OnOff(value) + ", feature is locked to " +
-                         OnOff(gate->default_on));
+      problems.push_back("cannot set feature gate " + name + " to " + OnOff(value) +
+                         ", feature is locked to " + OnOff(gate->default_on));
     }
   }
   return problems;
@@ -82,10 +83,12 @@ std::vector<std::string> FeatureGates::Warnings() const {
   std::vector<std::string> warnings;
   for (const auto& [name, value] : set_) {
     const GateInfo* gate = Find(name);
-    if (gate == nullptr || gate->stage == GateStage::kAlpha || gate->stage == GateStage::kBeta) continue;
+    if (gate == nullptr || gate->stage == GateStage::kAlpha || gate->stage == GateStage::kBeta)
+      continue;
     std::string stage = gate->stage == GateStage::kGA ? "generally available" : "deprecated";
-    warnings.push_back("feature gate " + name + " is " + stage + " and will be removed: setting it to " +
-                       OnOff(value) + " will then be an error");
+    warnings.push_back("feature gate " + name + " is " + stage +
+                       " and will be removed: setting it to " + OnOff(value) +
+                       " will then be an error");
   }
   return warnings;
 }

@@ -26,7 +26,8 @@ api::JsonForm FormOf(const FieldDescriptor& field) {
   return field.message_type()->options().GetExtension(api::json_form);
 }
 
-// Fields from `type` to the one called `name`; more than one step when it stands in an inlined message.
+// Fields from `type` to the one called `name`; more than one step when it stands in an inlined
+// message.
 std::vector<const FieldDescriptor*> StepsTo(const Descriptor& type, const std::string& name) {
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor* field = type.field(i);
@@ -51,22 +52,27 @@ std::vector<const FieldDescriptor*> Resolve(const Descriptor& root, const std::s
     std::vector<const FieldDescriptor*> more = StepsTo(*type, name);
     if (more.empty()) return {};
     steps.insert(steps.end(), more.begin(), more.end());
-    bool enters = !steps.back()->is_repeated() && steps.back()->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    bool enters = !steps.back()->is_repeated() &&
+                  steps.back()->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
     type = enters ? steps.back()->message_type() : nullptr;
   }
   return steps;
 }
 
 // The single field of Duration, Quantity and their kin.
-const FieldDescriptor* OnlyField(const FieldDescriptor& field) { return field.message_type()->field(0); }
+const FieldDescriptor* OnlyField(const FieldDescriptor& field) {
+  return field.message_type()->field(0);
+}
 
 std::string ScalarText(const Message& message, const FieldDescriptor* field, int index) {
   const Reflection* reflection = message.GetReflection();
   bool list = index >= 0;
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
-      return (list ? reflection->GetRepeatedBool(message, field, index) : reflection->GetBool(message, field)) ? "true"
-                                                                                                               : "false";
+      return (list ? reflection->GetRepeatedBool(message, field, index)
+                   : reflection->GetBool(message, field))
+                 ? "true"
+                 : "false";
     case FieldDescriptor::CPPTYPE_INT32:
       return std::to_string(list ? reflection->GetRepeatedInt32(message, field, index)
                                  : reflection->GetInt32(message, field));
@@ -82,7 +88,8 @@ std::string ScalarText(const Message& message, const FieldDescriptor* field, int
       return text.back() == '.' ? text + "0" : text;
     }
     case FieldDescriptor::CPPTYPE_STRING:
-      return list ? reflection->GetRepeatedString(message, field, index) : reflection->GetString(message, field);
+      return list ? reflection->GetRepeatedString(message, field, index)
+                  : reflection->GetString(message, field);
     default:
       return "";
   }
@@ -133,7 +140,8 @@ std::unique_ptr<Message> OnlyWith(FieldRef ref) {
 }  // namespace
 
 bool IsDuration(const FieldDescriptor& field) {
-  return !field.is_repeated() && (FormOf(field) == api::DURATION || FormOf(field) == api::TIME_OR_DURATION);
+  return !field.is_repeated() &&
+         (FormOf(field) == api::DURATION || FormOf(field) == api::TIME_OR_DURATION);
 }
 
 FieldRef FindField(const Message& root, const std::string& path) {
@@ -161,7 +169,8 @@ bool IsUnset(FieldRef ref) {
   if (ref.field->is_repeated()) return reflection->FieldSize(*ref.message, ref.field) == 0;
   if (!reflection->HasField(*ref.message, ref.field)) return true;
   if (IsPointer(*ref.field)) return false;
-  if (ref.field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return IsZeroScalar(*ref.message, ref.field);
+  if (ref.field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE)
+    return IsZeroScalar(*ref.message, ref.field);
   if (FormOf(*ref.field) == api::OBJECT) return false;
   return IsZeroScalar(reflection->GetMessage(*ref.message, ref.field), OnlyField(*ref.field));
 }
@@ -214,11 +223,13 @@ std::string FieldText(FieldRef ref, char map_separator) {
     }
     return items.empty() ? "" : "[" + Join(items, ",") + "]";
   }
-  if (ref.field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return ScalarText(*ref.message, ref.field, -1);
+  if (ref.field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE)
+    return ScalarText(*ref.message, ref.field, -1);
   if (FormOf(*ref.field) == api::OBJECT) return "";
   const Message& holder = reflection->GetMessage(*ref.message, ref.field);
   if (IsDuration(*ref.field)) {
-    return base::GoDuration(base::Nanos(holder.GetReflection()->GetInt64(holder, OnlyField(*ref.field))));
+    return base::GoDuration(
+        base::Nanos(holder.GetReflection()->GetInt64(holder, OnlyField(*ref.field))));
   }
   return ScalarText(holder, OnlyField(*ref.field), -1);
 }

@@ -71,7 +71,8 @@ absl::StatusOr<std::string> FileReader::Read(const std::string& path) const {
   struct stat info;
   if (fstat(fd.get(), &info) != 0) return base::ErrnoStatus(errno, "stat " + path);
   if (S_ISDIR(info.st_mode)) return absl::InvalidArgumentError("read " + path + ": is a directory");
-  if (!S_ISREG(info.st_mode)) return absl::InvalidArgumentError("read " + path + ": is no regular file");
+  if (!S_ISREG(info.st_mode))
+    return absl::InvalidArgumentError("read " + path + ": is no regular file");
   return ReadAll(fd.get(), path);
 }
 
@@ -96,7 +97,8 @@ absl::StatusOr<std::vector<std::string>> FileReader::Walk(const std::string& dir
   for (const std::string& entry : entries) {
     std::string path = JoinPath(dir, entry);
     struct stat info;
-    if (lstat((name + "/" + entry).c_str(), &info) != 0) return base::ErrnoStatus(errno, "stat " + path);
+    if (lstat((name + "/" + entry).c_str(), &info) != 0)
+      return base::ErrnoStatus(errno, "stat " + path);
     if (!S_ISDIR(info.st_mode)) {
       files.push_back(path);
       continue;

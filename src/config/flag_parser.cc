@@ -1,7 +1,7 @@
 // pflag's reading of an argument list.
+#include "config/defaults.h"
 #include "config/flag_table.h"
 #include "config/flag_value.h"
-#include "config/defaults.h"
 #include "config/text.h"
 #include "config/version.h"
 #include "kubelet/base/status.h"
@@ -77,7 +77,8 @@ class Parser {
     if (spec.type == FlagType::kHelp) line_.help = *ParseBool(value);
     if (spec.type == FlagType::kVersion) NoteVersion(value);
     if (std::string reason = Deprecation(spec); !reason.empty()) {
-      line_.deprecations.push_back(std::string("Flag --") + spec.name + " has been deprecated, " + reason);
+      line_.deprecations.push_back(std::string("Flag --") + spec.name + " has been deprecated, " +
+                                   reason);
     }
     line_.settings.push_back({&spec, value});
     return absl::OkStatus();
@@ -86,7 +87,8 @@ class Parser {
   void NoteVersion(const std::string& value) {
     bool raw = value == "raw";
     absl::StatusOr<bool> wanted = ParseBool(value);
-    line_.version = raw || (wanted.ok() && *wanted) ? VersionLine(flags_.reported_version, raw) : "";
+    line_.version =
+        raw || (wanted.ok() && *wanted) ? VersionLine(flags_.reported_version, raw) : "";
   }
 
   const std::vector<std::string>& args_;
@@ -99,6 +101,8 @@ class Parser {
 
 }  // namespace
 
-absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& args) { return Parser(args).Parse(); }
+absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& args) {
+  return Parser(args).Parse();
+}
 
 }  // namespace kubelet::config

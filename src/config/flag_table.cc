@@ -16,12 +16,12 @@ std::string Normalize(std::string name) {
 const std::vector<const FlagSpec*>& AllFlags() {
   static const auto* flags = [] {
     auto* all = new std::vector<const FlagSpec*>;
-    for (const auto* part : {&StartFlags(), &ServerFlags(), &PodFlags(), &ResourceFlags(), &LegacyFlags()}) {
+    for (const auto* part :
+         {&StartFlags(), &ServerFlags(), &PodFlags(), &ResourceFlags(), &LegacyFlags()}) {
       for (const FlagSpec& spec : *part) all->push_back(&spec);
     }
-    std::sort(all->begin(), all->end(), [](const FlagSpec* a, const FlagSpec* b) {
-      return std::string(a->name) < b->name;
-    });
+    std::sort(all->begin(), all->end(),
+              [](const FlagSpec* a, const FlagSpec* b) { return std::string(a->name) < b->name; });
     return all;
   }();
   return *flags;
@@ -53,7 +53,8 @@ const FlagSpec* FlagOfField(const std::string& path) {
 }
 
 const char* ImpliedValue(const FlagSpec& spec) {
-  bool implied = spec.type == FlagType::kBool || spec.type == FlagType::kVersion || spec.type == FlagType::kHelp;
+  bool implied = spec.type == FlagType::kBool || spec.type == FlagType::kVersion ||
+                 spec.type == FlagType::kHelp;
   return implied ? "true" : nullptr;
 }
 

@@ -1,4 +1,5 @@
-// Every flag as data: the one table behind parsing, help, precedence and the names in error messages.
+// Every flag as data: the one table behind parsing, help, precedence and the names in error
+// messages.
 #pragma once
 
 #include <string>
@@ -12,33 +13,44 @@ namespace kubelet::config {
 // How the value is written. The first four are scalars; see flag_value.h for the rest.
 enum class FlagType {
   kString,
-  kBool,             // alone means true
+  kBool,  // alone means true
   kInt32,
   kInt64,
   kDuration,
-  kLevel,            // 0 to 2^31-1
+  kLevel,  // 0 to 2^31-1
   kIp,
   kQuantity,
-  kStrings,          // a,"b,c": the first use replaces the default, later ones append
-  kMapStringBool,    // k=true,…
-  kMapStringString,  // k=v,…
+  kStrings,                 // a,"b,c": the first use replaces the default, later ones append
+  kMapStringBool,           // k=true,…
+  kMapStringString,         // k=v,…
   kMapStringStringNoSplit,  // one k=v for each use; the value may hold commas
-  kMapLangle,        // k<v,…
-  kMultimapColon,    // name:value,…
-  kLabels,           // k=v or k
-  kTaints,           // key=value:effect,…
-  kReservedMemory,   // 0:memory=1Gi,hugepages-2Mi=1Gi;1:…
-  kVModule,          // pattern=N,…
-  kVersion,          // true, false, raw, vX.Y.Z
+  kMapLangle,               // k<v,…
+  kMultimapColon,           // name:value,…
+  kLabels,                  // k=v or k
+  kTaints,                  // key=value:effect,…
+  kReservedMemory,          // 0:memory=1Gi,hugepages-2Mi=1Gi;1:…
+  kVModule,                 // pattern=N,…
+  kVersion,                 // true, false, raw, vX.Y.Z
   kHelp,
 };
 
-enum class FlagGroup { kStart, kSources, kServer, kRuntime, kNode, kResources, kEviction, kLogging, kLegacy };
+enum class FlagGroup {
+  kStart,
+  kSources,
+  kServer,
+  kRuntime,
+  kNode,
+  kResources,
+  kEviction,
+  kLogging,
+  kLegacy
+};
 enum class FlagStatus { kCurrent, kUseConfigFile, kUseEviction, kToBeRemoved, kCadvisor };
 
 // Where the value goes: nowhere, the JSON path of a configuration field, or a member of Flags.
-using FlagTarget = std::variant<std::monostate, const char*, std::string Flags::*, bool Flags::*, int32_t Flags::*,
-                                base::Nanos Flags::*, std::map<std::string, std::string> Flags::*>;
+using FlagTarget =
+    std::variant<std::monostate, const char*, std::string Flags::*, bool Flags::*, int32_t Flags::*,
+                 base::Nanos Flags::*, std::map<std::string, std::string> Flags::*>;
 
 struct FlagSpec {
   const char* name;

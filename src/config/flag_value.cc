@@ -36,8 +36,8 @@ absl::Status PutPair(MutableFieldRef ref, const std::string& key, const std::str
   }
   absl::StatusOr<bool> parsed = ParseBool(value);
   if (!parsed.ok()) {
-    return absl::InvalidArgumentError("invalid value of " + key + ": " + value + ", err: " +
-                                      base::Message(parsed.status()));
+    return absl::InvalidArgumentError("invalid value of " + key + ": " + value +
+                                      ", err: " + base::Message(parsed.status()));
   }
   entry->GetReflection()->SetBool(entry, value_field, *parsed);
   return absl::OkStatus();
@@ -104,14 +104,15 @@ absl::Status FlagWriter::WriteMember(const FlagSpec& spec, const std::string& va
     flags_.*(*number) = static_cast<int32_t>(*ParseInt(value, 32));
   } else if (auto* duration = std::get_if<base::Nanos Flags::*>(&spec.target)) {
     flags_.*(*duration) = *api::ParseGoDuration(value);
-  } else if (auto* labels = std::get_if<std::map<std::string, std::string> Flags::*>(&spec.target)) {
+  } else if (auto* labels =
+                 std::get_if<std::map<std::string, std::string> Flags::*>(&spec.target)) {
     PutLabels(value, flags_.*(*labels));
   }
   return absl::OkStatus();
 }
 
-absl::Status FlagWriter::WriteField(const FlagSpec& spec, const std::string& path, const std::string& value,
-                                    bool first) {
+absl::Status FlagWriter::WriteField(const FlagSpec& spec, const std::string& path,
+                                    const std::string& value, bool first) {
   switch (spec.type) {
     case FlagType::kStrings:
       return WriteStrings(path, value, first);
@@ -147,7 +148,8 @@ absl::Status FlagWriter::WriteField(const FlagSpec& spec, const std::string& pat
   return SetScalar(MutableField(config_, path), value);
 }
 
-absl::Status FlagWriter::WriteStrings(const std::string& path, const std::string& value, bool first) {
+absl::Status FlagWriter::WriteStrings(const std::string& path, const std::string& value,
+                                      bool first) {
   ASSIGN_OR_RETURN(std::vector<std::string> items, ParseCsv(value));
   MutableFieldRef ref = MutableField(config_, path);
   const Reflection* reflection = ref.message->GetReflection();
@@ -156,8 +158,8 @@ absl::Status FlagWriter::WriteStrings(const std::string& path, const std::string
   return absl::OkStatus();
 }
 
-absl::Status FlagWriter::WriteMap(const FlagSpec& spec, const std::string& path, const std::string& value,
-                                  bool first) {
+absl::Status FlagWriter::WriteMap(const FlagSpec& spec, const std::string& path,
+                                  const std::string& value, bool first) {
   MutableFieldRef ref = MutableField(config_, path);
   if (first) ref.message->GetReflection()->ClearField(ref.message, ref.field);
   bool whole = spec.type == FlagType::kMapStringStringNoSplit;

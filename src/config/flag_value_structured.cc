@@ -16,7 +16,9 @@ absl::Status Invalid(const std::string& message) { return absl::InvalidArgumentE
 
 // key=value:effect; value and its = may be missing.
 absl::StatusOr<k8s::io::api::core::v1::Taint> ParseTaint(const std::string& text) {
-  auto error = [&text](const std::string& what) { return Invalid("invalid taint spec: " + text + what); };
+  auto error = [&text](const std::string& what) {
+    return Invalid("invalid taint spec: " + text + what);
+  };
   std::vector<std::string> parts = Split(text, ':');
   if (parts.size() != 2) return error("");
   const std::string& effect = parts[1];
@@ -25,12 +27,14 @@ absl::StatusOr<k8s::io::api::core::v1::Taint> ParseTaint(const std::string& text
   }
   std::vector<std::string> pair = Split(parts[0], '=');
   if (pair.size() > 2) return error("");
-  if (std::string problem = QualifiedNameProblem(pair[0]); !problem.empty()) return error(", key " + problem);
+  if (std::string problem = QualifiedNameProblem(pair[0]); !problem.empty())
+    return error(", key " + problem);
   k8s::io::api::core::v1::Taint taint;
   taint.set_key(pair[0]);
   taint.set_effect(effect);
   if (pair.size() == 2) {
-    if (std::string problem = LabelValueProblem(pair[1]); !problem.empty()) return error(", value " + problem);
+    if (std::string problem = LabelValueProblem(pair[1]); !problem.empty())
+      return error(", value " + problem);
     taint.set_value(pair[1]);
   }
   return taint;
@@ -38,7 +42,8 @@ absl::StatusOr<k8s::io::api::core::v1::Taint> ParseTaint(const std::string& text
 
 absl::StatusOr<v1beta1::MemoryReservation> ParseReservation(const std::string& text) {
   std::vector<std::string> parts = Split(text, ':');
-  if (parts.size() != 2) return Invalid("expected node:type=quantity[,type=quantity...], got " + Quote(text));
+  if (parts.size() != 2)
+    return Invalid("expected node:type=quantity[,type=quantity...], got " + Quote(text));
   absl::StatusOr<int64_t> node = ParseInt(parts[0], 32);
   if (!node.ok()) return Invalid("the NUMA node must be an integer, got " + Quote(parts[0]));
   v1beta1::MemoryReservation reservation;
@@ -84,7 +89,8 @@ absl::Status WriteTaints(KubeletConfiguration& config, const std::string& value)
   return absl::OkStatus();
 }
 
-absl::Status WriteReservedMemory(KubeletConfiguration& config, const std::string& value, bool first) {
+absl::Status WriteReservedMemory(KubeletConfiguration& config, const std::string& value,
+                                 bool first) {
   if (first) config.clear_reserved_memory();
   if (value.empty()) return absl::OkStatus();
   for (const std::string& part : Split(value, ';')) {
@@ -101,7 +107,8 @@ absl::Status WriteVModule(KubeletConfiguration& config, const std::string& value
       return Invalid(Quote(part) + " does not have the pattern=N format");
     }
     absl::StatusOr<uint32_t> level = ParseLevel(pair[1]);
-    if (!level.ok()) return Invalid("parsing verbosity in " + Quote(part) + ": " + base::Message(level.status()));
+    if (!level.ok())
+      return Invalid("parsing verbosity in " + Quote(part) + ": " + base::Message(level.status()));
     v1beta1::VModuleItem* item = config.mutable_logging()->add_vmodule();
     item->set_file_pattern(pair[0]);
     item->set_verbosity(*level);

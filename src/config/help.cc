@@ -31,9 +31,12 @@ constexpr GroupTitle kGroups[] = {
 std::string MemberText(const FlagSpec& spec) {
   const Flags defaults;
   if (auto* text = std::get_if<std::string Flags::*>(&spec.target)) return defaults.*(*text);
-  if (auto* boolean = std::get_if<bool Flags::*>(&spec.target)) return defaults.*(*boolean) ? "true" : "";
-  if (auto* number = std::get_if<int32_t Flags::*>(&spec.target)) return std::to_string(defaults.*(*number));
-  if (auto* time = std::get_if<base::Nanos Flags::*>(&spec.target)) return base::GoDuration(defaults.*(*time));
+  if (auto* boolean = std::get_if<bool Flags::*>(&spec.target))
+    return defaults.*(*boolean) ? "true" : "";
+  if (auto* number = std::get_if<int32_t Flags::*>(&spec.target))
+    return std::to_string(defaults.*(*number));
+  if (auto* time = std::get_if<base::Nanos Flags::*>(&spec.target))
+    return base::GoDuration(defaults.*(*time));
   return spec.default_text;
 }
 
@@ -72,22 +75,26 @@ void AddWrapped(const std::string& text, std::string& out) {
 
 void AddFlag(const FlagSpec& spec, std::string& out) {
   std::string type = TypeName(spec.type);
-  std::string shorthand = spec.shorthand == 0 ? "      " : std::string("  -") + spec.shorthand + ", ";
+  std::string shorthand =
+      spec.shorthand == 0 ? "      " : std::string("  -") + spec.shorthand + ", ";
   bool attached = !type.empty() && spec.type == FlagType::kVersion;
-  out += shorthand + "--" + spec.name + (type.empty() || attached ? "" : " ") + (attached ? "[=true]" : type) + "\n";
+  out += shorthand + "--" + spec.name + (type.empty() || attached ? "" : " ") +
+         (attached ? "[=true]" : type) + "\n";
   AddWrapped(spec.help + DefaultText(spec) + DeprecationText(spec), out);
 }
 
 }  // namespace
 
 std::string UsageText() {
-  return "Usage:\n  kubelet [flags]\n  kubelet config check FILE...\n\nkubelet --help lists the flags.\n";
+  return "Usage:\n  kubelet [flags]\n  kubelet config check FILE...\n\nkubelet --help lists the "
+         "flags.\n";
 }
 
 std::string HelpText() {
   std::string out =
       "kubelet " + OwnVersion() +
-      "\n\nThe node agent of Kubernetes: runs the pods of its node through a container runtime. Pods come from\n"
+      "\n\nThe node agent of Kubernetes: runs the pods of its node through a container runtime. "
+      "Pods come from\n"
       "files and a URL.\n\nUsage:\n  kubelet [flags]\n  kubelet config check FILE...\n";
   for (const GroupTitle& group : kGroups) {
     out += std::string("\n") + group.title + ":\n";

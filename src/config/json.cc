@@ -22,7 +22,9 @@ class Reader {
   char Peek() const { return pos_ < json_.size() ? json_[pos_] : '\0'; }
 
   void SkipBlank() {
-    while (pos_ < json_.size() && std::strchr(" \t\r\n", json_[pos_]) != nullptr && json_[pos_] != '\0') ++pos_;
+    while (pos_ < json_.size() && std::strchr(" \t\r\n", json_[pos_]) != nullptr &&
+           json_[pos_] != '\0')
+      ++pos_;
   }
 
   bool Take(char c) {
@@ -32,7 +34,8 @@ class Reader {
     return true;
   }
 
-  // Between quotes, escapes left as they are: two forms of one key are the writer's doing, and ours has one.
+  // Between quotes, escapes left as they are: two forms of one key are the writer's doing, and ours
+  // has one.
   bool String(std::string& text) {
     if (!Take('"')) return false;
     size_t begin = pos_;
@@ -45,8 +48,9 @@ class Reader {
 
   bool Literal(JsonValue& value) {
     size_t begin = pos_;
-    while (pos_ < json_.size() && (std::isalnum(static_cast<unsigned char>(json_[pos_])) || json_[pos_] == '+' ||
-                                   json_[pos_] == '-' || json_[pos_] == '.')) {
+    while (pos_ < json_.size() &&
+           (std::isalnum(static_cast<unsigned char>(json_[pos_])) || json_[pos_] == '+' ||
+            json_[pos_] == '-' || json_[pos_] == '.')) {
       ++pos_;
     }
     value.text = json_.substr(begin, pos_ - begin);
@@ -142,10 +146,12 @@ std::string WriteJson(const JsonValue& value) {
 
 JsonValue MergePatch(JsonValue target, const JsonValue& patch) {
   if (patch.kind != JsonValue::Kind::kObject) return patch;
-  if (target.kind != JsonValue::Kind::kObject) target = JsonValue{JsonValue::Kind::kObject, "", {}, {}};
+  if (target.kind != JsonValue::Kind::kObject)
+    target = JsonValue{JsonValue::Kind::kObject, "", {}, {}};
   for (const auto& [key, value] : patch.members) {
     const JsonValue* old = target.Find(key);
-    JsonValue merged = value.IsNull() ? JsonValue{} : MergePatch(old == nullptr ? JsonValue{} : *old, value);
+    JsonValue merged =
+        value.IsNull() ? JsonValue{} : MergePatch(old == nullptr ? JsonValue{} : *old, value);
     RemoveKey(target, key);
     if (!value.IsNull()) target.members.emplace_back(key, std::move(merged));
   }

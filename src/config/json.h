@@ -1,5 +1,5 @@
-// JSON values as trees, for what the codec does not do: merge patch and looking whether a key is there.
-// Numbers keep their text, objects the order of their keys. Depth is bounded.
+// JSON values as trees, for what the codec does not do: merge patch and looking whether a key is
+// there. Numbers keep their text, objects the order of their keys. Depth is bounded.
 #pragma once
 
 #include <string>
@@ -13,7 +13,8 @@ namespace kubelet::config {
 struct JsonValue {
   enum class Kind { kNull, kLiteral, kString, kArray, kObject };
   Kind kind = Kind::kNull;
-  std::string text;  // literals (true, 12.5) as they stood; strings still escaped, without the quotes
+  std::string
+      text;  // literals (true, 12.5) as they stood; strings still escaped, without the quotes
   std::vector<JsonValue> items;
   std::vector<std::pair<std::string, JsonValue>> members;  // keys still escaped
 

@@ -17,7 +17,8 @@ using Gates = std::map<std::string, bool>;
 using v1beta1::KubeletConfiguration;
 
 bool EndsWith(const std::string& text, const std::string& suffix) {
-  return text.size() >= suffix.size() && text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
+  return text.size() >= suffix.size() &&
+         text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
 }
 
 Gates GatesOf(const KubeletConfiguration& config) {
@@ -27,7 +28,8 @@ Gates GatesOf(const KubeletConfiguration& config) {
 // The values were checked by ParseCommandLine, so that writing them again cannot fail.
 absl::Status ApplyFlags(const CommandLine& line, Flags& flags, KubeletConfiguration& config) {
   FlagWriter writer(flags, config);
-  for (const FlagSetting& setting : line.settings) RETURN_IF_ERROR(writer.Write(*setting.spec, setting.value));
+  for (const FlagSetting& setting : line.settings)
+    RETURN_IF_ERROR(writer.Write(*setting.spec, setting.value));
   return absl::OkStatus();
 }
 
@@ -46,7 +48,8 @@ class Loader {
     Flags again;
     RETURN_IF_ERROR(ApplyFlags(line_, again, loaded_.kubelet));
     // Gates merge by name, unlike other maps, where the flag replaces the field.
-    for (const auto& [name, value] : file_gates) loaded_.kubelet.mutable_feature_gates()->insert({name, value});
+    for (const auto& [name, value] : file_gates)
+      loaded_.kubelet.mutable_feature_gates()->insert({name, value});
     Normalize();
     RETURN_IF_ERROR(Validate());
     return std::move(loaded_);
@@ -96,7 +99,8 @@ class Loader {
       merged = MergePatch(std::move(merged), drop_in.json);
     }
     absl::StatusOr<Document> result = ReadMerged(merged);
-    if (!result.ok()) return base::Annotate(result.status(), "drop-ins of " + loaded_.flags.config_dir);
+    if (!result.ok())
+      return base::Annotate(result.status(), "drop-ins of " + loaded_.flags.config_dir);
     base = *std::move(result);
     SetDocumentDefaults(base, flag_gates_);
     return absl::OkStatus();
@@ -107,8 +111,9 @@ class Loader {
     std::string trimmed = Trim(hostname);
     // A blank name stays as it is for validation to see.
     if (!trimmed.empty()) hostname = trimmed;
-    std::transform(hostname.begin(), hostname.end(), hostname.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    std::transform(hostname.begin(), hostname.end(), hostname.begin(), [](char c) {
+      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
     if (loaded_.flags.seccomp_default) loaded_.kubelet.set_seccomp_default(true);
     if (!loaded_.flags.root_dir.empty()) loaded_.flags.root_dir = CleanPath(loaded_.flags.root_dir);
   }
@@ -145,11 +150,12 @@ absl::StatusOr<LoadedConfig> Load(const CommandLine& command_line, const FileRea
   return Loader(command_line, files).Load();
 }
 
-std::optional<int> LoadOrExit(const std::vector<std::string>& args, const FileReader& files, std::ostream& out,
-                              std::ostream& err, LoadedConfig& loaded) {
+std::optional<int> LoadOrExit(const std::vector<std::string>& args, const FileReader& files,
+                              std::ostream& out, std::ostream& err, LoadedConfig& loaded) {
   absl::StatusOr<CommandLine> line = ParseCommandLine(args);
   if (!line.ok()) {
-    err << "Error: failed to parse kubelet flag: " << base::Message(line.status()) << "\n" << UsageText();
+    err << "Error: failed to parse kubelet flag: " << base::Message(line.status()) << "\n"
+        << UsageText();
     return 1;
   }
   for (const std::string& deprecation : line->deprecations) err << deprecation << "\n";

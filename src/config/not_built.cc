@@ -1,10 +1,11 @@
 // What is accepted and checked, and not acted on yet.
+#include "config/not_built.h"
+
 #include <algorithm>
 
 #include "config/defaults.h"
 #include "config/field_path.h"
 #include "config/flag_table.h"
-#include "config/not_built.h"
 #include "kubelet/config/config.h"
 
 namespace kubelet::config {
@@ -173,10 +174,12 @@ std::vector<std::string> NotBuiltYet(const LoadedConfig& loaded) {
   v1beta1::KubeletConfiguration defaults = DefaultsFor(loaded);
   for (const NotBuiltField& field : NotBuiltFields()) {
     if (SameValue(loaded.kubelet, defaults, field.path)) continue;
-    bool off = field.off_value != nullptr && FieldText(FindField(loaded.kubelet, field.path)) == field.off_value;
+    bool off = field.off_value != nullptr &&
+               FieldText(FindField(loaded.kubelet, field.path)) == field.off_value;
     if (off) continue;
     const FlagSpec* flag = FlagOfField(field.path);
-    names.push_back(std::string(field.path) + (flag == nullptr ? "" : std::string(" (--") + flag->name + ")"));
+    names.push_back(std::string(field.path) +
+                    (flag == nullptr ? "" : std::string(" (--") + flag->name + ")"));
   }
   return names;
 }

@@ -11,6 +11,6 @@ struct NotBuiltField {
   const char* off_value = nullptr;  // a value that asks for nothing, so that it is no news
 };
 const std::vector<NotBuiltField>& NotBuiltFields();
-const std::vector<std::string>& NotBuiltFlags();   // flags that are no field, without dashes
+const std::vector<std::string>& NotBuiltFlags();  // flags that are no field, without dashes
 
 }  // namespace kubelet::config

@@ -11,7 +11,8 @@ namespace {
 
 absl::Status Invalid(const std::string& message) { return absl::InvalidArgumentError(message); }
 
-absl::Status NumberError(const std::string& function, const std::string& text, const std::string& what) {
+absl::Status NumberError(const std::string& function, const std::string& text,
+                         const std::string& what) {
   return Invalid("strconv." + function + ": parsing " + Quote(text) + ": " + what);
 }
 
@@ -154,7 +155,8 @@ absl::StatusOr<int64_t> ParseInt(const std::string& text, int bits) {
       last_was_digit = false;
       continue;
     }
-    if (DigitValue(digits[i]) >= prefix.base) return NumberError("ParseInt", text, "invalid syntax");
+    if (DigitValue(digits[i]) >= prefix.base)
+      return NumberError("ParseInt", text, "invalid syntax");
     last_was_digit = true;
     if (!overflow) value = value * prefix.base + DigitValue(digits[i]);
     overflow = overflow || value > limit;
@@ -168,9 +170,11 @@ absl::StatusOr<uint32_t> ParseLevel(const std::string& text) {
   if (text.empty()) return NumberError("ParseUint", text, "invalid syntax");
   for (char c : text) {
     if (!IsDigit(c)) return NumberError("ParseUint", text, "invalid syntax");
-    if (value <= std::numeric_limits<int32_t>::max()) value = value * 10 + static_cast<uint64_t>(c - '0');
+    if (value <= std::numeric_limits<int32_t>::max())
+      value = value * 10 + static_cast<uint64_t>(c - '0');
   }
-  if (value > std::numeric_limits<int32_t>::max()) return NumberError("ParseUint", text, "value out of range");
+  if (value > std::numeric_limits<int32_t>::max())
+    return NumberError("ParseUint", text, "value out of range");
   return static_cast<uint32_t>(value);
 }
 

@@ -24,7 +24,8 @@ absl::StatusOr<bool> ParseBool(const std::string& text);
 absl::StatusOr<int64_t> ParseInt(const std::string& text, int bits);
 // Decimal, 0 to 2^31-1.
 absl::StatusOr<uint32_t> ParseLevel(const std::string& text);
-// The value before a closing %, such as 10 or 7.5. InvalidArgument without the sign or when it is no number.
+// The value before a closing %, such as 10 or 7.5. InvalidArgument without the sign or when it is
+// no number.
 absl::StatusOr<double> ParsePercent(const std::string& text);
 // The first record of RFC 4180 text, as encoding/csv reads it.
 absl::StatusOr<std::vector<std::string>> ParseCsv(const std::string& text);
@@ -40,7 +41,8 @@ std::string QualifiedNameProblem(const std::string& text);
 std::string LabelValueProblem(const std::string& text);
 std::string CpuListProblem(const std::string& text);
 
-// Lexical cleaning as path.Clean: no doubled slashes, no `.`, `..` resolved; `.` for the empty path.
+// Lexical cleaning as path.Clean: no doubled slashes, no `.`, `..` resolved; `.` for the empty
+// path.
 std::string CleanPath(const std::string& path);
 bool IsAbsolute(const std::string& path);
 std::string DirName(const std::string& path);

@@ -62,6 +62,8 @@ std::string DirName(const std::string& path) {
   return slash == std::string::npos ? "." : CleanPath(path.substr(0, slash + 1));
 }
 
-std::string JoinPath(const std::string& dir, const std::string& path) { return CleanPath(dir + "/" + path); }
+std::string JoinPath(const std::string& dir, const std::string& path) {
+  return CleanPath(dir + "/" + path);
+}
 
 }  // namespace kubelet::config

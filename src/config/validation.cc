@@ -102,21 +102,24 @@ void CheckRanges(const RuleContext& rules) {
     FieldRef ref = FindField(rules.config, range.path);
     bool absent = !ref.message->GetReflection()->HasField(*ref.message, ref.field);
     int64_t value = FieldInteger(ref).value_or(0);
-    // An absent pointer means "not limited"; what is absent and no pointer was defaulted to its zero.
+    // An absent pointer means "not limited"; what is absent and no pointer was defaulted to its
+    // zero.
     if (absent && range.min > 0) continue;
     if (value >= range.min && value <= range.max) continue;
     rules.Add(range.path, "is " + FieldText(ref) + ", " + RangeText(ref, range));
   }
   for (const Choice& choice : Choices()) {
     std::string value = FieldText(FindField(rules.config, choice.path));
-    if (std::find(choice.values.begin(), choice.values.end(), value) != choice.values.end()) continue;
+    if (std::find(choice.values.begin(), choice.values.end(), value) != choice.values.end())
+      continue;
     std::vector<std::string> quoted;
     for (const std::string& allowed : choice.values) quoted.push_back(Quote(allowed));
     rules.Add(choice.path, "is " + Quote(value) + ", must be one of " + Join(quoted, ", "));
   }
 }
 
-std::vector<Problem> ValidateConfiguration(const v1beta1::KubeletConfiguration& config, const FeatureGates& gates) {
+std::vector<Problem> ValidateConfiguration(const v1beta1::KubeletConfiguration& config,
+                                           const FeatureGates& gates) {
   std::vector<Problem> problems;
   RuleContext rules{config, gates, problems};
   CheckRanges(rules);

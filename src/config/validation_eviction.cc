@@ -13,9 +13,9 @@ using Thresholds = std::map<std::string, std::string>;
 
 bool IsSignal(const std::string& signal) {
   static const std::set<std::string> kSignals = {
-      "memory.available",      "nodefs.available",       "nodefs.inodesFree",         "imagefs.available",
-      "imagefs.inodesFree",    "containerfs.available",  "containerfs.inodesFree",    "pid.available",
-      "allocatableMemory.available"};
+      "memory.available",       "nodefs.available",   "nodefs.inodesFree",
+      "imagefs.available",      "imagefs.inodesFree", "containerfs.available",
+      "containerfs.inodesFree", "pid.available",      "allocatableMemory.available"};
   return kSignals.count(signal) > 0;
 }
 
@@ -60,7 +60,9 @@ void CheckValues(const RuleContext& rules, const std::string& path, const Thresh
   }
 }
 
-Thresholds Sorted(const google::protobuf::Map<std::string, std::string>& map) { return {map.begin(), map.end()}; }
+Thresholds Sorted(const google::protobuf::Map<std::string, std::string>& map) {
+  return {map.begin(), map.end()};
+}
 
 }  // namespace
 
@@ -71,7 +73,8 @@ void CheckEviction(const RuleContext& rules) {
   CheckValues(rules, "evictionHard", Sorted(config.eviction_hard()), ThresholdProblem);
   CheckValues(rules, "evictionSoft", soft, ThresholdProblem);
   CheckValues(rules, "evictionSoftGracePeriod", grace, GraceProblem);
-  CheckValues(rules, "evictionMinimumReclaim", Sorted(config.eviction_minimum_reclaim()), ReclaimProblem);
+  CheckValues(rules, "evictionMinimumReclaim", Sorted(config.eviction_minimum_reclaim()),
+              ReclaimProblem);
   for (const auto& [signal, value] : soft) {
     // These two switch the threshold off.
     if (value == "0%" || value == "100%" || grace.count(signal)) continue;

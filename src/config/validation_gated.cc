@@ -53,8 +53,9 @@ void CheckMemoryQos(const RuleContext& rules) {
   double factor = config.memory_throttling_factor();
   // Written so that what is no number at all fails too.
   if (config.has_memory_throttling_factor() && !(factor > 0 && factor <= 1)) {
-    rules.Add("memoryThrottlingFactor",
-              "is " + FieldText(FindField(config, "memoryThrottlingFactor")) + ", must be above 0 and at most 1");
+    rules.Add("memoryThrottlingFactor", "is " +
+                                            FieldText(FindField(config, "memoryThrottlingFactor")) +
+                                            ", must be above 0 and at most 1");
   }
   if (!on && config.memory_reservation_policy() == "TieredReservation") {
     rules.Add("memoryReservationPolicy", "TieredReservation needs the feature gate MemoryQoS");

@@ -23,7 +23,8 @@ void CheckTaints(const RuleContext& rules) {
     }
     const std::string& effect = taint.effect();
     if (effect != "NoSchedule" && effect != "PreferNoSchedule" && effect != "NoExecute") {
-      rules.Add(path + ".effect", "is " + Quote(effect) + ", must be NoSchedule, PreferNoSchedule or NoExecute");
+      rules.Add(path + ".effect",
+                "is " + Quote(effect) + ", must be NoSchedule, PreferNoSchedule or NoExecute");
     }
     if (taint.has_time_added()) rules.Add(path + ".timeAdded", "must not be set");
   }
@@ -48,9 +49,11 @@ void CheckShutdown(const RuleContext& rules) {
     CheckGrace(rules, "shutdownGracePeriodCriticalPods", critical);
   }
   bool by_priority = config.shutdown_grace_period_by_pod_priority_size() > 0;
-  if (by_priority && (all > 0 || critical > 0) && rules.gates.Enabled("GracefulNodeShutdownBasedOnPodPriority")) {
-    rules.Add("shutdownGracePeriodByPodPriority",
-              "must not be set together with shutdownGracePeriod or shutdownGracePeriodCriticalPods");
+  if (by_priority && (all > 0 || critical > 0) &&
+      rules.gates.Enabled("GracefulNodeShutdownBasedOnPodPriority")) {
+    rules.Add(
+        "shutdownGracePeriodByPodPriority",
+        "must not be set together with shutdownGracePeriod or shutdownGracePeriodCriticalPods");
   }
 }
 
@@ -61,7 +64,8 @@ void CheckUserNamespaces(const RuleContext& rules) {
   int64_t ids = rules.config.user_namespaces().ids_per_pod();
   if (ids >= kUnit && ids % kUnit == 0 && ids <= kMost) return;
   rules.Add("userNamespaces.idsPerPod",
-            "is " + std::to_string(ids) + ", must be a multiple of 65536, at least that and at most 4294967295");
+            "is " + std::to_string(ids) +
+                ", must be a multiple of 65536, at least that and at most 4294967295");
 }
 
 void CheckPodLogsDir(const RuleContext& rules) {
@@ -70,7 +74,8 @@ void CheckPodLogsDir(const RuleContext& rules) {
   if (IsAbsolute(dir) && CleanPath(dir) != dir) {
     rules.Add("podLogsDir", "is " + Quote(dir) + ", must be written " + Quote(CleanPath(dir)));
   }
-  bool ascii = std::all_of(dir.begin(), dir.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  bool ascii = std::all_of(dir.begin(), dir.end(),
+                           [](char c) { return static_cast<unsigned char>(c) < 0x80; });
   if (!ascii) rules.Add("podLogsDir", "is " + Quote(dir) + ", must be ASCII");
 }
 
@@ -102,9 +107,11 @@ bool IsNamespacedSysctl(std::string pattern) {
 void CheckSysctls(const RuleContext& rules) {
   for (const std::string& sysctl : rules.config.allowed_unsafe_sysctls()) {
     if (!IsSysctlPattern(sysctl)) {
-      rules.Add("allowedUnsafeSysctls", Quote(sysctl) + " is neither a sysctl nor a prefix that ends in *");
+      rules.Add("allowedUnsafeSysctls",
+                Quote(sysctl) + " is neither a sysctl nor a prefix that ends in *");
     } else if (!IsNamespacedSysctl(sysctl)) {
-      rules.Add("allowedUnsafeSysctls", Quote(sysctl) + " is not known to be kept per namespace by the kernel");
+      rules.Add("allowedUnsafeSysctls",
+                Quote(sysctl) + " is not known to be kept per namespace by the kernel");
     }
   }
 }
@@ -114,7 +121,8 @@ void CheckSysctls(const RuleContext& rules) {
 void CheckNode(const RuleContext& rules) {
   const auto& config = rules.config;
   if (config.run_once()) rules.Add("runOnce", "must be false: the mode was removed");
-  if (config.container_runtime_endpoint().empty()) rules.Add("containerRuntimeEndpoint", "must not be empty");
+  if (config.container_runtime_endpoint().empty())
+    rules.Add("containerRuntimeEndpoint", "must not be empty");
   CheckTaints(rules);
   CheckShutdown(rules);
   CheckUserNamespaces(rules);
@@ -122,8 +130,8 @@ void CheckNode(const RuleContext& rules) {
   CheckSysctls(rules);
 }
 
-std::vector<std::string> ConfigurationWarnings(const v1beta1::KubeletConfiguration& config, const Flags& flags,
-                                               const FeatureGates& gates) {
+std::vector<std::string> ConfigurationWarnings(const v1beta1::KubeletConfiguration& config,
+                                               const Flags& flags, const FeatureGates& gates) {
   std::vector<std::string> warnings;
   for (const std::string& server : config.cluster_dns()) {
     if (ParseIp(server) == IpFamily::kNone) {
@@ -131,9 +139,10 @@ std::vector<std::string> ConfigurationWarnings(const v1beta1::KubeletConfigurati
     }
   }
   const std::string& reserved = config.kube_reserved_cgroup();
-  if (!config.kubelet_cgroups().empty() && !reserved.empty() && config.kubelet_cgroups().rfind(reserved, 0) != 0) {
-    warnings.push_back("kubeletCgroups: " + Quote(config.kubelet_cgroups()) + " is not below kubeReservedCgroup " +
-                       Quote(reserved));
+  if (!config.kubelet_cgroups().empty() && !reserved.empty() &&
+      config.kubelet_cgroups().rfind(reserved, 0) != 0) {
+    warnings.push_back("kubeletCgroups: " + Quote(config.kubelet_cgroups()) +
+                       " is not below kubeReservedCgroup " + Quote(reserved));
   }
   if (config.tls_min_version() == "VersionTLS13" && config.tls_cipher_suites_size() > 0) {
     warnings.push_back("tlsCipherSuites: has no effect with tlsMinVersion VersionTLS13");

@@ -35,9 +35,10 @@ constexpr char kEnforce[] = "enforceNodeAllocatable";
 void CheckEnforcement(const RuleContext& rules, const std::string& name) {
   auto known = Enforcements().find(name);
   if (known == Enforcements().end()) {
-    rules.Add(kEnforce, Quote(name) +
-                            " is unknown, must be pods, system-reserved, system-reserved-compressible, "
-                            "kube-reserved, kube-reserved-compressible or none");
+    rules.Add(kEnforce,
+              Quote(name) +
+                  " is unknown, must be pods, system-reserved, system-reserved-compressible, "
+                  "kube-reserved, kube-reserved-compressible or none");
     return;
   }
   const char* cgroup = known->second.cgroup_field;
@@ -74,7 +75,8 @@ void CheckReservation(const RuleContext& rules, const std::string& path, const S
   for (const auto& [name, value] : Sorted(map)) {
     absl::StatusOr<api::Quantity> quantity = api::Quantity::Parse(value);
     if (!kResources.count(name)) {
-      rules.Add(path, Quote(name) + " cannot be reserved, only cpu, memory, ephemeral-storage and pid can");
+      rules.Add(path, Quote(name) +
+                          " cannot be reserved, only cpu, memory, ephemeral-storage and pid can");
     } else if (!quantity.ok()) {
       rules.Add(path, name + " is " + Quote(value) + ", must be a quantity");
     } else if (quantity->Sign() < 0) {
@@ -87,7 +89,8 @@ void CheckReservedCpus(const RuleContext& rules) {
   const auto& config = rules.config;
   if (config.reserved_system_cpus().empty()) return;
   if (!config.system_reserved_cgroup().empty() || !config.kube_reserved_cgroup().empty()) {
-    rules.Add("reservedSystemCPUs", "must not be set together with systemReservedCgroup or kubeReservedCgroup");
+    rules.Add("reservedSystemCPUs",
+              "must not be set together with systemReservedCgroup or kubeReservedCgroup");
   }
   if (std::string problem = CpuListProblem(config.reserved_system_cpus()); !problem.empty()) {
     rules.Add("reservedSystemCPUs", problem);
@@ -98,7 +101,8 @@ void CheckReservedMemory(const RuleContext& rules) {
   std::set<std::pair<int32_t, std::string>> seen;
   for (int i = 0; i < rules.config.reserved_memory_size(); ++i) {
     const v1beta1::MemoryReservation& reservation = rules.config.reserved_memory(i);
-    std::map<std::string, api::resource::Quantity> limits(reservation.limits().begin(), reservation.limits().end());
+    std::map<std::string, api::resource::Quantity> limits(reservation.limits().begin(),
+                                                          reservation.limits().end());
     for (const auto& [name, quantity] : limits) {
       std::string path = "reservedMemory[" + std::to_string(i) + "].limits." + name;
       if (name != "memory" && name.rfind("hugepages-", 0) != 0) {
@@ -152,7 +156,8 @@ void CheckCpuOptions(const RuleContext& rules) {
       {"prefer-align-cpus-by-uncorecache", "distribute-cpus-across-cores"},
       {"prefer-align-cpus-by-uncorecache", "distribute-cpus-across-numa"}};
   for (const auto& [a, b] : kExclusive) {
-    if (on.count(a) && on.count(b)) rules.Add(path, Quote(a) + " and " + Quote(b) + " exclude one another");
+    if (on.count(a) && on.count(b))
+      rules.Add(path, Quote(a) + " and " + Quote(b) + " exclude one another");
   }
   if (on.count("align-by-socket") && rules.config.topology_manager_policy() == "single-numa-node") {
     rules.Add(path, "\"align-by-socket\" does not go with topologyManagerPolicy single-numa-node");
@@ -164,7 +169,8 @@ void CheckTopologyOptions(const RuleContext& rules) {
   const char* path = "topologyManagerPolicyOptions";
   for (const auto& [name, value] : Sorted(rules.config.topology_manager_policy_options())) {
     if (name == "prefer-closest-numa-nodes") {
-      if (!ParseBool(value).ok()) rules.Add(path, name + " is " + Quote(value) + ", must be true or false");
+      if (!ParseBool(value).ok())
+        rules.Add(path, name + " is " + Quote(value) + ", must be true or false");
     } else if (name == "max-allowable-numa-nodes") {
       absl::StatusOr<int64_t> number = ParseInt(value, 64);
       if (!number.ok() || *number < kFewestNumaNodes) {
@@ -197,7 +203,8 @@ void CheckManagers(const RuleContext& rules) {
     absl::StatusOr<double> percent = ParsePercent(value);
     if (name != "memory") {
       rules.Add("qosReserved", Quote(name) + " cannot be reserved, only memory can");
-    } else if (!percent.ok() || *percent < 0 || *percent > 100 || *percent != static_cast<int>(*percent)) {
+    } else if (!percent.ok() || *percent < 0 || *percent > 100 ||
+               *percent != static_cast<int>(*percent)) {
       rules.Add("qosReserved", "memory is " + Quote(value) + ", must be 0% to 100%");
     }
   }

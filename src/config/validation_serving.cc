@@ -43,7 +43,8 @@ const std::set<std::string>& CipherSuites() {
   return *suites;
 }
 
-// P256, P384, P521, X25519, and the hybrids with ML-KEM (numbers of the TLS supported groups registry).
+// P256, P384, P521, X25519, and the hybrids with ML-KEM (numbers of the TLS supported groups
+// registry).
 const std::set<int32_t>& Curves() {
   static const auto* curves = new std::set<int32_t>{23, 24, 25, 29, 4587, 4588, 4589};
   return *curves;
@@ -51,7 +52,8 @@ const std::set<int32_t>& Curves() {
 
 void CheckTls(const RuleContext& rules) {
   for (const std::string& suite : rules.config.tls_cipher_suites()) {
-    if (!CipherSuites().count(suite)) rules.Add("tlsCipherSuites", Quote(suite) + " is no known cipher suite");
+    if (!CipherSuites().count(suite))
+      rules.Add("tlsCipherSuites", Quote(suite) + " is no known cipher suite");
   }
   std::set<int32_t> seen;
   for (int32_t curve : rules.config.tls_curve_preferences()) {
@@ -71,9 +73,11 @@ void CheckLogging(const RuleContext& rules) {
     const std::string& pattern = logging.vmodule(i).file_pattern();
     if (pattern.empty()) rules.Add(path + ".filePattern", "must not be empty");
     if (pattern.find_first_of("=,") != std::string::npos) {
-      rules.Add(path + ".filePattern", "is " + Quote(pattern) + ", must not hold an equal sign or a comma");
+      rules.Add(path + ".filePattern",
+                "is " + Quote(pattern) + ", must not hold an equal sign or a comma");
     }
-    if (logging.vmodule(i).verbosity() > 2147483647u) rules.Add(path + ".verbosity", "must be at most 2147483647");
+    if (logging.vmodule(i).verbosity() > 2147483647u)
+      rules.Add(path + ".verbosity", "must be at most 2147483647");
   }
 }
 
@@ -81,10 +85,11 @@ void CheckTracing(const RuleContext& rules) {
   const auto& tracing = rules.config.tracing();
   size_t scheme_end = tracing.endpoint().find("://");
   if (!tracing.has_endpoint() || tracing.endpoint().find("//") == std::string::npos) return;
-  std::string scheme = scheme_end == std::string::npos ? "" : tracing.endpoint().substr(0, scheme_end);
+  std::string scheme =
+      scheme_end == std::string::npos ? "" : tracing.endpoint().substr(0, scheme_end);
   if (scheme != "dns" && scheme != "unix" && scheme != "unix-abstract") {
-    rules.Add("tracing.endpoint",
-              "is " + Quote(tracing.endpoint()) + ", its scheme must be none, dns, unix or unix-abstract");
+    rules.Add("tracing.endpoint", "is " + Quote(tracing.endpoint()) +
+                                      ", its scheme must be none, dns, unix or unix-abstract");
   }
 }
 

@@ -1,8 +1,9 @@
 // Defaults against the table of configuration fields.
+#include "config/defaults.h"
+
 #include <map>
 #include <set>
 
-#include "config/defaults.h"
 #include "config/field_path.h"
 #include "config/not_built.h"
 #include "kubelet/api/time.h"
@@ -19,8 +20,8 @@ KubeletConfiguration Defaulted() {
   return config;
 }
 
-// The value that a cell of the table begins with, in the form of FieldText; nullopt where the cell is prose that
-// says "absent".
+// The value that a cell of the table begins with, in the form of FieldText; nullopt where the cell
+// is prose that says "absent".
 std::string ExpectedText(const std::string& cell, const FieldRef& ref) {
   std::string value = cell.substr(0, cell.find(" ("));
   value = value.substr(0, value.find(';'));
@@ -36,8 +37,8 @@ TEST_CASE("defaults are those of the table of fields") {
   KubeletConfiguration config = Defaulted();
   // Their cells say more than a value.
   const std::map<std::string, std::string> kSpoken = {
-      {"evictionHard", ""},        // only --config brings one
-      {"tracing.endpoint", ""},    // of the exporter, not of the field
+      {"evictionHard", ""},      // only --config brings one
+      {"tracing.endpoint", ""},  // of the exporter, not of the field
       {"tracing.samplingRatePerMillion", "0"},
       {"userNamespaces.idsPerPod", "0"},
       {"nodeStatusReportFrequency", "5m0s"},
@@ -50,7 +51,8 @@ TEST_CASE("defaults are those of the table of fields") {
     if (row.size() < 3) continue;
     FieldRef ref = FindField(config, row[0]);
     // Fields of list items, kind and version, and objects have no default of their own.
-    bool object = ref && ref.field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE &&
+    bool object = ref &&
+                  ref.field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE &&
                   !ref.field->is_repeated() && !IsDuration(*ref.field) && FieldText(ref).empty();
     if (!ref || object) continue;
     INFO(row[0] << " = " << row[2]);
@@ -114,28 +116,34 @@ TEST_CASE("defaults that depend on another field") {
 TEST_CASE("defaults behind gates") {
   KubeletConfiguration config;
   (*config.mutable_feature_gates())["KubeletCrashLoopBackOffMax"] = false;
-  SetDefaults(config, {{"KubeletCrashLoopBackOffMax", true}, {"KubeletEnsureSecretPulledImages", false}});
+  SetDefaults(config,
+              {{"KubeletCrashLoopBackOffMax", true}, {"KubeletEnsureSecretPulledImages", false}});
   CHECK_FALSE(config.crash_loop_back_off().has_max_container_restart_period());
   CHECK(config.image_pull_credentials_verification_policy().empty());
   KubeletConfiguration beta_off;
   SetDefaults(beta_off, {{"AllBeta", false}});
   CHECK_FALSE(beta_off.crash_loop_back_off().has_max_container_restart_period());
-  CHECK(Defaulted().crash_loop_back_off().max_container_restart_period().duration() == 300'000'000'000);
+  CHECK(Defaulted().crash_loop_back_off().max_container_restart_period().duration() ==
+        300'000'000'000);
 }
 
 TEST_CASE("each field is known as built or not built") {
-  // What the parts of this program act on. A name moves here out of not_built.cc with its capability.
+  // What the parts of this program act on. A name moves here out of not_built.cc with its
+  // capability.
   const std::set<std::string> kBuilt = {
-      "staticPodPath", "podLogsDir", "syncFrequency", "fileCheckFrequency", "httpCheckFrequency", "staticPodURL",
-      "staticPodURLHeader", "address", "readOnlyPort", "registryPullQPS", "registryBurst", "healthzPort",
-      "healthzBindAddress", "oomScoreAdj", "clusterDomain", "clusterDNS", "cgroupRoot", "cgroupsPerQOS", "cgroupDriver",
-      "singleProcessOOMKill", "runtimeRequestTimeout", "maxPods", "podPidsLimit", "resolvConf", "cpuCFSQuota",
-      "cpuCFSQuotaPeriod", "serializeImagePulls", "maxParallelImagePulls", "mergeDefaultEvictionSettings",
-      "featureGates", "failSwapOn", "allowedUnsafeSysctls", "logging.format", "logging.verbosity", "logging.vmodule",
+      "staticPodPath", "podLogsDir", "syncFrequency", "fileCheckFrequency", "httpCheckFrequency",
+      "staticPodURL", "staticPodURLHeader", "address", "readOnlyPort", "registryPullQPS",
+      "registryBurst", "healthzPort", "healthzBindAddress", "oomScoreAdj", "clusterDomain",
+      "clusterDNS", "cgroupRoot", "cgroupsPerQOS", "cgroupDriver", "singleProcessOOMKill",
+      "runtimeRequestTimeout", "maxPods", "podPidsLimit", "resolvConf", "cpuCFSQuota",
+      "cpuCFSQuotaPeriod", "serializeImagePulls", "maxParallelImagePulls",
+      "mergeDefaultEvictionSettings", "featureGates", "failSwapOn", "allowedUnsafeSysctls",
+      "logging.format", "logging.verbosity", "logging.vmodule",
       "crashLoopBackOff.maxContainerRestartPeriod", "seccompDefault", "containerRuntimeEndpoint",
       "imageServiceEndpoint", "failCgroupV1",
       // without effect upstream too, or rejected
-      "hairpinMode", "iptablesMasqueradeBit", "iptablesDropBit", "runOnce", "logging.flushFrequency"};
+      "hairpinMode", "iptablesMasqueradeBit", "iptablesDropBit", "runOnce",
+      "logging.flushFrequency"};
   std::set<std::string> not_built;
   KubeletConfiguration config;
   for (const NotBuiltField& field : NotBuiltFields()) {

@@ -1,9 +1,10 @@
 // The table against the list of upstream's flags, help and version.
+#include "config/flag_table.h"
+
 #include <map>
 #include <set>
 
 #include "config/field_path.h"
-#include "config/flag_table.h"
 #include "config/text.h"
 #include "support.h"
 

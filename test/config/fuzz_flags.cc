@@ -1,4 +1,5 @@
-// Any bytes as a command line (arguments end at newlines) and as one document to merge and to look lines up in.
+// Any bytes as a command line (arguments end at newlines) and as one document to merge and to look
+// lines up in.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

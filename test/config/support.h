@@ -31,7 +31,9 @@ class TempTree {
     std::filesystem::create_directories(full.parent_path());
     std::ofstream(full) << text;
   }
-  FileReader Reader(const std::string& working_directory = "/") const { return FileReader(root_, working_directory); }
+  FileReader Reader(const std::string& working_directory = "/") const {
+    return FileReader(root_, working_directory);
+  }
   const std::string& root() const { return root_; }
 
  private:
@@ -42,27 +44,32 @@ inline std::string ParseError(const std::vector<std::string>& args) {
   return base::Message(ParseCommandLine(args).status());
 }
 
-inline absl::StatusOr<LoadedConfig> LoadArgs(const std::vector<std::string>& args, const FileReader& files) {
+inline absl::StatusOr<LoadedConfig> LoadArgs(const std::vector<std::string>& args,
+                                             const FileReader& files) {
   absl::StatusOr<CommandLine> line = ParseCommandLine(args);
   if (!line.ok()) return line.status();
   return Load(*line, files);
 }
 
 // Loads what must be valid.
-inline LoadedConfig MustLoad(const std::vector<std::string>& args, const FileReader& files = FileReader("", "/")) {
+inline LoadedConfig MustLoad(const std::vector<std::string>& args,
+                             const FileReader& files = FileReader("", "/")) {
   absl::StatusOr<LoadedConfig> loaded = LoadArgs(args, files);
   INFO(loaded.status().ToString());
   REQUIRE(loaded.ok());
   return *std::move(loaded);
 }
 
-inline std::string LoadError(const std::vector<std::string>& args, const FileReader& files = FileReader("", "/")) {
+inline std::string LoadError(const std::vector<std::string>& args,
+                             const FileReader& files = FileReader("", "/")) {
   absl::StatusOr<LoadedConfig> loaded = LoadArgs(args, files);
   REQUIRE_FALSE(loaded.ok());
   return base::Message(loaded.status());
 }
 
-inline bool Contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+inline bool Contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 // Rows of a table of the facts, by column name; empty when there are none beside the sources.
 inline std::vector<std::vector<std::string>> FactRows(const std::string& name) {

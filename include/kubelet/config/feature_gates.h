@@ -1,5 +1,5 @@
-// Feature gates of Kubernetes 1.36. All names are known, those of other components too: one configuration must
-// be readable by every component. Value type; a const object is thread safe.
+// Feature gates of Kubernetes 1.36. All names are known, those of other components too: one
+// configuration must be readable by every component. Value type; a const object is thread safe.
 #pragma once
 
 #include <map>
@@ -26,8 +26,9 @@ class FeatureGates {
   // Gates that must be on when the key is on; gates without any are absent.
   static const std::map<std::string, std::vector<std::string>>& Dependencies();
 
-  // Replaces what was set. Every problem at once, in the order of the names: unknown, locked, dependency off. With
-  // problems nothing changes. An explicit gate wins over AllAlpha and AllBeta whatever their order.
+  // Replaces what was set. Every problem at once, in the order of the names: unknown, locked,
+  // dependency off. With problems nothing changes. An explicit gate wins over AllAlpha and AllBeta
+  // whatever their order.
   std::vector<std::string> Set(const std::map<std::string, bool>& values);
 
   // False for a name that is not known.

@@ -13,14 +13,17 @@ class FileReader {
  public:
   // The real tree and the working directory of the process.
   FileReader();
-  // Absolute paths are looked up below `root`; relative ones start at `working_directory`, a path inside the root.
+  // Absolute paths are looked up below `root`; relative ones start at `working_directory`, a path
+  // inside the root.
   FileReader(std::string root, std::string working_directory);
 
-  // Whole content. Codes of base::ErrnoStatus; InvalidArgument when it is longer than 10 MiB or no regular file.
+  // Whole content. Codes of base::ErrnoStatus; InvalidArgument when it is longer than 10 MiB or no
+  // regular file.
   absl::StatusOr<std::string> Read(const std::string& path) const;
 
-  // Everything below `dir` that is no directory, in lexical walk order: the entries of each directory by name,
-  // a subdirectory's entries at the place of its name. Symbolic links are not entered (filepath.WalkDir).
+  // Everything below `dir` that is no directory, in lexical walk order: the entries of each
+  // directory by name, a subdirectory's entries at the place of its name. Symbolic links are not
+  // entered (filepath.WalkDir).
   absl::StatusOr<std::vector<std::string>> Walk(const std::string& dir) const;
 
   // The path made absolute and clean, without looking at the disk.
