@@ -1,0 +1,74 @@
+// One unary call as a task. Include from the sources of the two ports only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "cri/core.h"
+#include "kubelet/base/promise.h"
+
+namespace kubelet::cri {
+
+// What gRPC needs until its final callback, in one allocation that the callback holds.
+template <typename Request, typename Response>
+struct UnaryCall : InFlight {
+  void Cancel() override { context.TryCancel(); }
+  grpc::ClientContext context;
+  Request request;
+  Response response;
+};
+
+template <typename Request, typename Response>
+std::shared_ptr<UnaryCall<Request, Response>> NewCall() {
+  return std::make_shared<UnaryCall<Request, Response>>();
+}
+
+// Monotonic, so that a step of the wall clock neither ends a call nor lets it hang.
+void SetTimeout(grpc::ClientContext& context, std::optional<base::Nanos> timeout);
+
+// Asks for the end of a call when the task that waits for it goes away without waiting.
+class CancelUnlessDone {
+ public:
+  explicit CancelUnlessDone(std::shared_ptr<InFlight> call) : call_(std::move(call)) {}
+  ~CancelUnlessDone() {
+    if (call_) call_->Cancel();
+  }
+  void Done() { call_.reset(); }
+
+ private:
+  std::shared_ptr<InFlight> call_;
+};
+
+template <typename Async, typename Request, typename Response>
+using Method = void (Async::*)(grpc::ClientContext*, const Request*, Response*, std::function<void(grpc::Status)>);
+
+// Starts `call` and returns its status once gRPC is through with it; the answer stands in call->response.
+template <typename Async, typename Request, typename Response>
+base::Task<absl::Status> Invoke(std::shared_ptr<CriConnection::Core> core, const char* operation, Async* stub,
+                                std::type_identity_t<Method<Async, Request, Response>> method,
+                                std::shared_ptr<UnaryCall<Request, Response>> call,
+                                std::optional<base::Nanos> timeout) {
+  base::Promise<absl::Status> promise(core->executor);
+  std::weak_ptr<InFlight> weak = call;
+  promise.OnCancel([weak] {
+    if (auto c = weak.lock()) c->Cancel();
+  });
+  SetTimeout(call->context, timeout);
+  auto started = core->clock.Mono();
+  core->Add(call);
+  (stub->*method)(&call->context, &call->request, &call->response, [core, call, promise](grpc::Status status) {
+    promise.Set(ToAbsl(status));
+    core->Remove(call);
+  });
+  CancelUnlessDone guard(call);
+  absl::Status status = co_await promise.Get();
+  guard.Done();
+  if (core->options.observer) core->options.observer(operation, core->clock.Mono() - started, status);
+  co_return status;
+}
+
+}  // namespace kubelet::cri

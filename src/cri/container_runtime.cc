@@ -1,0 +1,188 @@
+#include "kubelet/cri/container_runtime.h"
+
+#include "cri/call.h"
+#include "cri/convert.h"
+#include "cri/event_stream.h"
+#include "kubelet/runtime/config.h"
+
+namespace kubelet::cri {
+namespace {
+
+using Async = v1::RuntimeService::Stub::async_interface;
+
+absl::Status Incomplete(const char* call, const char* what) {
+  return absl::InternalError(std::string(call) + ": the runtime's answer has no " + what);
+}
+
+template <typename Map>
+void SelectPod(const std::string& pod_uid, Map* selector) {
+  if (!pod_uid.empty()) (*selector)[runtime::kPodUidLabel] = pod_uid;
+}
+
+}  // namespace
+
+GrpcContainerRuntime::GrpcContainerRuntime(const CriConnection& connection) : core_(connection.core()) {}
+GrpcContainerRuntime::~GrpcContainerRuntime() = default;
+
+base::Task<absl::StatusOr<runtime::RuntimeVersion>> GrpcContainerRuntime::Version() {
+  auto call = NewCall<v1::VersionRequest, v1::VersionResponse>();
+  call->request.set_version("0.1.0");
+  absl::Status status = co_await Invoke(core_, "version", core_->runtime->async(), &Async::Version, call,
+                                        core_->options.request_timeout);
+  if (!status.ok()) co_return status;
+  const auto& answer = call->response;
+  runtime::RuntimeVersion version;
+  version.runtime_name = answer.runtime_name();
+  version.runtime_version = answer.runtime_version();
+  version.api_version = answer.runtime_api_version();
+  co_return version;
+}
+
+base::Task<absl::StatusOr<runtime::RuntimeStatus>> GrpcContainerRuntime::Status() {
+  auto call = NewCall<v1::StatusRequest, v1::StatusResponse>();
+  absl::Status status = co_await Invoke(core_, "status", core_->runtime->async(), &Async::Status, call,
+                                        core_->options.request_timeout);
+  if (!status.ok()) co_return status;
+  co_return FromProto(call->response);
+}
+
+base::Task<absl::StatusOr<runtime::CgroupDriver>> GrpcContainerRuntime::RuntimeConfig() {
+  auto call = NewCall<v1::RuntimeConfigRequest, v1::RuntimeConfigResponse>();
+  absl::Status status = co_await Invoke(core_, "runtime_config", core_->runtime->async(), &Async::RuntimeConfig,
+                                        call, core_->options.request_timeout);
+  if (!status.ok()) co_return status;
+  if (!call->response.has_linux()) co_return absl::UnimplementedError("RuntimeConfig: no Linux part");
+  bool systemd = call->response.linux().cgroup_driver() == v1::SYSTEMD;
+  co_return systemd ? runtime::CgroupDriver::kSystemd : runtime::CgroupDriver::kCgroupfs;
+}
+
+base::Task<absl::Status> GrpcContainerRuntime::UpdateRuntimeConfig(std::string pod_cidr) {
+  auto call = NewCall<v1::UpdateRuntimeConfigRequest, v1::UpdateRuntimeConfigResponse>();
+  call->request.mutable_runtime_config()->mutable_network_config()->set_pod_cidr(pod_cidr);
+  return Invoke(core_, "update_runtime_config", core_->runtime->async(), &Async::UpdateRuntimeConfig, call,
+                core_->options.request_timeout);
+}
+
+base::Task<absl::StatusOr<runtime::SandboxId>> GrpcContainerRuntime::RunPodSandbox(runtime::SandboxConfig config) {
+  auto call = NewCall<v1::RunPodSandboxRequest, v1::RunPodSandboxResponse>();
+  *call->request.mutable_config() = ToProto(config);
+  call->request.set_runtime_handler(config.runtime_handler);
+  absl::Status status = co_await Invoke(core_, "run_podsandbox", core_->runtime->async(), &Async::RunPodSandbox,
+                                        call, 2 * core_->options.request_timeout);
+  if (!status.ok()) co_return status;
+  if (call->response.pod_sandbox_id().empty()) co_return Incomplete("RunPodSandbox", "sandbox id");
+  co_return runtime::SandboxId(call->response.pod_sandbox_id());
+}
+
+base::Task<absl::Status> GrpcContainerRuntime::StopPodSandbox(runtime::SandboxId id) {
+  auto call = NewCall<v1::StopPodSandboxRequest, v1::StopPodSandboxResponse>();
+  call->request.set_pod_sandbox_id(id.str());
+  return Invoke(core_, "stop_podsandbox", core_->runtime->async(), &Async::StopPodSandbox, call,
+                core_->options.request_timeout);
+}
+
+base::Task<absl::Status> GrpcContainerRuntime::RemovePodSandbox(runtime::SandboxId id) {
+  auto call = NewCall<v1::RemovePodSandboxRequest, v1::RemovePodSandboxResponse>();
+  call->request.set_pod_sandbox_id(id.str());
+  return Invoke(core_, "remove_podsandbox", core_->runtime->async(), &Async::RemovePodSandbox, call,
+                core_->options.request_timeout);
+}
+
+base::Task<absl::StatusOr<runtime::SandboxStatus>> GrpcContainerRuntime::PodSandboxStatus(runtime::SandboxId id) {
+  auto call = NewCall<v1::PodSandboxStatusRequest, v1::PodSandboxStatusResponse>();
+  call->request.set_pod_sandbox_id(id.str());
+  absl::Status status = co_await Invoke(core_, "podsandbox_status", core_->runtime->async(),
+                                        &Async::PodSandboxStatus, call, core_->options.request_timeout);
+  if (!status.ok()) co_return status;
+  if (!call->response.has_status()) co_return Incomplete("PodSandboxStatus", "status");
+  co_return FromProto(call->response.status());
+}
+
+base::Task<absl::StatusOr<std::vector<runtime::Sandbox>>> GrpcContainerRuntime::ListPodSandbox(std::string pod_uid) {
+  auto call = NewCall<v1::ListPodSandboxRequest, v1::ListPodSandboxResponse>();
+  SelectPod(pod_uid, call->request.mutable_filter()->mutable_label_selector());
+  absl::Status status = co_await Invoke(core_, "list_podsandbox", core_->runtime->async(), &Async::ListPodSandbox,
+                                        call, core_->options.request_timeout);
+  if (!status.ok()) co_return status;
+  std::vector<runtime::Sandbox> sandboxes;
+  sandboxes.reserve(call->response.items_size());
+  for (const auto& item : call->response.items()) sandboxes.push_back(FromProto(item));
+  co_return sandboxes;
+}
+
+base::Task<absl::StatusOr<runtime::ContainerId>> GrpcContainerRuntime::CreateContainer(
+    runtime::SandboxId id, runtime::ContainerConfig config, runtime::SandboxConfig sandbox) {
+  auto call = NewCall<v1::CreateContainerRequest, v1::CreateContainerResponse>();
+  call->request.set_pod_sandbox_id(id.str());
+  *call->request.mutable_config() = ToProto(config);
+  *call->request.mutable_sandbox_config() = ToProto(sandbox);
+  absl::Status status = co_await Invoke(core_, "create_container", core_->runtime->async(),
+                                        &Async::CreateContainer, call, core_->options.request_timeout);
+  if (!status.ok()) co_return status;
+  if (call->response.container_id().empty()) co_return Incomplete("CreateContainer", "container id");
+  co_return runtime::ContainerId(call->response.container_id());
+}
+
+base::Task<absl::Status> GrpcContainerRuntime::StartContainer(runtime::ContainerId id) {
+  auto call = NewCall<v1::StartContainerRequest, v1::StartContainerResponse>();
+  call->request.set_container_id(id.str());
+  return Invoke(core_, "start_container", core_->runtime->async(), &Async::StartContainer, call,
+                core_->options.request_timeout);
+}
+
+base::Task<absl::Status> GrpcContainerRuntime::StopContainer(runtime::ContainerId id, std::chrono::seconds grace) {
+  auto call = NewCall<v1::StopContainerRequest, v1::StopContainerResponse>();
+  call->request.set_container_id(id.str());
+  call->request.set_timeout(grace.count());
+  return Invoke(core_, "stop_container", core_->runtime->async(), &Async::StopContainer, call,
+                core_->options.request_timeout + grace);
+}
+
+base::Task<absl::Status> GrpcContainerRuntime::RemoveContainer(runtime::ContainerId id) {
+  auto call = NewCall<v1::RemoveContainerRequest, v1::RemoveContainerResponse>();
+  call->request.set_container_id(id.str());
+  return Invoke(core_, "remove_container", core_->runtime->async(), &Async::RemoveContainer, call,
+                core_->options.request_timeout);
+}
+
+base::Task<absl::StatusOr<std::vector<runtime::Container>>> GrpcContainerRuntime::ListContainers(
+    std::string pod_uid) {
+  auto call = NewCall<v1::ListContainersRequest, v1::ListContainersResponse>();
+  SelectPod(pod_uid, call->request.mutable_filter()->mutable_label_selector());
+  absl::Status status = co_await Invoke(core_, "list_containers", core_->runtime->async(), &Async::ListContainers,
+                                        call, core_->options.request_timeout);
+  if (!status.ok()) co_return status;
+  std::vector<runtime::Container> containers;
+  containers.reserve(call->response.containers_size());
+  for (const auto& item : call->response.containers()) containers.push_back(FromProto(item));
+  co_return containers;
+}
+
+base::Task<absl::StatusOr<runtime::ContainerStatus>> GrpcContainerRuntime::GetContainerStatus(
+    runtime::ContainerId id) {
+  auto call = NewCall<v1::ContainerStatusRequest, v1::ContainerStatusResponse>();
+  call->request.set_container_id(id.str());
+  absl::Status status = co_await Invoke(core_, "container_status", core_->runtime->async(),
+                                        &Async::ContainerStatus, call, core_->options.request_timeout);
+  if (!status.ok()) co_return status;
+  if (!call->response.has_status()) co_return Incomplete("ContainerStatus", "status");
+  co_return FromProto(call->response.status());
+}
+
+base::Task<absl::Status> GrpcContainerRuntime::UpdateContainerResources(runtime::ContainerId id,
+                                                                        runtime::LinuxResources resources) {
+  auto call = NewCall<v1::UpdateContainerResourcesRequest, v1::UpdateContainerResourcesResponse>();
+  call->request.set_container_id(id.str());
+  *call->request.mutable_linux() = ToProto(resources);
+  return Invoke(core_, "update_container", core_->runtime->async(), &Async::UpdateContainerResources, call,
+                core_->options.request_timeout);
+}
+
+base::Task<absl::Status> GrpcContainerRuntime::ReopenContainerLog(runtime::ContainerId id) {
+  auto call = NewCall<v1::ReopenContainerLogRequest, v1::ReopenContainerLogResponse>();
+  call->request.set_container_id(id.str());
+  return Invoke(core_, "reopen_container_log", core_->runtime->async(), &Async::ReopenContainerLog, call,
+                core_->options.request_timeout);
+}
+
+}  // namespace kubelet::cri

@@ -1,0 +1,52 @@
+// gRPC's side of a CriConnection: channels, stubs and the register of what is in flight.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "absl/status/status.h"
+#include "cri/runtime/v1/api.grpc.pb.h"
+#include "kubelet/cri/connection.h"
+
+namespace kubelet::cri {
+
+namespace v1 = ::runtime::v1;
+
+// 1:1 by number: both enumerations are google.rpc.Code. The message is kept; an OK drops it.
+absl::Status ToAbsl(const grpc::Status& status);
+
+// Something gRPC has not finished with. Cancel may be called from any thread, also after the end.
+class InFlight {
+ public:
+  virtual ~InFlight() = default;
+  virtual void Cancel() = 0;
+};
+
+struct CriConnection::Core {
+  Core(base::Executor e, base::Clock& c, Options o);
+
+  base::Executor executor;
+  base::Clock& clock;
+  Options options;
+  std::unique_ptr<v1::RuntimeService::Stub> runtime;
+  std::unique_ptr<v1::ImageService::Stub> images;
+
+  // Thread safe. Remove is the last thing a final callback does.
+  void Add(std::shared_ptr<InFlight> call);
+  void Remove(const std::shared_ptr<InFlight>& call);
+  void CancelAllAndWait();
+  size_t size() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable empty_;
+  std::set<std::shared_ptr<InFlight>> calls_;
+};
+
+}  // namespace kubelet::cri

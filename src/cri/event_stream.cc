@@ -1,0 +1,116 @@
+#include "cri/event_stream.h"
+
+#include <boost/asio/post.hpp>
+
+#include "cri/convert.h"
+
+namespace kubelet::cri {
+
+void PendingEvents::Add(runtime::RuntimeEvent event) {
+  std::string key = event.pod_uid.empty() ? "container " + event.container_id : event.pod_uid;
+  auto [it, inserted] = latest_.try_emplace(key);
+  it->second = std::move(event);
+  if (inserted) order_.push_back(std::move(key));
+}
+
+std::vector<runtime::RuntimeEvent> PendingEvents::Take() {
+  std::vector<runtime::RuntimeEvent> events;
+  events.reserve(order_.size());
+  for (const auto& key : order_) events.push_back(std::move(latest_[key]));
+  order_.clear();
+  latest_.clear();
+  return events;
+}
+
+EventStream::EventStream(std::shared_ptr<CriConnection::Core> core, Handlers handlers, size_t max_pods)
+    : core_(std::move(core)), handlers_(std::move(handlers)), pending_(max_pods) {}
+
+void EventStream::Start(base::Promise<absl::Status> finished) {
+  finished_ = std::make_unique<base::Promise<absl::Status>>(std::move(finished));
+  self_ = shared_from_this();
+  core_->Add(self_);
+  core_->runtime->async()->GetContainerEvents(&context_, &request_, this);
+  StartRead(&response_);
+  // A hold lets StartRead come from the core loop as well, when the table has room again.
+  AddHold();
+  StartCall();
+}
+
+void EventStream::MarkOpen() {
+  if (open_) return;
+  open_ = true;
+  if (handlers_.on_open) handlers_.on_open();
+}
+
+void EventStream::Silence() {
+  open_ = true;
+  handlers_ = {};
+}
+
+void EventStream::Cancel() {
+  context_.TryCancel();
+  bool resume;
+  {
+    std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    resume = std::exchange(read_parked_, false);
+  }
+  // The end of a stream shows in a read only, and the core loop may be waiting for that end.
+  if (resume) StartRead(&response_);
+}
+
+void EventStream::OnReadInitialMetadataDone(bool ok) {
+  if (!ok) return;
+  boost::asio::post(core_->executor, [self = shared_from_this()] { self->MarkOpen(); });
+}
+
+void EventStream::OnReadDone(bool ok) {
+  if (!ok) {
+    // No more reads: with the hold gone OnDone follows.
+    RemoveHold();
+    return;
+  }
+  auto event = FromProto(response_);
+  bool read_on;
+  {
+    std::lock_guard lock(mutex_);
+    if (!cancelled_) pending_.Add(std::move(event));
+    if (!drain_posted_ && !pending_.Empty()) {
+      drain_posted_ = true;
+      PostDrain();
+    }
+    read_on = cancelled_ || !pending_.Full();
+    read_parked_ = !read_on;
+  }
+  if (read_on) StartRead(&response_);
+}
+
+void EventStream::OnDone(const grpc::Status& status) {
+  auto self = std::move(self_);
+  // After the events that were read: posts of one thread run in order.
+  boost::asio::post(core_->executor, [self] { self->Drain(); });
+  finished_->Set(ToAbsl(status));
+  core_->Remove(self);
+}
+
+void EventStream::PostDrain() {
+  boost::asio::post(core_->executor, [self = shared_from_this()] { self->Drain(); });
+}
+
+void EventStream::Drain() {
+  std::vector<runtime::RuntimeEvent> events;
+  bool resume;
+  {
+    std::lock_guard lock(mutex_);
+    drain_posted_ = false;
+    events = pending_.Take();
+    resume = std::exchange(read_parked_, false);
+  }
+  if (!events.empty()) MarkOpen();
+  for (const auto& event : events) {
+    if (handlers_.on_event) handlers_.on_event(event);
+  }
+  if (resume) StartRead(&response_);
+}
+
+}  // namespace kubelet::cri
