@@ -12,10 +12,6 @@
 
 #include "kubelet/base/log.h"
 #include "kubelet/base/metrics.h"
-#include "kubelet/os/cgroup.h"
-#include "kubelet/os/machine.h"
-#include "kubelet/os/node_address.h"
-#include "kubelet/os/resolv_conf.h"
 
 namespace kubelet::app {
 namespace {
@@ -42,6 +38,16 @@ double Threads() {
 }
 
 }  // namespace
+
+absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
+  char host[256] = {};
+  gethostname(host, sizeof host - 1);
+  node.name = config.flags.hostname_override.empty() ? host : config.flags.hostname_override;
+  node.context.node_name = node.name;
+  node.context.host_ips = {"127.0.0.1"};
+  node.context.pod_logs_dir = config.kubelet.pod_logs_dir();
+  return absl::OkStatus();
+}
 
 void AddProcessMetrics(base::Registry& metrics, const std::string& node_name) {
   metrics.AddCounterFunction("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", CpuSeconds);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "kubelet/base/metrics.h"
 #include "kubelet/config/config.h"
 #include "kubelet/runtime/config.h"
 #include "kubelet/runtime/model.h"
