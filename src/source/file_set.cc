@@ -167,17 +167,21 @@ void FileSet::FollowMoves(const Listing& listing, const Contents& contents) {
 }
 
 void FileSet::DropGone(const Listing& listing, base::MonoTime mono) {
-  std::erase_if(entries_, [&](auto& item) {
-    auto& [path, entry] = item;
-    if (listing.files.contains(path)) {
-      entry.missing_since.reset();
-      return false;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    Entry& entry = it->second;
+    bool present = listing.files.contains(it->first);
+    if (present) entry.missing_since.reset();
+    if (present || listing.held.contains(it->first)) {
+      ++it;
+      continue;
     }
-    if (listing.held.contains(path)) return false;
-    if (!entry.served || entry.served->directory == listing.directory_id) return true;
-    if (!entry.missing_since) entry.missing_since = mono;
-    return mono - *entry.missing_since >= options_.directory_hold;
-  });
+    bool gone = !entry.served || entry.served->directory == listing.directory_id;
+    if (!gone) {
+      if (!entry.missing_since) entry.missing_since = mono;
+      gone = mono - *entry.missing_since >= options_.directory_hold;
+    }
+    it = gone ? entries_.erase(it) : std::next(it);
+  }
 }
 
 void FileSet::JudgeFiles(Listing& listing, const Contents& contents, base::WallTime now) {
