@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/json_text.h"
 #include "api/yaml_text.h"
 #include "kubelet/base/status.h"
 
@@ -68,7 +69,7 @@ class YamlDocument::Printer {
     }
     if (place > 0) out_ += ',';
     if (!mapping) return Start(node.children[place].node);
-    AppendJsonString(out_, node.entries[place].key);
+    AppendJsonString(node.entries[place].key, out_);
     out_ += ':';
     return Start(node.entries[place].value);
   }

@@ -38,9 +38,11 @@ class Handler : public YAML::EventHandler {
   }
   void OnDocumentEnd() override {}
 
-  void OnNull(const Mark& mark, YAML::anchor_t) override {
+  void OnNull(const Mark& mark, YAML::anchor_t anchor) override {
     if (MissesColon(mark)) Fail(mark, "could not find expected ':'");
-    YamlProperties properties = Properties(mark, "?");
+    YamlProperties properties = Properties(mark, "?", anchor);
+    // A tag with nothing behind it in the whole document is lost on the way.
+    if (open_.empty() && At(content_) == '!') Fail(mark, "did not find expected node content");
     if (size_t length = NullWord(); length > 0) {
       Check(gaps_.SkipTo(content_));
       gaps_.Jump(content_ + length);
@@ -50,17 +52,21 @@ class Handler : public YAML::EventHandler {
 
   void OnAlias(const Mark& mark, YAML::anchor_t) override {
     std::string name = Name(mark, mark.pos);
-    Check(gaps_.SkipTo(mark.pos));
-    gaps_.Jump(mark.pos + name.size() + 1);
+    content_ = mark.pos;
+    CheckIndent(mark);
+    Check(gaps_.SkipTo(content_));
+    gaps_.Jump(content_ + name.size() + 1);
     document_.Alias(mark.line + 1, name);
     Check(document_.status());
     CountNode(mark);
   }
 
-  void OnScalar(const Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
-    YamlProperties properties = Properties(mark, tag);
+  void OnScalar(const Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    YamlProperties properties = Properties(mark, tag, anchor);
     // An empty plain scalar with a tag has no text of its own.
     if (tag != "!" && value.empty() && !IsOneOf(At(content_), "\"'|>")) return AddScalar(mark, properties, true, "");
+    CheckIndent(mark);
     Check(gaps_.SkipTo(content_));
     absl::StatusOr<ScalarText> scalar = Read(value);
     if (!scalar.ok()) Fail(mark, base::Message(scalar.status()));
@@ -68,19 +74,20 @@ class Handler : public YAML::EventHandler {
     AddScalar(mark, properties, tag == "?", scalar->value);
   }
 
-  void OnSequenceStart(const Mark& mark, const std::string& tag, YAML::anchor_t,
-                       YAML::EmitterStyle::value) override {
-    CountNode(mark);
-    open_.push_back({});
-    document_.StartSequence(Properties(mark, tag));
+  void OnSequenceStart(const Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value style) override {
+    YamlProperties properties = Properties(mark, tag, anchor);
+    Start(mark, false, style == YAML::EmitterStyle::Flow);
+    document_.StartSequence(properties);
     Check(document_.status());
   }
   void OnSequenceEnd() override { End(); }
 
-  void OnMapStart(const Mark& mark, const std::string& tag, YAML::anchor_t, YAML::EmitterStyle::value) override {
-    CountNode(mark);
-    open_.push_back({.mapping = true});
-    document_.StartMapping(Properties(mark, tag));
+  void OnMapStart(const Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value style) override {
+    YamlProperties properties = Properties(mark, tag, anchor);
+    Start(mark, true, style == YAML::EmitterStyle::Flow);
+    document_.StartMapping(properties);
     Check(document_.status());
   }
   void OnMapEnd() override { End(); }
@@ -90,11 +97,13 @@ class Handler : public YAML::EventHandler {
  private:
   struct Open {
     bool mapping = false;
+    bool flow = false;
+    size_t column = 0;  // of a block collection
     size_t children = 0;
     int key = 0;  // where the last key began
   };
 
-  [[noreturn]] void Fail(const Mark& mark, const std::string& message) {
+  [[noreturn]] void Fail(const Mark& mark, const std::string& message) const {
     throw Stop{YamlError(mark.line + 1, message)};
   }
 
@@ -117,19 +126,40 @@ class Handler : public YAML::EventHandler {
     ++open.children;
   }
 
+  void Start(const Mark& mark, bool mapping, bool flow) {
+    if (flow) CheckIndent(mark);
+    CountNode(mark);
+    open_.push_back({.mapping = mapping, .flow = flow, .column = Column(content_)});
+  }
+
   void End() {
     open_.pop_back();
     document_.End();
     Check(document_.status());
   }
 
-  bool ExpectsValue() const { return !open_.empty() && (!open_.back().mapping || open_.back().children % 2 == 1); }
+  size_t Column(size_t pos) const {
+    size_t line = pos == 0 ? std::string::npos : text_.rfind('\n', pos - 1);
+    return line == std::string::npos ? pos : pos - line - 1;
+  }
+
+  // A scalar or flow collection at content_ that starts a line of a block collection must be indented deeper, or it
+  // is a key; at the end of the text yaml-cpp takes it for the value.
+  void CheckIndent(const Mark& mark) const {
+    if (open_.empty() || open_.back().flow) return;
+    const Open& open = open_.back();
+    if (open.mapping && open.children % 2 == 0) return;
+    size_t column = Column(content_);
+    bool starts_line = text_.find_first_not_of(" ", content_ - column) == content_;
+    if (starts_line && column <= open.column) Fail(mark, "could not find expected ':'");
+  }
 
   // At the end of the text yaml-cpp takes a word in a block mapping for a key without a value, as a manifest cut off
   // within a key has it; the null it makes up then stands where the key does.
   bool MissesColon(const Mark& mark) const {
-    return ExpectsValue() && open_.back().mapping && !gaps_.InFlow() && open_.back().key == mark.pos &&
-           open_.back().children > 0;
+    if (open_.empty() || open_.back().flow) return false;
+    const Open& open = open_.back();
+    return open.mapping && open.children % 2 == 1 && open.key == mark.pos;
   }
 
   // Length of the word for null at content_, 0 when the null is an empty node. A null key is an error in any case.
@@ -137,10 +167,9 @@ class Handler : public YAML::EventHandler {
     for (std::string_view word : {"~", "null", "Null", "NULL"}) {
       if (text_.compare(content_, word.size(), word) != 0) continue;
       size_t end = content_ + word.size();
-      if (!IsSpace(At(end)) && end < text_.size() && !IsOneOf(At(end), ",]}")) return 0;
-      size_t next = text_.find_first_not_of(" \t", end);
-      bool next_key = next != std::string::npos && text_[next] == ':';
-      return next_key ? 0 : word.size();
+      size_t next = std::min(text_.find_first_not_of(" \t", end), text_.size());
+      bool alone = next == text_.size() || IsOneOf(text_[next], "\n,]}") || (text_[next] == '#' && next > end);
+      return alone ? word.size() : 0;
     }
     return 0;
   }
@@ -170,16 +199,18 @@ class Handler : public YAML::EventHandler {
   }
 
   // Reads the properties in front of a node out of the text, since the events lack the names of anchors. Leaves
-  // content_ at what follows them.
-  YamlProperties Properties(const Mark& mark, const std::string& tag) {
+  // content_ at what follows them. A collection without any may start where its first key's properties do.
+  YamlProperties Properties(const Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     YamlProperties properties;
     properties.line = mark.line + 1;
     content_ = mark.pos;
+    bool tagged = tag != "?" && (tag != "!" || anchor != 0 || At(content_) == '!');
     for (;; SkipSpace()) {
-      if (At(content_) == '&' && properties.anchor.empty()) {
+      if (At(content_) == '&' && anchor != 0 && properties.anchor.empty()) {
         properties.anchor = Name(mark, content_);
         content_ += properties.anchor.size() + 1;
-      } else if (At(content_) == '!') {
+      } else if (At(content_) == '!' && tagged) {
+        tagged = false;
         content_ = SkipTag(mark, content_);
       } else {
         break;

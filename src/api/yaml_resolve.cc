@@ -6,8 +6,9 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <utility>
 
-#include "api/yaml_text.h"
+#include "api/json_text.h"
 #include "kubelet/base/status.h"
 
 namespace kubelet::api {
@@ -249,16 +250,6 @@ std::optional<std::string> DecodeBase64(std::string_view text) {
   return out;
 }
 
-std::string ReplaceBadUtf8(std::string_view bytes) {
-  std::string out;
-  for (size_t pos = 0; pos < bytes.size();) {
-    Utf8Character c = DecodeUtf8(bytes, pos);
-    AppendUtf8(out, c.length > 0 ? c.value : 0xfffd);
-    pos += std::max(c.length, 1);
-  }
-  return out;
-}
-
 const char* KindName(Kind kind) {
   constexpr const char* kNames[] = {"!!null", "!!bool", "!!int", "!!int", "!!float", "!!str"};
   return kNames[static_cast<int>(kind)];
@@ -274,7 +265,7 @@ absl::StatusOr<YamlValue> ResolveTagged(std::string_view type, const std::string
                                     "` as a !!" + std::string(type));
 }
 
-// Shortest digits of a finite number, for both of Go's notations.
+// Shortest digits of a finite number.
 struct Decimal {
   bool negative = false;
   std::string digits;  // without the point, at least one
@@ -309,29 +300,22 @@ std::string FixedNotation(const Decimal& decimal) {
   return (decimal.negative ? "-" : "") + out;
 }
 
-std::string ScientificNotation(const Decimal& decimal, int exponent_digits) {
+std::string ScientificNotation(const Decimal& decimal) {
   std::string out = decimal.digits;
   if (out.size() > 1) out.insert(1, ".");
   std::string exponent = std::to_string(std::abs(decimal.exponent));
-  if (static_cast<int>(exponent.size()) < exponent_digits) exponent.insert(0, "0");
+  if (exponent.size() < 2) exponent.insert(0, "0");
   return (decimal.negative ? "-" : "") + out + "e" + (decimal.exponent < 0 ? "-" : "+") + exponent;
 }
 
-// encoding/json: an exponent only below 1e-6 and from 1e21 on, without leading zeros.
-std::string JsonFloat(double number) {
+// strconv.FormatFloat with %g and the shortest digits, and YAML's words.
+template <typename Float>
+std::string FloatText(Float number) {
+  if (std::isnan(number)) return ".nan";
+  if (std::isinf(number)) return number < 0 ? "-.inf" : ".inf";
   Decimal decimal = ShortestDecimal(number);
-  if (number == 0 || (decimal.exponent >= -6 && decimal.exponent < 21)) return FixedNotation(decimal);
-  return ScientificNotation(decimal, 1);
-}
-
-// sigs.k8s.io/yaml writes float keys with the digits of a 32-bit float, in strconv's %g.
-std::string FloatKey(double number) {
-  float narrow = static_cast<float>(number);
-  if (std::isnan(narrow)) return ".nan";
-  if (std::isinf(narrow)) return narrow < 0 ? "-.inf" : ".inf";
-  Decimal decimal = ShortestDecimal(narrow);
-  if (narrow == 0 || (decimal.exponent >= -4 && decimal.exponent < 6)) return FixedNotation(decimal);
-  return ScientificNotation(decimal, 2);
+  if (number == 0 || (decimal.exponent >= -4 && decimal.exponent < 6)) return FixedNotation(decimal);
+  return ScientificNotation(decimal);
 }
 
 }  // namespace
@@ -343,13 +327,15 @@ absl::StatusOr<YamlValue> ResolveYamlScalar(std::string_view tag, bool plain, co
   if (type == "binary") {
     std::optional<std::string> bytes = DecodeBase64(text);
     if (!bytes) return absl::InvalidArgumentError("!!binary value contains invalid base64 data");
-    return StringValue(ReplaceBadUtf8(*bytes));
+    return StringValue(*std::move(bytes));
   }
   for (std::string_view known : {"bool", "int", "float", "null", "timestamp"}) {
     if (type == known) return ResolveTagged(type, text);
   }
   return StringValue(text);
 }
+
+std::string YamlFloat(double number) { return FloatText(number); }
 
 bool ResolvesToString(const std::string& text) { return ResolvePlain(text).kind == Kind::kString; }
 
@@ -364,7 +350,8 @@ absl::StatusOr<std::string> YamlKey(const YamlValue& value) {
     case Kind::kUint:
       return absl::InvalidArgumentError("unsupported map key: " + std::to_string(value.natural));
     case Kind::kFloat:
-      return FloatKey(value.number);
+      // As in sigs.k8s.io/yaml: with the digits of a 32-bit float.
+      return FloatText(static_cast<float>(value.number));
     case Kind::kString:
       break;
   }
@@ -387,37 +374,13 @@ absl::Status AppendJson(std::string& out, const YamlValue& value) {
       break;
     case Kind::kFloat:
       if (!std::isfinite(value.number)) return absl::InvalidArgumentError("JSON has no infinity and no NaN");
-      out += JsonFloat(value.number);
+      AppendJsonDouble(value.number, out);
       break;
     case Kind::kString:
-      AppendJsonString(out, value.text);
+      AppendJsonString(value.text, out);
       break;
   }
   return absl::OkStatus();
-}
-
-void AppendJsonString(std::string& out, std::string_view text) {
-  constexpr char kHex[] = "0123456789abcdef";
-  out += '"';
-  for (char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else if (c == '\r') {
-      out += "\\r";
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += "\\u00";
-      out += kHex[c >> 4];
-      out += kHex[c & 15];
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
 }
 
 }  // namespace kubelet::api

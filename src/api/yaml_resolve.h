@@ -23,7 +23,7 @@ struct YamlValue {
 // `tag` is empty or a full tag such as `tag:yaml.org,2002:int`; `plain` is false for quoted and block scalars.
 // Untagged plain: y/yes/true/on and n/no/false/off in three cases are booleans; empty, ~ and null are null;
 // integers are Go's base 0 (0x, 0o, 0b, leading 0) with _ removed, floats what YAML 1.1 writes without base 60;
-// `08` is a float; everything else, dates too, is a string. !!binary is decoded (bad UTF-8 becomes U+FFFD);
+// `08` is a float; everything else, dates too, is a string. !!binary is decoded (what is not UTF-8 in it becomes U+FFFD in JSON);
 // unknown tags make strings.
 // InvalidArgument, without a line: text that the explicit tag does not allow.
 absl::StatusOr<YamlValue> ResolveYamlScalar(std::string_view tag, bool plain, const std::string& text);
@@ -34,8 +34,10 @@ bool ResolvesToString(const std::string& text);
 // The text of a map key in JSON. InvalidArgument, without a line: null, and integers above int64 (as upstream).
 absl::StatusOr<std::string> YamlKey(const YamlValue& value);
 
-// Appends the value as encoding/json writes it, without HTML escapes. InvalidArgument: infinities and NaN.
+// Appends the value as encoding/json writes it. InvalidArgument, without a line: infinities and NaN.
 absl::Status AppendJson(std::string& out, const YamlValue& value);
-void AppendJsonString(std::string& out, std::string_view text);
+
+// A float as go-yaml writes it: shortest digits, an exponent below 1e-4 and from 1e6 on.
+std::string YamlFloat(double number);
 
 }  // namespace kubelet::api
