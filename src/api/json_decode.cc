@@ -4,10 +4,9 @@
 #include <algorithm>
 #include <bitset>
 #include <boost/json/basic_parser_impl.hpp>
-#include <charconv>
-#include <limits>
 
 #include "api/json_forms.h"
+#include "api/json_place.h"
 #include "api/json_sax.h"
 #include "api/json_text.h"
 #include "api/map_field.h"
@@ -37,15 +36,6 @@ struct Frame {
   std::bitset<kMaxKeys> seen;         // of kMessage
 };
 
-// Where a value goes: a field of `owner`, one more element of it, or the entry `name` of it.
-struct Place {
-  enum class Kind : uint8_t { kField, kElement, kEntry };
-  Kind kind;
-  Message* owner;
-  const FieldPlan* field;
-  const std::string* name = nullptr;
-};
-
 struct DecodeState {
   Message* root = nullptr;
   const MessagePlan* plan = nullptr;
@@ -68,15 +58,11 @@ class Decoder : public JsonSax<Decoder> {
 
  private:
   bool Value(const JsonToken& token);
-  bool Raw(const JsonToken& token);
   bool TypeMetaValue(const JsonToken& token, const KeyPlan& key);
   bool BeginMessage(bool object, const MessagePlan& plan, Message& message);
-  bool NullAt(const Place& place);
-  absl::Status ScalarAt(const Place& place, const JsonToken& token);
 
   Place NextPlace();
-  Message& MessageAt(const Place& place);
-  void Insert(const Place& place, MapValueRef& value);
+  MapValueRef NewEntry(const Frame& frame);
   Frame& Push(Frame::Kind kind, Message& owner);
   Frame& Top() { return frames_[depth_ - 1]; }
 
@@ -176,54 +162,24 @@ Place Decoder::NextPlace() {
   Frame& frame = Top();
   if (frame.kind == Frame::Kind::kList) {
     ++frame.index;
-    return {Place::Kind::kElement, frame.owner, frame.field};
+    return {Place::Kind::kElement, frame.owner, frame.field, {}};
   }
   if (frame.kind == Frame::Kind::kMap)
-    return {Place::Kind::kEntry, frame.owner, frame.field, &frame.name};
+    return {Place::Kind::kEntry, frame.owner, frame.field, NewEntry(frame)};
   Message* owner = frame.owner;
   for (const auto* step : frame.key->inlined)
     owner = owner->GetReflection()->MutableMessage(owner, step);
-  return {Place::Kind::kField, owner, frame.key->field};
+  return {Place::Kind::kField, owner, frame.key->field, {}};
 }
 
-void Decoder::Insert(const Place& place, MapValueRef& value) {
-  if (InsertMapValue(*place.owner, place.field->field, *place.name, value)) return;
+MapValueRef Decoder::NewEntry(const Frame& frame) {
+  MapValueRef value;
+  if (InsertMapValue(*frame.owner, frame.field->field, frame.name, value)) return value;
   if (state_.strict) Problem("duplicate", Path());
   // The later value stands alone, nothing of the earlier one stays.
-  EraseMapValue(*place.owner, place.field->field, *place.name);
-  InsertMapValue(*place.owner, place.field->field, *place.name, value);
-}
-
-Message& Decoder::MessageAt(const Place& place) {
-  const Reflection* reflection = place.owner->GetReflection();
-  switch (place.kind) {
-    case Place::Kind::kField:
-      return *reflection->MutableMessage(place.owner, place.field->field);
-    case Place::Kind::kElement:
-      return *reflection->AddMessage(place.owner, place.field->field);
-    case Place::Kind::kEntry:
-      break;
-  }
-  MapValueRef value;
-  Insert(place, value);
-  return *value.MutableMessageValue();
-}
-
-const char* Wanted(const FieldPlan& field) {
-  switch (field.kind) {
-    case ValueKind::kBool:
-      return "true or false";
-    case ValueKind::kDouble:
-      return "a number";
-    case ValueKind::kString:
-      return "a string";
-    case ValueKind::kBytes:
-      return "a base64 string";
-    case ValueKind::kMessage:
-      return FormName(field.message->form);
-    default:
-      return "an integer";
-  }
+  EraseMapValue(*frame.owner, frame.field->field, frame.name);
+  InsertMapValue(*frame.owner, frame.field->field, frame.name, value);
+  return value;
 }
 
 bool Decoder::BeginMessage(bool object, const MessagePlan& plan, Message& message) {
@@ -273,7 +229,7 @@ bool Decoder::Begin(bool object) {
     return true;
   }
   if (field.kind != ValueKind::kMessage)
-    return Fail(Mismatch(Wanted(field), object ? "object" : "array"));
+    return Fail(Mismatch(WantedAt(place), object ? "object" : "array"));
   return BeginMessage(object, *field.message, MessageAt(place));
 }
 
@@ -346,14 +302,17 @@ bool Decoder::Value(const JsonToken& token) {
     return TypeMetaValue(token, *key);
   }
   Place place = NextPlace();
-  if (token.type == Type::kNull) return NullAt(place);
+  if (token.type == Type::kNull) {
+    StoreNull(place);
+    return true;
+  }
   const FieldPlan& field = *place.field;
   if (place.kind == Place::Kind::kField && (field.repeated || field.map)) {
     return Fail(Mismatch(field.map ? "an object" : "an array", token.TypeName()));
   }
   absl::Status status;
   if (field.kind != ValueKind::kMessage) {
-    status = ScalarAt(place, token);
+    status = StoreScalar(place, token);
   } else if (field.message->form == OBJECT || field.message->form == STRING_ARRAY) {
     status = Mismatch(FormName(field.message->form), token.TypeName());
   } else if (field.message->form == RAW_JSON) {
@@ -366,123 +325,6 @@ bool Decoder::Value(const JsonToken& token) {
   }
   return status.ok() || Fail(status);
 }
-
-// In a list or map null is the zero value; in a field it takes back what may be absent and leaves
-// the rest alone.
-bool Decoder::NullAt(const Place& place) {
-  const FieldPlan& field = *place.field;
-  if (place.kind == Place::Kind::kField) {
-    bool clear = field.repeated || field.map || field.pointer || field.kind == ValueKind::kBytes ||
-                 (field.kind == ValueKind::kMessage && field.message->form != OBJECT);
-    if (clear) place.owner->GetReflection()->ClearField(place.owner, field.field);
-    return true;
-  }
-  if (field.kind == ValueKind::kMessage) {
-    MessageAt(place);
-    return true;
-  }
-  if (place.kind == Place::Kind::kEntry) {
-    MapValueRef value;
-    Insert(place, value);
-    return true;
-  }
-  JsonToken zero;
-  zero.type = field.kind == ValueKind::kBool                                        ? Type::kBool
-              : field.kind == ValueKind::kString || field.kind == ValueKind::kBytes ? Type::kString
-                                                                                    : Type::kNumber;
-  zero.number.kind = JsonNumber::Kind::kInt64;
-  zero.number.text = "0";
-  return ScalarAt(place, zero).ok();
-}
-
-template <typename T>
-absl::Status Integer(const JsonToken& token, const char* type, T& out) {
-  if (token.type != Type::kNumber) return Mismatch("an integer", token.TypeName());
-  const JsonNumber& number = token.number;
-  bool integral = number.text.find_first_of(".eE") == std::string_view::npos;
-  if (!integral) return Mismatch("an integer", std::string(number.text));
-  bool fits = false;
-  if (number.kind == JsonNumber::Kind::kInt64) {
-    out = static_cast<T>(number.i);
-    fits = std::numeric_limits<T>::is_signed
-               ? static_cast<int64_t>(out) == number.i
-               : number.i >= 0 && static_cast<uint64_t>(out) == static_cast<uint64_t>(number.i);
-  } else if (number.kind == JsonNumber::Kind::kUint64) {
-    out = static_cast<T>(number.u);
-    fits = !std::numeric_limits<T>::is_signed && static_cast<uint64_t>(out) == number.u;
-  }
-  if (fits) return absl::OkStatus();
-  return absl::InvalidArgumentError(std::string(number.text) + " is out of range for " + type);
-}
-
-// Stores a scalar with the accessors of its C++ type.
-#define KUBELET_STORE(Name, value)                            \
-  switch (place.kind) {                                       \
-    case Place::Kind::kField:                                 \
-      reflection->Set##Name(place.owner, field.field, value); \
-      break;                                                  \
-    case Place::Kind::kElement:                               \
-      reflection->Add##Name(place.owner, field.field, value); \
-      break;                                                  \
-    case Place::Kind::kEntry: {                               \
-      MapValueRef ref;                                        \
-      Insert(place, ref);                                     \
-      ref.Set##Name##Value(value);                            \
-      break;                                                  \
-    }                                                         \
-  }                                                           \
-  return absl::OkStatus()
-#define KUBELET_STORE_INTEGER(Name, Type, name)   \
-  {                                               \
-    Type value = 0;                               \
-    RETURN_IF_ERROR(Integer(token, name, value)); \
-    KUBELET_STORE(Name, value);                   \
-  }
-
-absl::Status Decoder::ScalarAt(const Place& place, const JsonToken& token) {
-  const FieldPlan& field = *place.field;
-  const Reflection* reflection = place.owner->GetReflection();
-  switch (field.kind) {
-    case ValueKind::kString: {
-      if (token.type != Type::kString) return Mismatch("a string", token.TypeName());
-      KUBELET_STORE(String, std::string(token.text));
-    }
-    case ValueKind::kBytes: {
-      if (token.type != Type::kString) return Mismatch("a base64 string", token.TypeName());
-      std::string bytes;
-      if (!DecodeBase64(token.text, bytes)) return absl::InvalidArgumentError("not base64");
-      KUBELET_STORE(String, std::move(bytes));
-    }
-    case ValueKind::kBool: {
-      if (token.type != Type::kBool) return Mismatch("true or false", token.TypeName());
-      KUBELET_STORE(Bool, token.boolean);
-    }
-    case ValueKind::kInt32:
-      KUBELET_STORE_INTEGER(Int32, int32_t, "int32")
-    case ValueKind::kInt64:
-      KUBELET_STORE_INTEGER(Int64, int64_t, "int64")
-    case ValueKind::kUint32:
-      KUBELET_STORE_INTEGER(UInt32, uint32_t, "uint32")
-    case ValueKind::kUint64:
-      KUBELET_STORE_INTEGER(UInt64, uint64_t, "uint64")
-    case ValueKind::kDouble: {
-      if (token.type != Type::kNumber) return Mismatch("a number", token.TypeName());
-      std::string_view text = token.number.text;
-      double value = 0;
-      auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-      if (error != std::errc() || end != text.data() + text.size()) {
-        return absl::InvalidArgumentError(std::string(text) + " is out of range for float64");
-      }
-      KUBELET_STORE(Double, value);
-    }
-    case ValueKind::kMessage:
-      break;
-  }
-  return absl::InternalError("not a scalar");
-}
-
-#undef KUBELET_STORE
-#undef KUBELET_STORE_INTEGER
 
 bool Attempt(std::string_view json, DecodeState& state, std::string& error) {
   state.root->Clear();

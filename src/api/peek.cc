@@ -1,88 +1,18 @@
-// kind and apiVersion of a document of unknown kind.
-#include <boost/json/basic_parser_impl.hpp>
-
-#include "api/json_sax.h"
-#include "api/json_text.h"
-#include "kubelet/api/codec.h"
+#include "api/peek_json.h"
 
 namespace kubelet::api {
-namespace {
-
-struct PeekState {
-  TypeMeta type_meta;
-  absl::Status status;
-};
-
-class Peeker : public JsonSax<Peeker> {
- public:
-  explicit Peeker(PeekState& state) : state_(state) {}
-  bool Begin(bool object) {
-    if (depth_ == 0 && !object) return Fail("expected an object, got array");
-    if (field_ != nullptr && depth_ == 1) return Mistyped(object ? "object" : "array");
-    ++depth_;
-    return true;
-  }
-  bool End(bool) {
-    --depth_;
-    return true;
-  }
-  bool Key(std::string_view key) {
-    if (depth_ != 1) return true;
-    field_ = key == "kind"         ? &state_.type_meta.kind
-             : key == "apiVersion" ? &state_.type_meta.api_version
-                                   : nullptr;
-    name_ = key;
-    return true;
-  }
-  bool String(std::string_view value) {
-    if (depth_ == 0) return Scalar("string");
-    if (depth_ == 1 && field_ != nullptr) *field_ = value;
-    return true;
-  }
-  bool Number(const JsonNumber&) { return Scalar("number"); }
-  bool Bool(bool) { return Scalar("boolean"); }
-  bool Null() { return depth_ > 0 || Scalar("null"); }
-
- private:
-  bool Scalar(const char* type) {
-    if (depth_ == 0) return Fail(std::string("expected an object, got ") + type);
-    return depth_ > 1 || field_ == nullptr || Mistyped(type);
-  }
-  bool Mistyped(const char* type) { return Fail(name_ + ": expected a string, got " + type); }
-  bool Fail(const std::string& what) {
-    state_.status = absl::InvalidArgumentError(what);
-    return false;
-  }
-  PeekState& state_;
-  size_t depth_ = 0;
-  std::string* field_ = nullptr;
-  std::string name_;
-};
-
-bool Peek(std::string_view json, PeekState& state, std::string& error) {
-  state = PeekState();
-  return ParseJson<Peeker>(json, error, state);
-}
-
-}  // namespace
 
 absl::StatusOr<TypeMeta> PeekTypeMeta(std::string_view document) {
-  PeekState state;
-  std::string error;
   size_t start = document.find_first_not_of(" \t\r\n");
-  bool json = start != std::string_view::npos && document[start] == '{';
-  if (!json || (!Peek(document, state, error) && state.status.ok())) {
-    // Not JSON, or not well-formed JSON: YAML has a say in both.
-    absl::StatusOr<std::string> converted = YamlToJson(document);
-    if (!converted.ok()) {
-      std::optional<std::string> mended = json ? MendUnicode(document) : std::nullopt;
-      if (!mended || (!Peek(*mended, state, error) && state.status.ok())) return converted.status();
-    } else if (!Peek(*converted, state, error) && state.status.ok()) {
-      return absl::InvalidArgumentError("invalid JSON: " + error);
-    }
+  bool well_formed = false;
+  if (start != std::string_view::npos && document[start] == '{') {
+    absl::StatusOr<TypeMeta> type = PeekJson(document, well_formed);
+    if (well_formed) return type;
   }
-  if (!state.status.ok()) return state.status;
-  return state.type_meta;
+  // Flow mappings of YAML begin like JSON.
+  absl::StatusOr<std::string> json = YamlToJson(document);
+  if (!json.ok()) return json.status();
+  return PeekJson(*json, well_formed);
 }
 
 }  // namespace kubelet::api
