@@ -105,6 +105,7 @@ TEST_CASE("a broken stream ends with the runtime's code and can be opened again"
   REQUIRE(watch.Run([&] { return watch.ended.has_value(); }));
   CHECK(absl::IsResourceExhausted(*watch.ended));
 
+  REQUIRE(watch.Run([&] { return fake.server->EventStreams() == 0; }));
   watch.Start();
   size_t before = watch.events.size();
   REQUIRE(watch.Run([&] { return fake.server->EventStreams() == 1; }));

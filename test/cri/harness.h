@@ -46,8 +46,8 @@ base::Task<void> StoreResult(base::Task<T> task, std::optional<T>& out) {
 }
 
 struct Loop {
+  base::ManualClock clock;  // outlives the tasks that io holds
   boost::asio::io_context io{1};
-  base::ManualClock clock;
 
   // Polls until `done`; false after `limit` of real time.
   bool RunUntil(const std::function<bool()>& done, std::chrono::seconds limit = 30s) {
@@ -82,6 +82,7 @@ struct Client {
     stop->Spawn("stop", scope->Stop());
     loop.RunUntil([&] { return stop->size() == 0; });
     connection.reset();
+    loop.Advance(0s);  // what the connection's end has posted
   }
 
   template <typename T>
