@@ -50,7 +50,7 @@ build() {
 
 # The system's containerd will do when it serves CRI (some packages switch that off) and lets us ask.
 system_serves_cri() {
-  [ -S $system_socket ] && command -v ctr >/dev/null && [ -z "${QUICKSTART_OWN_CONTAINERD:-}" ] &&
+  [ -S $system_socket ] && type -P ctr >/dev/null && [ -z "${QUICKSTART_OWN_CONTAINERD:-}" ] &&
     command ctr --address $system_socket plugins ls 2>/dev/null | grep -E 'io.containerd.(grpc.v1|cri.v1)' | grep -qE ' (cri|runtime) .* ok'
 }
 
@@ -60,7 +60,7 @@ configured_sandbox_image() { containerd config dump 2>/dev/null | sed -nE "s/^ *
 find_runtime() {
   if system_serves_cri; then
     say "using the system's containerd"
-    socket=$system_socket own_containerd='' ctr_binary=$(command -v ctr)
+    socket=$system_socket own_containerd='' ctr_binary=$(type -P ctr)
   else
     say "starting a containerd in $state/containerd"
     own_containerd=1
@@ -248,6 +248,15 @@ remove_traces() {
   fi
 }
 
+# forget_images: our names, and the references by digest that containerd's CRI side added for them.
+forget_images() {
+  local digests
+  # shellcheck disable=SC2086
+  digests=$(ctr images ls | awk -v names=" ${imported:-} " 'index(names, " " $1 " ") {print $3}' | sort -u)
+  [ -n "$digests" ] || return 0
+  ctr images ls | grep -F "$digests" | awk '{print $1}' | xargs -r "$ctr_binary" --address "$socket" --namespace k8s.io images rm >/dev/null
+}
+
 stop() {
   need_root
   if [ ! -d "$state" ]; then echo "not started"; return; fi
@@ -262,8 +271,8 @@ stop() {
     "$node_runtime" stop "$state/containerd"
     "$node_runtime" leftovers "$state/containerd" || warn "containerd left the above behind"
   elif [ -n "${socket:-}" ]; then
-    # shellcheck disable=SC2086
-    ctr images rm ${imported:-} >/dev/null 2>&1 || true
+    forget_images
+    pod_gone || warn "without a kubelet nobody ended pod $pod in $socket: $0 start, then $0 stop, will"
   fi
   remove_traces
   rm -rf "$state"
