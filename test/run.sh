@@ -14,7 +14,7 @@ source "$top/test/lib/common.sh"
 # shellcheck source=test/lib/packages.sh
 source "$top/test/lib/packages.sh"
 
-preset=dev fuzz_seconds=0 quick= jobs=$(nproc)
+preset=dev fuzz_seconds=0 quick='' jobs=$(nproc)
 while [ $# -gt 0 ]; do
   case $1 in
     --preset) preset=${2:?--preset needs a name}; shift 2 ;;
@@ -56,7 +56,7 @@ finish() {
 packages() {
   local wanted=("${build_packages[@]}" "${test_packages[@]}")
   [ -n "$quick" ] || wanted+=("${node_packages[@]}" "${clang_packages[@]}")
-  if [ $preset = clang ] || [ "$fuzz_seconds" -gt 0 ]; then wanted+=("${clang_packages[@]}"); fi
+  if [ "$preset" = clang ] || [ "$fuzz_seconds" -gt 0 ]; then wanted+=("${clang_packages[@]}"); fi
   [ -z "$(missing_packages "${wanted[@]}")" ] || need_root
   install_packages "${wanted[@]}"
 }
@@ -95,12 +95,11 @@ processes_of() {
   for environ in /proc/[0-9]*/environ; do
     pid=${environ#/proc/}
     pid=${pid%/environ}
-    [ "$pid" != $$ ] && [ "$pid" != "$BASHPID" ] && process_alive "$pid" || continue
+    if [ "$pid" = $$ ] || [ "$pid" = "$BASHPID" ] || process_gone "$pid"; then continue; fi
     grep -qzxF "KUBELET_TEST_RUN=$1" "$environ" 2>/dev/null && printf 'process %s %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline")"
   done
   return 0
 }
-process_alive() { ! process_gone "$1"; }
 
 # stop_node: ends the containerd and compares the kernel's state with what it was. While other runtimes work on this
 # machine their pods come and go too, so then only what can be told apart as ours is an error.

@@ -26,6 +26,7 @@ sandbox_image=${KUBELET_TEST_PAUSE:-kubelet.test/pause:1}
 services=10.96.0.0/12
 
 # load: the settings of the instance in $dir, as written by start.
+# shellcheck disable=SC1091
 load() { [ -f "$dir/instance" ] && source "$dir/instance"; }
 pid_of() { cat "$dir/containerd.pid" 2>/dev/null; }
 # The pid file may be stale and the pid reused: only a process that carries our configuration counts.
@@ -194,7 +195,7 @@ start() {
   fi
   need_root
   [ "$index" != auto ] || index=$(free_index)
-  [ "$index" -ge 1 ] && [ "$index" -le 254 ] || die "--index $index: want 1 to 254"
+  if [ "$index" -lt 1 ] || [ "$index" -gt 254 ]; then die "--index $index: want 1 to 254"; fi
   install_packages runc containernetworking-plugins iproute2 iptables
   bin=$("$here/containerd_binaries.sh")
   bridge=kt$index subnet=10.88.$index.0/24 pref=$((20000 + 2 * index))
@@ -210,7 +211,7 @@ start() {
 }
 
 import_images() {
-  load && running || die "no containerd runs in $dir"
+  if ! load || ! running; then die "no containerd runs in $dir"; fi
   local tar
   for tar in "$@"; do ctr images import "$tar" >/dev/null || die "cannot import $tar"; done
 }
@@ -224,9 +225,10 @@ stop_containers() {
 
 # What is left when containerd cannot be asked any more (it crashed, it hangs): runc knows its containers by itself.
 force_containers() {
-  local id
-  [ -d "$dir/runc/k8s.io" ] || return 0
-  for id in $(ls "$dir/runc/k8s.io"); do runc --root "$dir/runc/k8s.io" delete --force "$id" || true; done
+  local each
+  for each in "$dir"/runc/k8s.io/*/; do
+    [ ! -d "$each" ] || runc --root "$dir/runc/k8s.io" delete --force "$(basename "$each")" || true
+  done
 }
 
 # Shims outlive containerd by design; these are ours by the address they report to.
@@ -242,11 +244,10 @@ our_shims() {
 # A process in a mount namespace of its own that sees our snapshots (as lower layers of its root) runs in our container.
 our_containers() {
   local each
-  for each in $(grep -lF "$root/" /proc/[0-9]*/mountinfo 2>/dev/null); do
+  grep -lF "$root/" /proc/[0-9]*/mountinfo 2>/dev/null | while read -r each; do
     each=${each#/proc/} each=${each%/mountinfo}
     [ "$(readlink "/proc/$each/ns/mnt")" = "$(readlink /proc/self/ns/mnt)" ] || echo "$each"
-  done
-  return 0
+  done || true
 }
 
 our_mounts() { awk -v a="$dir/" -v b="$root/" 'index($5, a) == 1 || index($5, b) == 1 {print $5}' /proc/self/mountinfo | tac; }
@@ -280,7 +281,7 @@ leftovers() {
     if running; then echo "containerd $(pid_of)"; fi
     if [ -n "${bridge:-}" ] && ip link show "$bridge" >/dev/null 2>&1; then echo "bridge $bridge"; fi
     if [ -n "${pref:-}" ]; then ip rule | grep -F "iif $bridge " | sed 's/^/rule /' || true; ip route show type blackhole | grep -w "metric $pref" | sed 's/^/route /' || true; fi
-  } | { ! grep .; }
+  } | { grep . && return 1 || return 0; }
 }
 
 [ $# -ge 2 ] || usage

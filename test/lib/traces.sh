@@ -8,6 +8,6 @@ PATH=$PATH:/usr/sbin:/sbin
   find /sys/fs/cgroup -type d 2>/dev/null | sed 's/^/cgroup /'
   ip netns list 2>/dev/null | awk '{print "netns", $1}'
   ip -o link | awk -F': ' '{sub(/@.*/, "", $2); print "link", $2}'
-  ip rule | awk '{$1 = ""; print "rule" $0}'
+  ip rule | awk '{$1 = ""; sub(/ \[detached\]/, ""); print "rule" $0}'
   iptables-save 2>/dev/null | grep -E '^-A CNI-(DN-|SN-|HOSTPORT-DNAT)' | sed 's/^/iptables /' || true
 } | sort -u

@@ -18,6 +18,7 @@ CLEAN = {
     "src/api/codec.cc": '#include "api/codec.h"\n#include "kubelet/api/pod.h"\n// no asio::detached here\n',
     "src/cri/client.cc": '#include <grpcpp/grpcpp.h>\n#include "kubelet/api/pod.h"\n',
     "src/cri/client.h": "#pragma once\n",
+    "src/base/asio_ssl_impl.cc": "#include <boost/asio/ssl/impl/src.hpp>\n",
     "src/app/main.cc": '#include "cri/client.h"\nconst char* k = "asio::detached";\n',
 }
 
@@ -54,7 +55,8 @@ CASES = [
     ("empty architecture", {"ARCHITECTURE.md": "\n"}, "ARCHITECTURE.md: missing"),
     ("no licences", {"third_party/README.md": None}, "third_party/README.md: missing"),
     ("room without a paragraph", {"ARCHITECTURE.md": "**base** **api** **app**\n"}, "says nothing about room cri"),
-    ("sources without a build", {"src/attic/x.cc": "int x;\n"}, "sources without a CMakeLists.txt"),
+    ("sources without a build", {"src/attic/x.cc": "int x;\n"}, "nothing builds or checks room attic"),
+    ("contracts without a build", {"include/kubelet/attic/x.h": "#pragma once\n// x\n"}, "nothing builds or checks room attic"),
     ("no kubelet_room", {"src/api/CMakeLists.txt": "add_library(api x.cc)\n"}, "no kubelet_room"),
     ("room in a comment", {"src/api/CMakeLists.txt": "# kubelet_room(api)\n"}, "no kubelet_room"),
     ("name of another room", {"src/api/CMakeLists.txt": "kubelet_room(base)\n"}, "in the folder of room api"),
