@@ -144,7 +144,7 @@ void Kubelet::MakePods() {
   syncer_ = std::make_unique<runtime::PodSyncer>(
       runtime::PodSyncer::Deps{executor, clock_, *runtime_, *pleg_, *image_manager_, adapters_->volumes(),
                                adapters_->cgroups(), adapters_->files(), node_.context,
-                               [this] { return node_.network_ready; },
+                               [this] { return node_.network_ready || node_.runtime_name.empty(); },
                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, &metrics_},
       sync_options);
   syncer_port_ = std::make_unique<SyncerPort>(*syncer_, [this](const std::string& uid) {
