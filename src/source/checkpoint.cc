@@ -133,8 +133,7 @@ absl::StatusOr<LoadedCheckpoints> LoadCheckpoints(const std::string& directory) 
     }
     if (!name.ends_with(kSuffix)) continue;
     auto data = os::ReadRegularFile(file, kMaxManifest + 65536);
-    absl::StatusOr<Checkpoint> checkpoint = data.status();
-    if (data.ok()) checkpoint = DecodeCheckpoint(data->text);
+    auto checkpoint = data.ok() ? DecodeCheckpoint(data->text) : absl::StatusOr<Checkpoint>(data.status());
     if (checkpoint.ok()) {
       out.good.push_back(*std::move(checkpoint));
     } else {
