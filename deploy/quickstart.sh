@@ -35,7 +35,7 @@ save() {
     read_only_port "$read_only_port" healthz_port "$healthz_port" ctr_binary "$ctr_binary" imported "${imported:-}" >"$state/settings"
 }
 kubelet_pid() { cat "$state/kubelet.pid" 2>/dev/null; }
-kubelet_runs() { local pid; pid=$(kubelet_pid) && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "--config=$state/config.yaml"; }
+kubelet_runs() { local pid; pid=$(kubelet_pid) && { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "--config=$state/config.yaml"; }
 ctr() { "$ctr_binary" --address "$socket" --namespace k8s.io "$@"; }
 
 build() {

@@ -30,7 +30,7 @@ services=10.96.0.0/12
 load() { [ -f "$dir/instance" ] && source "$dir/instance"; }
 pid_of() { cat "$dir/containerd.pid" 2>/dev/null; }
 # The pid file may be stale and the pid reused: only a process that carries our configuration counts.
-running() { local pid; pid=$(pid_of) && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "--config $dir/config.toml"; }
+running() { local pid; pid=$(pid_of) && { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "--config $dir/config.toml"; }
 ctr() { "$bin/ctr" --address "$dir/containerd.sock" --namespace k8s.io "$@"; }
 serves_cri() { ctr plugins ls | grep -E 'io.containerd.(grpc.v1|cri.v1)' | grep -qE ' (cri|runtime) .* ok' && [ -S "$dir/containerd.sock" ]; }
 
@@ -69,7 +69,7 @@ C
 }
 
 # The two configuration formats say the same; keys below "runtime" are shared.
-runtime_config() { # runtime_config TABLE
+runtime_config() { # runtime_config TABLE [LINE]: LINE is one more for the table "containerd" below it
   cat <<C
   restrict_oom_score_adj = $(restrict_oom)
   netns_mounts_under_state_dir = true
@@ -81,6 +81,7 @@ runtime_config() { # runtime_config TABLE
 
   [plugins.'$1'.containerd]
     default_runtime_name = 'runc'
+    ${2:-}
 
     [plugins.'$1'.containerd.runtimes.runc]
       runtime_type = 'io.containerd.runc.v2'
@@ -123,10 +124,7 @@ $(common_config)
 
 [plugins.'io.containerd.grpc.v1.cri']
   sandbox_image = '$sandbox_image'
-$(runtime_config io.containerd.grpc.v1.cri)
-
-[plugins.'io.containerd.grpc.v1.cri'.containerd]
-  snapshotter = '$1'
+$(runtime_config io.containerd.grpc.v1.cri "snapshotter = '$1'")
 C
   fi
 }
