@@ -1,0 +1,252 @@
+#!/usr/bin/python3
+"""Static pods from end to end: `static_pods.py SCENARIO`; each asserts what an operator would see."""
+import os
+import random
+import sys
+import threading
+
+from harness import Failed, Node, until
+
+
+def check(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+def scenario_start_and_remove():
+    """A manifest becomes a running pod with its log, and leaves nothing when it is removed."""
+    with Node() as node:
+        node.start()
+        node.write("a.yaml", node.manifest("a", "echo hello; trap 'exit 0' TERM; sleep 3600 & wait"))
+        node.running("a")
+        pod = node.pod("a")
+        status = pod["status"]["containerStatuses"][0]
+        check(status["ready"] and status["restartCount"] == 0, "container is ready: %s" % status)
+        check(pod["status"]["podIP"], "pod has an IP")
+        uid = pod["metadata"]["uid"]
+        log = node.logs / ("default_a-%s_%s" % (node.name, uid)) / "main" / "0.log"
+        until("log line", lambda: log.exists() and "stdout F hello" in log.read_text())
+        check("running" in node.cli("pods"), "kubelet pods shows it")
+        (node.manifests / "a.yaml").unlink()
+        until("sandbox gone", lambda: not node.sandboxes(), 20)
+        until("files gone", lambda: not list(node.logs.iterdir()) and not list((node.root / "pods").iterdir()))
+        until("pod list empty", lambda: node.pods() == [])
+
+
+def scenario_bad_edits_do_not_harm():
+    """1,000 random corruptions of a running pod's manifest: same container, and each problem is told."""
+    with Node() as node:
+        node.start()
+        good = node.manifest("a")
+        node.write("a.yaml", good)
+        node.running("a")
+        before = node.ids("a")
+        dice = random.Random(20260101)
+        path = node.manifests / "a.yaml"
+        rounds = int(os.environ.get("KUBELET_TEST_CORRUPTIONS", "1000"))
+        told = 0
+        for i in range(rounds):
+            data = good.encode()
+            kind = dice.randrange(5)
+            if kind == 0:
+                path.write_bytes(data[: dice.randrange(1, len(data) - 60)])
+            elif kind == 1:
+                garbled = bytearray(data)
+                for _ in range(8):
+                    garbled[dice.randrange(len(garbled))] = dice.randrange(256)
+                path.write_bytes(bytes(garbled) + b"\nx: [")
+            elif kind == 2:
+                path.write_bytes(data + bytes(dice.randrange(256) for _ in range(100)) + b"\x00")
+            elif kind == 3:
+                path.write_bytes(b"")
+            else:
+                (node.manifests / "a.yaml.bak").write_bytes(data)
+            if i % 50 == 0:
+                name = "a.yaml.bak" if kind == 4 else "a.yaml"
+                until("explain names " + name, lambda n=name: n in node.cli("explain"), 5)
+                told += 1
+                check(node.ids("a") == before, "same container after %d corruptions (kind %d)" % (i + 1, kind))
+            (node.manifests / "a.yaml.bak").unlink(missing_ok=True)
+        node.write("a.yaml", good)
+        until("problem gone", lambda: "problem" not in node.cli("explain"), 5)
+        check(node.ids("a") == before, "same container at the end")
+        check(node.pod("a")["status"]["containerStatuses"][0]["restartCount"] == 0, "no restart")
+        check(told > 0, "problems were looked for")
+
+
+def scenario_bad_file_survives_restart():
+    """A kubelet that starts while a manifest is bad keeps the pod it ran."""
+    with Node() as node:
+        node.start()
+        node.write("a.yaml", node.manifest("a"))
+        node.running("a")
+        before = node.ids("a")
+        node.kill()
+        (node.manifests / "a.yaml").write_text("apiVersion: v1\nkind: Po")
+        node.start()
+        node.running("a")
+        until("problem told", lambda: "a.yaml" in node.cli("explain"), 5)
+        check(node.ids("a") == before, "same container")
+
+
+def scenario_edit_replaces():
+    """An edit ends the old pod and starts the new one; never two sandboxes of one name run."""
+    with Node() as node:
+        node.start()
+        for i in range(5):
+            node.write("a.yaml", node.manifest("a", "echo %d; sleep 3600" % i, spec="  hostNetwork: true"))
+            until("version %d runs" % i, lambda n=i: any(
+                "echo %d;" % n in str(c.get("command")) for p in node.pods() for c in p["spec"]["containers"])
+                and node.phase("a") == "Running" and len(node.ids("a")) == 1, 20)
+            ready = [s for s in node.sandboxes("a") if s.state == 0]
+            check(len(ready) == 1, "one ready sandbox, found %d" % len(ready))
+
+
+def scenario_adopts_after_kill():
+    """kill -9 and start again: same containers, no restart, all Running again."""
+    with Node() as node:
+        node.start()
+        names = ["a%d" % i for i in range(8)]
+        for name in names:
+            node.write(name + ".yaml", node.manifest(name))
+        for name in names:
+            node.running(name, 60)
+        before = {n: node.ids(n) for n in names}
+        for _ in range(3):
+            node.kill()
+            node.start()
+            until("all Running", lambda: all(node.phase(n) == "Running" for n in names), 10)
+        check(before == {n: node.ids(n) for n in names}, "same containers")
+
+
+def scenario_kill_under_churn():
+    """kill -9 at random points while manifests come and go: no duplicate and no lost pod."""
+    with Node() as node:
+        dice = random.Random(7)
+        wanted = {}
+        node.start()
+        for step in range(12):
+            for _ in range(3):
+                name = "p%d" % dice.randrange(6)
+                if name in wanted and dice.random() < 0.4:
+                    del wanted[name]
+                    (node.manifests / (name + ".yaml")).unlink()
+                else:
+                    wanted[name] = dice.randrange(3)
+                    node.write(name + ".yaml", node.manifest(name, "echo %d; sleep 3600" % wanted[name]))
+            stop = threading.Event()
+            stop.wait(dice.random() * 0.6)
+            node.kill()
+            node.start()
+
+        def settled():
+            ready = [s.metadata.name for s in node.sandboxes() if s.state == 0]
+            running = [c.labels["io.kubernetes.pod.name"] for c in node.containers() if c.state == 1]
+            goal = sorted("%s-%s" % (n, node.name) for n in wanted)
+            return sorted(ready) == goal and sorted(running) == goal
+        until("the wanted pods, once each", settled, 60)
+
+
+def scenario_remove_and_add():
+    """Remove and re-add at random gaps: always converges, never two sandboxes of one name."""
+    with Node() as node:
+        dice = random.Random(3)
+        node.start()
+        text = node.manifest("a", spec="  hostNetwork: true")
+        rounds = int(os.environ.get("KUBELET_TEST_CYCLES", "40"))
+        pause = threading.Event()
+        for i in range(rounds):
+            node.write("a.yaml", text)
+            pause.wait(dice.random() * 0.5)
+            (node.manifests / "a.yaml").unlink()
+            pause.wait(dice.random() * 0.2)
+            ready = [s for s in node.sandboxes("a") if s.state == 0]
+            check(len(ready) <= 1, "at most one ready sandbox in round %d" % i)
+        node.write("a.yaml", text)
+        node.running("a", 20)
+        (node.manifests / "a.yaml").unlink()
+        until("gone", lambda: not node.sandboxes("a"), 20)
+
+
+def scenario_restarts_with_backoff():
+    """A container that fails starts again at once, then waits; status and explain say so."""
+    with Node() as node:
+        node.start()
+        node.write("a.yaml", node.manifest("a", "echo bye; exit 3"))
+        until("first restart", lambda: (node.pod("a") or {}).get("status", {}).get(
+            "containerStatuses", [{}])[0].get("restartCount", 0) >= 1, 20)
+        until("back-off", lambda: node.pod("a")["status"]["containerStatuses"][0]["state"].get(
+            "waiting", {}).get("reason") == "CrashLoopBackOff", 20)
+        status = node.pod("a")["status"]["containerStatuses"][0]
+        check(status["lastState"]["terminated"]["exitCode"] == 3, "last exit code: %s" % status)
+        check("back-off" in node.cli("explain", "a"), "explain tells of the back-off")
+
+
+def scenario_runs_to_completion():
+    """restartPolicy Never: Succeeded, with the termination message; its sandbox ends, its log stays."""
+    with Node() as node:
+        node.start()
+        node.write("a.yaml", node.manifest("a", "echo -n because > /dev/termination-log; exit 0",
+                                           spec="  restartPolicy: Never"))
+        until("Succeeded", lambda: node.phase("a") == "Succeeded", 20)
+        until("message", lambda: node.pod("a")["status"]["containerStatuses"][0]["state"]["terminated"].get(
+            "message") == "because", 5)
+        until("sandbox stopped", lambda: all(s.state != 0 for s in node.sandboxes("a")), 10)
+        check(len(node.containers("a")) == 1, "the container is kept")
+
+
+def scenario_sandbox_dies():
+    """A sandbox that dies is made anew with the next attempt."""
+    with Node() as node:
+        node.start()
+        node.write("a.yaml", node.manifest("a"))
+        node.running("a")
+        old = node.sandboxes("a")[0].id
+        node.cri.call("StopPodSandbox", pod_sandbox_id=old)
+        until("new sandbox", lambda: any(s.id != old and s.state == 0 and s.metadata.attempt == 1
+                                         for s in node.sandboxes("a")), 20)
+        node.running("a")
+
+
+def scenario_missing_image():
+    """An image that cannot be had: ErrImagePull or back-off with the reason; other pods are not held up."""
+    with Node() as node:
+        node.start()
+        node.write("bad.yaml", node.manifest("bad").replace(node.image, "localhost:9/none:1"))
+        node.write("good.yaml", node.manifest("good"))
+        node.running("good", 15)
+        reasons = ("ErrImagePull", "ImagePullBackOff")
+        until("pull error shown", lambda: node.pod("bad")["status"]["containerStatuses"][0]["state"].get(
+            "waiting", {}).get("reason") in reasons, 20)
+        check("localhost:9/none:1" in node.cli("explain", "bad"), "explain names the image")
+
+
+def scenario_directory_vanishes():
+    """A manifest directory that is gone for a moment stops nothing."""
+    with Node() as node:
+        node.start()
+        node.write("a.yaml", node.manifest("a"))
+        node.running("a")
+        before = node.ids("a")
+        away = node.dir / "away"
+        node.manifests.rename(away)
+        until("problem told", lambda: str(node.manifests) in node.cli("explain"), 30)
+        check(node.ids("a") == before, "same container while it is away")
+        away.rename(node.manifests)
+        until("problem gone", lambda: "problem" not in node.cli("explain"), 30)
+        check(node.ids("a") == before, "same container after it is back")
+
+
+def main():
+    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
+    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
+        sys.exit("usage: static_pods.py " + " | ".join(scenarios))
+    try:
+        scenarios[sys.argv[1]]()
+    except Failed as error:
+        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
+    print("ok", sys.argv[1])
+
+
+if __name__ == "__main__":
+    main()
