@@ -154,8 +154,15 @@ void TaskScope::Spawn(std::string name, Task<void> task) {
       for (auto& waiter : waiters) waiter();
     }
   };
-  asio::co_spawn(state->executor, std::move(task),
-                 asio::bind_cancellation_slot(entry->cancel.slot(), std::move(done)));
+  // co_spawn would run the task inside this call when it is made on the loop; callers rely on it not being so.
+  asio::post(state->executor, [state, entry, task = std::move(task), done = std::move(done)]() mutable {
+    if (state->stopping) {
+      done(nullptr);
+      return;
+    }
+    asio::co_spawn(state->executor, std::move(task),
+                   asio::bind_cancellation_slot(entry->cancel.slot(), std::move(done)));
+  });
 }
 
 Task<void> TaskScope::Stop() {

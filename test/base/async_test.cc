@@ -59,6 +59,38 @@ TEST_CASE("a wait ends at its deadline, by the clock of the test") {
   CHECK(wakes == 0);
 }
 
+Task<void> Mark(bool& done) {
+  done = true;
+  co_return;
+}
+
+Task<void> SpawnAndLook(TaskScope& scope, bool& done, bool& done_inside) {
+  scope.Spawn("inner", Mark(done));
+  done_inside = done;
+  co_return;
+}
+
+TEST_CASE("a task never runs inside the call that spawns it") {
+  Loop loop;
+  bool done = false, done_inside = true;
+  TaskScope scope(loop.io.get_executor());
+  scope.Spawn("outer", SpawnAndLook(scope, done, done_inside));
+  loop.Run();
+  CHECK(done);
+  CHECK_FALSE(done_inside);
+}
+
+TEST_CASE("a task that is stopped before it began never begins") {
+  Loop loop;
+  bool done = false, stopped = false;
+  TaskScope scope(loop.io.get_executor()), outer(loop.io.get_executor());
+  scope.Spawn("inner", Mark(done));
+  { TaskScope gone(loop.io.get_executor()); gone.Spawn("never", Mark(stopped)); }
+  loop.Run();
+  CHECK(done);
+  CHECK_FALSE(stopped);
+}
+
 Task<void> StopAndMark(TaskScope& scope, bool& stopped) {
   co_await scope.Stop();
   stopped = true;

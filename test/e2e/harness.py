@@ -127,6 +127,9 @@ failSwapOn: false
         done = subprocess.run([self.binary, *words, "--root-dir", str(self.root)], capture_output=True, text=True)
         return done.stdout + done.stderr
 
+    def valid(self, path):
+        return subprocess.run([self.binary, "validate", str(path)], capture_output=True).returncode == 0
+
     def write(self, name, text):
         temporary = self.dir / "new-manifest"
         temporary.write_text(text)
