@@ -36,14 +36,9 @@ void EventStream::Start(base::Promise<absl::Status> finished) {
 }
 
 void EventStream::MarkOpen() {
-  if (open_) return;
+  if (open_ || silent_) return;
   open_ = true;
   if (handlers_.on_open) handlers_.on_open();
-}
-
-void EventStream::Silence() {
-  open_ = true;
-  handlers_ = {};
 }
 
 void EventStream::Cancel() {
@@ -107,7 +102,7 @@ void EventStream::Drain() {
   }
   if (!events.empty()) MarkOpen();
   for (const auto& event : events) {
-    if (handlers_.on_event) handlers_.on_event(event);
+    if (!silent_ && handlers_.on_event) handlers_.on_event(event);
   }
   if (resume) StartRead(&response_);
 }

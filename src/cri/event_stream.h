@@ -50,8 +50,8 @@ class EventStream final : public grpc::ClientReadReactor<v1::ContainerEventRespo
   // Core loop. The stream lives until its end by itself; `finished` gets the runtime's status after the last event.
   void Start(base::Promise<absl::Status> finished);
   void MarkOpen();
-  // No handler is called from now on.
-  void Silence();
+  // No handler is called from now on. May be called by a handler.
+  void Silence() { silent_ = true; }
   void Cancel() override;
 
  private:
@@ -70,6 +70,7 @@ class EventStream final : public grpc::ClientReadReactor<v1::ContainerEventRespo
   // Core loop only.
   Handlers handlers_;
   bool open_ = false;
+  bool silent_ = false;
 
   std::mutex mutex_;
   PendingEvents pending_;

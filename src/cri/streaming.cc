@@ -110,7 +110,10 @@ base::Task<absl::Status> GrpcContainerRuntime::StreamEvents(
   base::Promise<absl::Status> finished(core_->executor);
   std::weak_ptr<EventStream> weak = stream;
   finished.OnCancel([weak] {
-    if (auto s = weak.lock()) s->Cancel();
+    auto s = weak.lock();
+    if (!s) return;
+    s->Silence();
+    s->Cancel();
   });
   stream->Start(finished);
   StreamGuard guard(core_->clock, stream);
