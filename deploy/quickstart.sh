@@ -32,7 +32,8 @@ node_runtime=$top/test/lib/containerd.sh
 load() { [ ! -f "$state/settings" ] || source "$state/settings"; }
 save() {
   printf '%s=%q\n' socket "$socket" own_containerd "$own_containerd" kubelet "$kubelet" node "$node" pod "$pod" port "$port" \
-    read_only_port "$read_only_port" healthz_port "$healthz_port" ctr_binary "$ctr_binary" imported "${imported:-}" >"$state/settings"
+    read_only_port "$read_only_port" healthz_port "$healthz_port" ctr_binary "$ctr_binary" imported "${imported:-}" \
+    foreign_cgroups "$foreign_cgroups" >"$state/settings"
 }
 kubelet_pid() { cat "$state/kubelet.pid" 2>/dev/null; }
 kubelet_runs() { local pid; pid=$(kubelet_pid) && { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "--config=$state/config.yaml"; }
@@ -164,8 +165,8 @@ pod_logs() { cat "$state/logs/default_${pod}_"*/main/*.log 2>/dev/null; }
 show() {
   say "curl http://127.0.0.1:$read_only_port/pods   (namespace, name, phase, address, restarts)"
   pods
-  say "kubelet pods"
-  "$kubelet" pods || warn "this kubelet has no 'pods' command"
+  say "$kubelet pods --root-dir $state/root"
+  "$kubelet" pods --root-dir "$state/root" || warn "'kubelet pods' failed"
   say "log of $pod"
   pod_logs
 }
@@ -176,6 +177,7 @@ hints() {
 Look further:
   curl http://127.0.0.1:$healthz_port/healthz
   curl http://127.0.0.1:$read_only_port/metrics
+  $kubelet explain $pod --root-dir $state/root
   tail -f $state/kubelet.log
   $ctr_binary --address $socket --namespace k8s.io tasks ls
 Change or add pods:  $state/manifests (YAML or JSON, one pod per file)
@@ -193,6 +195,8 @@ start() {
     return
   fi
   mkdir -p "$state"
+  # Another kubelet's cgroups, even empty ones, are not ours to remove at the end.
+  foreign_cgroups=${foreign_cgroups-$(compgen -G '/sys/fs/cgroup/*/kubepods' || compgen -G '/sys/fs/cgroup/kubepods' || true)}
   install_packages "${build_packages[@]}" "${node_packages[@]}" curl
   build
   find_runtime
@@ -241,7 +245,7 @@ stop_pod() {
 remove_traces() {
   local each
   awk -v dir="$state/root/" 'index($5, dir) == 1 {print $5}' /proc/self/mountinfo | tac | while read -r each; do umount -l "$each" || true; done
-  find /sys/fs/cgroup -depth -type d \( -path '*/kubepods' -o -path '*/kubepods/*' \) -exec rmdir {} + 2>/dev/null || true
+  [ -n "${foreign_cgroups:-}" ] || find /sys/fs/cgroup -depth -type d \( -path '*/kubepods' -o -path '*/kubepods/*' \) -exec rmdir {} + 2>/dev/null || true
   if [ -d /var/log/containers ]; then
     find /var/log/containers -maxdepth 1 -lname "$state/*" -delete
     rmdir /var/log/containers 2>/dev/null || true

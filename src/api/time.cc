@@ -1,5 +1,6 @@
 #include "kubelet/api/time.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <limits>
 
@@ -124,15 +125,11 @@ bool TakeDurationPart(std::string_view& text, uint64_t& total) {
   return true;
 }
 
-template <typename Message>
-std::optional<base::WallTime> Wall(const Message& time) {
-  if (!time.has_seconds() && !time.has_nanos()) return std::nullopt;
-  __int128 nanos = static_cast<__int128>(time.seconds()) * kNano + time.nanos();
+base::WallTime Wall(int64_t seconds, int32_t nanos) {
+  __int128 total = static_cast<__int128>(seconds) * kNano + nanos;
   constexpr __int128 kMin = std::numeric_limits<int64_t>::min();
   constexpr __int128 kMax = std::numeric_limits<int64_t>::max();
-  return base::WallFromUnixNanos(static_cast<int64_t>(nanos < kMin   ? kMin
-                                                      : nanos > kMax ? kMax
-                                                                     : nanos));
+  return base::WallFromUnixNanos(static_cast<int64_t>(std::clamp(total, kMin, kMax)));
 }
 
 }  // namespace
@@ -178,8 +175,15 @@ absl::StatusOr<base::Nanos> ParseGoDuration(std::string_view text) {
   return base::Nanos(static_cast<int64_t>(negative ? 0 - total : total));
 }
 
-std::optional<base::WallTime> ToWallTime(const meta::Time& time) { return Wall(time); }
-std::optional<base::WallTime> ToWallTime(const meta::MicroTime& time) { return Wall(time); }
+std::optional<base::WallTime> ToWallTime(const meta::Time& time) {
+  if (!time.has_seconds() && !time.has_nanos()) return std::nullopt;
+  return Wall(time.seconds(), 0);
+}
+
+std::optional<base::WallTime> ToWallTime(const meta::MicroTime& time) {
+  if (!time.has_seconds() && !time.has_nanos()) return std::nullopt;
+  return Wall(time.seconds(), time.nanos());
+}
 
 meta::Time ToTime(base::WallTime time) {
   meta::Time message;

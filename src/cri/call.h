@@ -13,7 +13,7 @@
 
 namespace kubelet::cri {
 
-// What gRPC needs until its final callback, in one allocation that the callback holds.
+// What gRPC needs until its final callback, in one allocation that the connection's register holds until then.
 template <typename Request, typename Response>
 struct UnaryCall : InFlight {
   void Cancel() override { context.TryCancel(); }
@@ -60,10 +60,14 @@ base::Task<absl::Status> Invoke(std::shared_ptr<CriConnection::Core> core, const
   SetTimeout(call->context, timeout);
   auto started = core->clock.Mono();
   core->Add(call);
-  (stub->*method)(&call->context, &call->request, &call->response, [core, call, promise](grpc::Status status) {
-    promise.Set(ToAbsl(status));
-    core->Remove(call);
-  });
+  auto on_done = [owner = core.get(), key = call.get(), promise](grpc::Status result) mutable {
+    {
+      auto last = std::move(promise);  // gone before Remove, after which even the executor may be
+      last.Set(ToAbsl(result));
+    }
+    owner->Remove(key);
+  };
+  (stub->*method)(&call->context, &call->request, &call->response, std::move(on_done));
   CancelUnlessDone guard(call);
   absl::Status status = co_await promise.Get();
   guard.Done();

@@ -68,10 +68,11 @@ CriConnection::Core::Core(base::Executor e, base::Clock& c, Options o)
 
 void CriConnection::Core::Add(std::shared_ptr<InFlight> call) {
   std::lock_guard lock(mutex_);
-  calls_.insert(std::move(call));
+  auto* key = call.get();
+  calls_.emplace(key, std::move(call));
 }
 
-void CriConnection::Core::Remove(const std::shared_ptr<InFlight>& call) {
+void CriConnection::Core::Remove(InFlight* call) {
   std::lock_guard lock(mutex_);
   calls_.erase(call);
   if (calls_.empty()) empty_.notify_all();
@@ -81,7 +82,7 @@ void CriConnection::Core::CancelAllAndWait() {
   std::unique_lock lock(mutex_);
   auto calls = calls_;
   lock.unlock();  // gRPC may run a final callback, and with it Remove, inside Cancel
-  for (const auto& call : calls) call->Cancel();
+  for (const auto& [key, call] : calls) call->Cancel();
   lock.lock();
   empty_.wait(lock, [this] { return calls_.empty(); });
 }

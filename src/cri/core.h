@@ -5,9 +5,9 @@
 #include <grpcpp/client_context.h>
 
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -37,16 +37,18 @@ struct CriConnection::Core {
   std::unique_ptr<v1::RuntimeService::Stub> runtime;
   std::unique_ptr<v1::ImageService::Stub> images;
 
-  // Thread safe. Remove is the last thing a final callback does.
+  // Thread safe. A final callback does nothing after Remove, and until then holds the call through this register
+  // only: what it kept longer would keep the channel, and a channel must not end on a gRPC thread (1.51 then joins
+  // that thread to itself).
   void Add(std::shared_ptr<InFlight> call);
-  void Remove(const std::shared_ptr<InFlight>& call);
+  void Remove(InFlight* call);
   void CancelAllAndWait();
   size_t size() const;
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable empty_;
-  std::set<std::shared_ptr<InFlight>> calls_;
+  std::map<InFlight*, std::shared_ptr<InFlight>> calls_;
 };
 
 }  // namespace kubelet::cri

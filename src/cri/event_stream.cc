@@ -22,13 +22,12 @@ std::vector<runtime::RuntimeEvent> PendingEvents::Take() {
   return events;
 }
 
-EventStream::EventStream(std::shared_ptr<CriConnection::Core> core, Handlers handlers, size_t max_pods)
-    : core_(std::move(core)), handlers_(std::move(handlers)), pending_(max_pods) {}
+EventStream::EventStream(CriConnection::Core* core, Handlers handlers, size_t max_pods)
+    : core_(core), handlers_(std::move(handlers)), pending_(max_pods) {}
 
 void EventStream::Start(base::Promise<absl::Status> finished) {
   finished_ = std::make_unique<base::Promise<absl::Status>>(std::move(finished));
-  self_ = shared_from_this();
-  core_->Add(self_);
+  core_->Add(shared_from_this());
   core_->runtime->async()->GetContainerEvents(&context_, &request_, this);
   StartRead(&response_);
   // A hold lets StartRead come from the core loop as well, when the table has room again.
@@ -37,14 +36,9 @@ void EventStream::Start(base::Promise<absl::Status> finished) {
 }
 
 void EventStream::MarkOpen() {
-  if (open_) return;
+  if (open_ || silent_) return;
   open_ = true;
   if (handlers_.on_open) handlers_.on_open();
-}
-
-void EventStream::Silence() {
-  open_ = true;
-  handlers_ = {};
 }
 
 void EventStream::Cancel() {
@@ -86,11 +80,11 @@ void EventStream::OnReadDone(bool ok) {
 }
 
 void EventStream::OnDone(const grpc::Status& status) {
-  auto self = std::move(self_);
-  // After the events that were read: posts of one thread run in order.
-  boost::asio::post(core_->executor, [self] { self->Drain(); });
+  // The last events first: posts of one thread run in order.
+  PostDrain();
   finished_->Set(ToAbsl(status));
-  core_->Remove(self);
+  finished_.reset();
+  core_->Remove(this);
 }
 
 void EventStream::PostDrain() {
@@ -108,7 +102,7 @@ void EventStream::Drain() {
   }
   if (!events.empty()) MarkOpen();
   for (const auto& event : events) {
-    if (handlers_.on_event) handlers_.on_event(event);
+    if (!silent_ && handlers_.on_event) handlers_.on_event(event);
   }
   if (resume) StartRead(&response_);
 }

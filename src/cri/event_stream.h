@@ -45,13 +45,13 @@ class EventStream final : public grpc::ClientReadReactor<v1::ContainerEventRespo
     std::function<void()> on_open;
     std::function<void(const runtime::RuntimeEvent&)> on_event;
   };
-  EventStream(std::shared_ptr<CriConnection::Core> core, Handlers handlers, size_t max_pods);
+  EventStream(CriConnection::Core* core, Handlers handlers, size_t max_pods);
 
   // Core loop. The stream lives until its end by itself; `finished` gets the runtime's status after the last event.
   void Start(base::Promise<absl::Status> finished);
   void MarkOpen();
-  // No handler is called from now on.
-  void Silence();
+  // No handler is called from now on. May be called by a handler.
+  void Silence() { silent_ = true; }
   void Cancel() override;
 
  private:
@@ -61,16 +61,16 @@ class EventStream final : public grpc::ClientReadReactor<v1::ContainerEventRespo
   void PostDrain();
   void Drain();
 
-  std::shared_ptr<CriConnection::Core> core_;
+  CriConnection::Core* const core_;  // good until OnDone
   grpc::ClientContext context_;
   v1::GetEventsRequest request_;
   v1::ContainerEventResponse response_;
-  std::shared_ptr<EventStream> self_;  // while gRPC uses it
   std::unique_ptr<base::Promise<absl::Status>> finished_;
 
   // Core loop only.
   Handlers handlers_;
   bool open_ = false;
+  bool silent_ = false;
 
   std::mutex mutex_;
   PendingEvents pending_;

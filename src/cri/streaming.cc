@@ -106,11 +106,14 @@ base::Task<absl::Status> GrpcContainerRuntime::StreamEvents(
   EventStream::Handlers handlers;
   handlers.on_open = std::move(on_open);
   handlers.on_event = std::move(on_event);
-  auto stream = std::make_shared<EventStream>(core_, std::move(handlers), kMaxPendingPods);
+  auto stream = std::make_shared<EventStream>(core_.get(), std::move(handlers), kMaxPendingPods);
   base::Promise<absl::Status> finished(core_->executor);
   std::weak_ptr<EventStream> weak = stream;
   finished.OnCancel([weak] {
-    if (auto s = weak.lock()) s->Cancel();
+    auto s = weak.lock();
+    if (!s) return;
+    s->Silence();
+    s->Cancel();
   });
   stream->Start(finished);
   StreamGuard guard(core_->clock, stream);

@@ -174,6 +174,9 @@ TEST_CASE("messages and clocks agree", "[time]") {
   CHECK(ToWallTime(ToTime(base::WallTime())).has_value());
   CHECK(ToMicroTime(base::WallFromUnixNanos(-1)).seconds() == -1);
   CHECK(ToMicroTime(base::WallFromUnixNanos(-1)).nanos() == 999'999'000);
+  meta::Time odd = ToTime(wall);
+  odd.set_nanos(999);
+  CHECK(*ToWallTime(odd) == base::WallFromUnixNanos(1'199'149'261'000'000'000));
   meta::Time far;
   far.set_seconds(253402300799);
   CHECK(*ToWallTime(far) == base::WallTime::max());

@@ -32,6 +32,10 @@ TEST_CASE("waiting events are one per pod, the latest, in order of their first")
 
 struct Watch {
   explicit Watch(Client& c) : client(c), scope(std::make_unique<base::TaskScope>(c.loop.io.get_executor())) {}
+  ~Watch() {
+    client.scope->Spawn("stop", scope->Stop());
+    Run([this] { return scope->size() == 0; });
+  }
   void Start() {
     auto on_open = [this] { ++opened; };
     auto on_event = [this](const runtime::RuntimeEvent& event) { events.push_back(event); };
@@ -130,11 +134,13 @@ TEST_CASE("cancelling the task ends the stream on both sides, and no handler is 
   watch.Start();
   REQUIRE(watch.Run([&] { return fake.server->EventStreams() == 1; }));
   fake.client->scope->Spawn("stop", watch.scope->Stop());
+  fake.server->SendEvent("late", "c");
   REQUIRE(watch.Run([&] { return watch.ended.has_value() && fake.client->scope->size() == 0; }));
   CHECK(absl::IsCancelled(*watch.ended));
   CHECK(watch.Run([&] { return fake.server->EventStreams() == 0; }));
   fake.client->loop.Advance(10s);
   CHECK(watch.opened == 0);
+  CHECK(watch.events.empty());
   CHECK(fake.client->connection->in_flight() == 0);
 }
 

@@ -50,8 +50,11 @@ std::string EncodeJson(const google::protobuf::Message& message, const EncodeOpt
 std::string EncodeYaml(const google::protobuf::Message& message);
 
 // application/vnd.kubernetes.protobuf: magic, envelope, message (schema/envelope.md). Presence is written as the
-// Go encoder does: scalars without the pointer option always.
+// Go encoder does: scalars and messages without the pointer option always, times without a fraction, quantities in
+// canonical form. The message is not touched.
 std::string EncodeProtobuf(const google::protobuf::Message& message);
+// InvalidArgument for a damaged body, another kind, and a quantity that is none. Fields we do not know stay in the
+// message and are written by neither encoder.
 absl::Status DecodeProtobuf(std::string_view body, google::protobuf::Message& out);
 absl::StatusOr<TypeMeta> PeekProtobufTypeMeta(std::string_view body);
 

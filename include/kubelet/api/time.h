@@ -31,6 +31,7 @@ std::string FormatRfc3339(const UnixTime& time, int fraction_digits);
 absl::StatusOr<base::Nanos> ParseGoDuration(std::string_view text);
 
 // The zero time is an empty message: nullopt. A time outside of WallTime is clamped to its ends.
+// The nanos of a Time mean nothing on the wire and are passed over.
 std::optional<base::WallTime> ToWallTime(const meta::Time& time);
 std::optional<base::WallTime> ToWallTime(const meta::MicroTime& time);
 // Cut to whole seconds, and to microseconds.

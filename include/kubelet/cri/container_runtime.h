@@ -57,7 +57,7 @@ class GrpcContainerRuntime final : public runtime::ContainerRuntime {
   // Events of one pod that have not been delivered yet become one event, its latest: they are hints. At most
   // kMaxPendingPods pods wait; then reading stops and the runtime is held back.
   // containerd sends no initial metadata before its first event, so a stream that lives for kStreamOpenAfter counts
-  // as open. After the task has ended neither function is called again.
+  // as open. Once the task has ended or been cancelled neither function is called again.
   Done StreamEvents(std::function<void()> on_open,
                     std::function<void(const runtime::RuntimeEvent&)> on_event) override;
   static constexpr size_t kMaxPendingPods = 1024;
