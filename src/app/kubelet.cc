@@ -1,10 +1,10 @@
 #include "app/kubelet.h"
 
-#include <malloc.h>
 #include <unistd.h>
 
 #include <iostream>
 
+#include "app/memory.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
@@ -221,7 +221,10 @@ std::vector<SourceProblem> Kubelet::Problems() const {
   return all;
 }
 
-void Kubelet::OnPodChange(const std::string& uid) { statuses_->Update(uid); }
+void Kubelet::OnPodChange(const std::string& uid) {
+  statuses_->Update(uid);
+  TrimSoon();
+}
 
 void Kubelet::OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event) {
   if (event.warning) {
@@ -318,13 +321,13 @@ Task<void> Kubelet::WatchRuntime() {
   }
 }
 
-// Decoding manifests and the first inspection leave holes; a process that then idles gives them back.
+// Bursts of work leave holes in the heap and warm code behind; a process that then idles gives them back.
 void Kubelet::TrimSoon() {
   if (trim_scheduled_) return;
   trim_scheduled_ = true;
-  clock_.After(seconds(5), [this] {
+  clock_.After(seconds(4), [this] {
     trim_scheduled_ = false;
-    malloc_trim(0);
+    GiveBackMemory();
   });
 }
 
