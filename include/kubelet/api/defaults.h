@@ -5,7 +5,8 @@
 
 namespace kubelet::api {
 
-// Idempotent. Fills what upstream fills and nothing else.
+// Idempotent. Fills what upstream fills for a pod, its containers of all kinds and its volumes, and rounds resources
+// up to thousandths. Status, and what admission plugins add (tolerations, priority, service account), is not touched.
 void ApplyPodDefaults(core::Pod& pod);
 
 }  // namespace kubelet::api

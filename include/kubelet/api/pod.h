@@ -13,7 +13,7 @@ namespace kubelet::api {
 
 enum class QosClass { kGuaranteed, kBurstable, kBestEffort };
 const char* QosName(QosClass qos);
-// From requests and limits of cpu and memory, pod level resources first
+// From requests and limits of cpu and memory; spec.resources alone decides when it is there, even empty
 // (pkg/apis/core/v1/helper/qos ComputePodQOS).
 QosClass ComputeQos(const core::Pod& pod);
 
@@ -33,15 +33,18 @@ Quantity Request(const core::Container& container, const std::string& resource);
 Quantity Limit(const core::Container& container, const std::string& resource);
 
 // Effective pod sums with init containers, sidecars, overhead and pod level resources
-// (component-helpers resource PodRequests/PodLimits).
+// (component-helpers resource PodRequests/PodLimits). From the spec only: a resize that is under way is not seen.
 struct PodResources {
   int64_t cpu_request_milli = 0;
   int64_t cpu_limit_milli = 0;
   int64_t memory_request = 0;
   int64_t memory_limit = 0;
-  bool all_cpu_limited = false;     // every container (or the pod) has a cpu limit
+  // Every container, init containers too, has a cpu limit, or the pod itself has. A plain init container also
+  // counts as limited when a sidecar before it is.
+  bool all_cpu_limited = false;
   bool all_memory_limited = false;  // the same for memory
-  std::map<std::string, int64_t> hugepage_limits;  // resource name such as hugepages-2Mi, bytes
+  // Resource name such as hugepages-2Mi, bytes. From the requests, as upstream; a limit without one is defaulted.
+  std::map<std::string, int64_t> hugepage_limits;
 };
 PodResources ComputePodResources(const core::Pod& pod);
 
