@@ -26,12 +26,37 @@ struct Stop {
 };
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n'; }
-bool IsWordCharacter(char c) { return isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'; }
+bool IsWordCharacter(char c) {
+  return isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_';
+}
 bool IsOneOf(char c, std::string_view set) { return set.find(c) != std::string_view::npos; }
+
+// yaml-cpp's message in the words people know from go-yaml.
+std::string Reworded(const std::string& message) {
+  constexpr std::pair<std::string_view, const char*> kWords[] = {
+      {"illegal EOF in scalar", "found unexpected end of stream in a quoted scalar"},
+      {"illegal map value", "mapping values are not allowed in this context"},
+      {"illegal block entry", "block sequence entries are not allowed in this context"},
+      {"illegal flow end", "did not find expected node content"},
+      {"illegal tab when looking for indentation",
+       "found a tab character where an indentation space is expected"},
+      {"end of map not found", "did not find expected key"},
+      {"end of sequence not found", "did not find expected '-' indicator"},
+      {"end of map flow not found", "did not find expected ',' or '}'"},
+      {"end of sequence flow not found", "did not find expected ',' or ']'"},
+      {"the referenced anchor is not defined", "unknown anchor referenced"},
+      {"unknown token", "found character that cannot start any token"},
+  };
+  for (const auto& [theirs, ours] : kWords) {
+    if (message == theirs) return ours;
+  }
+  return message;
+}
 
 class Handler : public YAML::EventHandler {
  public:
-  Handler(const std::string& text, YamlDocument& document) : text_(text), gaps_(text), document_(document) {}
+  Handler(const std::string& text, YamlDocument& document)
+      : text_(text), gaps_(text), document_(document) {}
 
   void OnDocumentStart(const Mark& mark) override {
     if (std::exchange(started_, true)) Fail(mark, "did not find expected <document start>");
@@ -65,7 +90,8 @@ class Handler : public YAML::EventHandler {
                 const std::string& value) override {
     YamlProperties properties = Properties(mark, tag, anchor);
     // An empty plain scalar with a tag has no text of its own.
-    if (tag != "!" && value.empty() && !IsOneOf(At(content_), "\"'|>")) return AddScalar(mark, properties, true, "");
+    if (tag != "!" && value.empty() && !IsOneOf(At(content_), "\"'|>"))
+      return AddScalar(mark, properties, true, "");
     CheckIndent(mark);
     Check(gaps_.SkipTo(content_));
     absl::StatusOr<ScalarText> scalar = Read(value);
@@ -113,7 +139,8 @@ class Handler : public YAML::EventHandler {
 
   char At(size_t pos) const { return pos < text_.size() ? text_[pos] : '\0'; }
 
-  void AddScalar(const Mark& mark, const YamlProperties& properties, bool plain, const std::string& text) {
+  void AddScalar(const Mark& mark, const YamlProperties& properties, bool plain,
+                 const std::string& text) {
     document_.Scalar(properties, plain, text);
     Check(document_.status());
     CountNode(mark);
@@ -143,8 +170,8 @@ class Handler : public YAML::EventHandler {
     return line == std::string::npos ? pos : pos - line - 1;
   }
 
-  // A scalar or flow collection at content_ that starts a line of a block collection must be indented deeper, or it
-  // is a key; at the end of the text yaml-cpp takes it for the value.
+  // A scalar or flow collection at content_ that starts a line of a block collection must be
+  // indented deeper, or it is a key; at the end of the text yaml-cpp takes it for the value.
   void CheckIndent(const Mark& mark) const {
     if (open_.empty() || open_.back().flow) return;
     const Open& open = open_.back();
@@ -154,21 +181,23 @@ class Handler : public YAML::EventHandler {
     if (starts_line && column <= open.column) Fail(mark, "could not find expected ':'");
   }
 
-  // At the end of the text yaml-cpp takes a word in a block mapping for a key without a value, as a manifest cut off
-  // within a key has it; the null it makes up then stands where the key does.
+  // At the end of the text yaml-cpp takes a word in a block mapping for a key without a value, as a
+  // manifest cut off within a key has it; the null it makes up then stands where the key does.
   bool MissesColon(const Mark& mark) const {
     if (open_.empty() || open_.back().flow) return false;
     const Open& open = open_.back();
     return open.mapping && open.children % 2 == 1 && open.key == mark.pos;
   }
 
-  // Length of the word for null at content_, 0 when the null is an empty node. A null key is an error in any case.
+  // Length of the word for null at content_, 0 when the null is an empty node.
   size_t NullWord() const {
+    bool key = !open_.empty() && open_.back().mapping && open_.back().children % 2 == 0;
     for (std::string_view word : {"~", "null", "Null", "NULL"}) {
       if (text_.compare(content_, word.size(), word) != 0) continue;
       size_t end = content_ + word.size();
       size_t next = std::min(text_.find_first_not_of(" \t", end), text_.size());
-      bool alone = next == text_.size() || IsOneOf(text_[next], "\n,]}") || (text_[next] == '#' && next > end);
+      bool alone = next == text_.size() || IsOneOf(text_[next], key ? "\n,]}:" : "\n,]}") ||
+                   (text_[next] == '#' && next > end);
       return alone ? word.size() : 0;
     }
     return 0;
@@ -178,14 +207,15 @@ class Handler : public YAML::EventHandler {
   std::string Name(const Mark& mark, size_t pos) {
     size_t end = pos + 1;
     while (IsWordCharacter(At(end))) ++end;
-    if (end == pos + 1 || (end < text_.size() && !IsSpace(text_[end]) && !IsOneOf(text_[end], ",]}"))) {
+    if (end == pos + 1 ||
+        (end < text_.size() && !IsSpace(text_[end]) && !IsOneOf(text_[end], ",]}"))) {
       Fail(mark, "did not find expected alphabetic or numeric character");
     }
     return text_.substr(pos + 1, end - pos - 1);
   }
 
-  // `!local`, `!!core`, `!handle!name` or `!<uri>`. The lone `!` is refused: nobody writes it, and yaml-cpp does not
-  // tell it from a quoted scalar's.
+  // `!local`, `!!core`, `!handle!name` or `!<uri>`. The lone `!` is refused: nobody writes it, and
+  // yaml-cpp does not tell it from a quoted scalar's.
   size_t SkipTag(const Mark& mark, size_t pos) {
     size_t end = pos;
     while (end < text_.size() && !IsSpace(text_[end])) ++end;
@@ -193,13 +223,15 @@ class Handler : public YAML::EventHandler {
     bool verbatim = word.size() > 2 && word.front() == '<' && word.back() == '>';
     if (verbatim) word = word.substr(1, word.size() - 2);
     bool good = !word.empty() && word.back() != '!';
-    for (char c : word) good = good && (IsWordCharacter(c) || IsOneOf(c, verbatim ? "!./:," : "!./:"));
+    for (char c : word)
+      good = good && (IsWordCharacter(c) || IsOneOf(c, verbatim ? "!./:," : "!./:"));
     if (!good) Fail(mark, "did not find expected tag");
     return end;
   }
 
-  // Reads the properties in front of a node out of the text, since the events lack the names of anchors. Leaves
-  // content_ at what follows them. A collection without any may start where its first key's properties do.
+  // Reads the properties in front of a node out of the text, since the events lack the names of
+  // anchors. Leaves content_ at what follows them. A collection without any may start where its
+  // first key's properties do.
   YamlProperties Properties(const Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     YamlProperties properties;
     properties.line = mark.line + 1;
@@ -218,7 +250,8 @@ class Handler : public YAML::EventHandler {
     }
     if (tag == "?" || tag == "!") return properties;
     // An unknown handle stays as it is written.
-    if (tag[0] == '!' && tag.find('!', 1) != std::string::npos) Fail(mark, "found undefined tag handle");
+    if (tag[0] == '!' && tag.find('!', 1) != std::string::npos)
+      Fail(mark, "found undefined tag handle");
     properties.tag = tag;
     return properties;
   }
@@ -247,7 +280,8 @@ class Handler : public YAML::EventHandler {
   // go-yaml, yaml-cpp and libyaml each read these in another way.
   absl::Status CheckFlowColons(const ScalarText& scalar) const {
     bool ambiguous = scalar.value[0] == ':' || scalar.value.find(" :") != std::string::npos ||
-                     scalar.value.find("\t:") != std::string::npos || scalar.value.find("\n:") != std::string::npos;
+                     scalar.value.find("\t:") != std::string::npos ||
+                     scalar.value.find("\n:") != std::string::npos;
     if (At(scalar.end) == ':' && IsOneOf(At(scalar.end + 1), ",[]{}")) ambiguous = true;
     return ambiguous ? absl::InvalidArgumentError("found unexpected ':'") : absl::OkStatus();
   }
@@ -275,7 +309,7 @@ absl::Status ParseYaml(const std::string& text, YamlDocument& document) {
   } catch (const YAML::DeepRecursion& error) {
     return YamlError(error.mark.line + 1, "nesting is too deep");
   } catch (const YAML::Exception& error) {
-    return YamlError(error.mark.line + 1, error.msg);
+    return YamlError(error.mark.line + 1, Reworded(error.msg));
   } catch (const std::exception& error) {
     return YamlError(0, error.what());
   }
