@@ -5,6 +5,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -78,7 +79,7 @@ class Handler : public YAML::EventHandler {
   void OnAlias(const Mark& mark, YAML::anchor_t) override {
     std::string name = Name(mark, mark.pos);
     content_ = mark.pos;
-    CheckIndent(mark);
+    CheckIndent(mark, content_);
     Check(gaps_.SkipTo(content_));
     gaps_.Jump(content_ + name.size() + 1);
     document_.Alias(mark.line + 1, name);
@@ -92,7 +93,7 @@ class Handler : public YAML::EventHandler {
     // An empty plain scalar with a tag has no text of its own.
     if (tag != "!" && value.empty() && !IsOneOf(At(content_), "\"'|>"))
       return AddScalar(mark, properties, true, "");
-    CheckIndent(mark);
+    CheckIndent(mark, content_);
     Check(gaps_.SkipTo(content_));
     absl::StatusOr<ScalarText> scalar = Read(value);
     if (!scalar.ok()) Fail(mark, base::Message(scalar.status()));
@@ -154,7 +155,7 @@ class Handler : public YAML::EventHandler {
   }
 
   void Start(const Mark& mark, bool mapping, bool flow) {
-    if (flow) CheckIndent(mark);
+    if (flow) CheckIndent(mark, content_);
     CountNode(mark);
     open_.push_back({.mapping = mapping, .flow = flow, .column = Column(content_)});
   }
@@ -170,14 +171,14 @@ class Handler : public YAML::EventHandler {
     return line == std::string::npos ? pos : pos - line - 1;
   }
 
-  // A scalar or flow collection at content_ that starts a line of a block collection must be
+  // A scalar, flow collection or property at `pos` that starts a line of a block collection must be
   // indented deeper, or it is a key; at the end of the text yaml-cpp takes it for the value.
-  void CheckIndent(const Mark& mark) const {
+  void CheckIndent(const Mark& mark, size_t pos) const {
     if (open_.empty() || open_.back().flow) return;
     const Open& open = open_.back();
     if (open.mapping && open.children % 2 == 0) return;
-    size_t column = Column(content_);
-    bool starts_line = text_.find_first_not_of(" ", content_ - column) == content_;
+    size_t column = Column(pos);
+    bool starts_line = text_.find_first_not_of(" ", pos - column) == pos;
     if (starts_line && column <= open.column) Fail(mark, "could not find expected ':'");
   }
 
@@ -237,6 +238,7 @@ class Handler : public YAML::EventHandler {
     properties.line = mark.line + 1;
     content_ = mark.pos;
     bool tagged = tag != "?" && (tag != "!" || anchor != 0 || At(content_) == '!');
+    if (anchor != 0 || tagged) CheckIndent(mark, content_);
     for (;; SkipSpace()) {
       if (At(content_) == '&' && anchor != 0 && properties.anchor.empty()) {
         properties.anchor = Name(mark, content_);
@@ -273,8 +275,23 @@ class Handler : public YAML::EventHandler {
     if (first == '"' || first == '\'') return ReadQuotedScalar(text_, content_);
     if (first == '|' || first == '>') return ReadBlockScalar(text_, content_, value);
     absl::StatusOr<ScalarText> scalar = ReadPlainScalar(text_, content_, value);
+    if (scalar.ok()) RETURN_IF_ERROR(CheckTabs(scalar->end));
     if (scalar.ok() && gaps_.InFlow()) RETURN_IF_ERROR(CheckFlowColons(*scalar));
     return scalar;
+  }
+
+  // No tab may stand where the lines of a plain scalar are indented.
+  absl::Status CheckTabs(size_t end) const {
+    auto block =
+        std::find_if(open_.rbegin(), open_.rend(), [](const Open& open) { return !open.flow; });
+    if (block == open_.rend()) return absl::OkStatus();
+    for (size_t line = text_.find('\n', content_); line < end; line = text_.find('\n', line + 1)) {
+      size_t tab = text_.find_first_not_of(' ', line + 1);
+      if (tab < end && text_[tab] == '\t' && tab - line - 1 <= block->column) {
+        return absl::InvalidArgumentError("found a tab character that violates indentation");
+      }
+    }
+    return absl::OkStatus();
   }
 
   // go-yaml, yaml-cpp and libyaml each read these in another way.

@@ -160,6 +160,8 @@ TEST_CASE("what is half written or broken is refused", "[yaml]") {
       {"a: 1\nimag", "yaml: line 2: could not find expected ':'"},
       {"a:\n  b: 1\n  imag\n", "yaml: line 3: could not find expected ':'"},
       {"a: 1\n\"b", "yaml: line 2: found unexpected end of stream in a quoted scalar"},
+      {"a:\n&x\n  b: 1\n", "yaml: line 2: could not find expected ':'"},
+      {"a:\n!!str\n", "yaml: line 2: could not find expected ':'"},
       {"a:\nb", "yaml: line 2: could not find expected ':'"},
       {"a:\n\"b\"", "yaml: line 2: could not find expected ':'"},
       {"a: {{ x }}\n", "yaml: line 1: invalid map key: a mapping cannot be a key"},
@@ -187,6 +189,7 @@ TEST_CASE("tabs do not indent", "[yaml]") {
       {"\ta: 1\n", "yaml: line 1: found a tab character that cannot start any token"},
       {"-\ta\n", "yaml: line 1: found a tab character that cannot start any token"},
       {"a:\n  \tb\n", "yaml: line 2: found a tab character that cannot start any token"},
+      {"a:\n  b: [c\n \td]\n", "yaml: line 2: found a tab character that violates indentation"},
       {"a:\tb\tc \t# d\n", R"({"a":"b\tc"})"},
       {"a: [\tb,\n\tc]\n", R"({"a":["b","c"]})"},
   });
