@@ -173,12 +173,25 @@ void AppendJsonDouble(double value, std::string& out) {
   }
   double size = std::fabs(value);
   bool exponent = size != 0 && (size < 1e-6 || size >= 1e21);
+  bool large = !exponent && size >= 1e15;
   char buffer[512];
   auto [end, error] =
       std::to_chars(buffer, buffer + sizeof buffer, value,
-                    exponent ? std::chars_format::scientific : std::chars_format::fixed);
+                    exponent || large ? std::chars_format::scientific : std::chars_format::fixed);
   (void)error;
   std::string text(buffer, end);
+  // Go fills up the shortest digits of a large integer with zeros, to_chars writes all its digits.
+  if (large) {
+    size_t e = text.find('e');
+    int digits = std::stoi(text.substr(e + 1)) + 1 + (value < 0);
+    text.resize(e);
+    if (size_t point = text.find('.'); point != std::string::npos) text.erase(point, 1);
+    if (text.size() > static_cast<size_t>(digits)) {
+      text.insert(digits, ".");
+    } else {
+      text.resize(digits, '0');
+    }
+  }
   // Go writes e-9 for e-09.
   if (size_t at = text.size();
       exponent && at >= 4 && text[at - 4] == 'e' && text[at - 3] == '-' && text[at - 2] == '0') {

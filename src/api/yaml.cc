@@ -13,7 +13,8 @@ absl::StatusOr<std::string> YamlToJson(std::string_view yaml) {
   return document.ToJson();
 }
 
-absl::Status DecodeYaml(std::string_view yaml, google::protobuf::Message& out, const DecodeOptions& options) {
+absl::Status DecodeYaml(std::string_view yaml, google::protobuf::Message& out,
+                        const DecodeOptions& options) {
   out.Clear();
   ASSIGN_OR_RETURN(std::string json, YamlToJson(yaml));
   return DecodeJson(json, out, options);

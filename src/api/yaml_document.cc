@@ -17,7 +17,9 @@ constexpr std::string_view kMergeTag = "tag:yaml.org,2002:merge";
 class YamlDocument::KeySet {
  public:
   // The place of `key`, which is `next` when it is new.
-  size_t Find(const std::string& key, size_t next) { return places_.try_emplace(key, next).first->second; }
+  size_t Find(const std::string& key, size_t next) {
+    return places_.try_emplace(key, next).first->second;
+  }
 
  private:
   std::unordered_map<std::string, size_t> places_;
@@ -85,7 +87,10 @@ void YamlDocument::Scalar(const YamlProperties& properties, bool plain, const st
   absl::StatusOr<YamlValue> value = ResolveYamlScalar(properties.tag, plain, text);
   if (!value.ok()) return Fail(properties.line, base::Message(value.status()));
   bool merge = text == "<<" && ((plain && properties.tag.empty()) || properties.tag == kMergeTag);
-  Node node{.kind = Kind::kScalar, .merge_key = merge, .line = properties.line, .scalar = *std::move(value)};
+  Node node{.kind = Kind::kScalar,
+            .merge_key = merge,
+            .line = properties.line,
+            .scalar = *std::move(value)};
   Add(std::move(node), properties.anchor);
 }
 
@@ -93,7 +98,8 @@ void YamlDocument::Alias(int line, const std::string& anchor) {
   if (!status_.ok()) return;
   auto found = anchors_.find(anchor);
   if (found == anchors_.end()) return Fail(line, "unknown anchor '" + anchor + "' referenced");
-  if (nodes_[found->second].open) return Fail(line, "anchor '" + anchor + "' value contains itself");
+  if (nodes_[found->second].open)
+    return Fail(line, "anchor '" + anchor + "' value contains itself");
   Place({found->second, true});
 }
 
@@ -157,7 +163,8 @@ void YamlDocument::FinishMapping(Node& mapping) {
 void YamlDocument::AddEntry(Node& mapping, KeySet& keys, const Node& key, Index value) {
   if (key.kind != Kind::kScalar) {
     return Fail(key.line, std::string("invalid map key: a ") +
-                              (key.kind == Kind::kMapping ? "mapping" : "sequence") + " cannot be a key");
+                              (key.kind == Kind::kMapping ? "mapping" : "sequence") +
+                              " cannot be a key");
   }
   absl::StatusOr<std::string> text = YamlKey(key.scalar);
   if (!text.ok()) return Fail(key.line, base::Message(text.status()));
@@ -178,12 +185,14 @@ void YamlDocument::Merge(Node& mapping, KeySet& keys, int line, Child source) {
     return Fail(line, "map merge requires map or sequence of maps as the value");
   }
   // From the back: what a later one sets, an earlier one replaces.
-  for (size_t i = node.children.size(); i-- > 0;) MergeOne(mapping, keys, line, node.children[i].node);
+  for (size_t i = node.children.size(); i-- > 0;)
+    MergeOne(mapping, keys, line, node.children[i].node);
 }
 
 void YamlDocument::MergeOne(Node& mapping, KeySet& keys, int line, Index source) {
   const Node& node = nodes_[source];
-  if (node.kind != Kind::kMapping) return Fail(line, "map merge requires map or sequence of maps as the value");
+  if (node.kind != Kind::kMapping)
+    return Fail(line, "map merge requires map or sequence of maps as the value");
   merged_ += node.entries.size() + 1;
   if (merged_ > kMaxYamlNodes) return Fail(line, "document contains excessive aliasing");
   for (const Entry& entry : node.entries) {

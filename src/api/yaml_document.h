@@ -1,5 +1,6 @@
 // Second half of reading YAML: a stream of parse events becomes one value, printed as JSON.
-// The source of events (yaml-cpp in yaml_parse.h) knows the grammar; anchors, keys, merges and limits live here.
+// The source of events (yaml-cpp in yaml_parse.h) knows the grammar; anchors, keys, merges and
+// limits live here.
 #pragma once
 
 #include <cstddef>
@@ -15,11 +16,12 @@
 
 namespace kubelet::api {
 
-inline constexpr size_t kMaxYamlDepth = 1000;       // of the document, and of the value after aliases
+inline constexpr size_t kMaxYamlDepth = 1000;  // of the document, and of the value after aliases
 inline constexpr size_t kMaxYamlNodes = 1'000'000;  // of the value after aliases and merges
 inline constexpr size_t kMaxYamlJsonBytes = 64 << 20;
 
-// What may stand before any node. Empty when absent; `tag` in full (`tag:yaml.org,2002:int`), and empty for `!`.
+// What may stand before any node. Empty when absent; `tag` in full (`tag:yaml.org,2002:int`), and
+// empty for `!`.
 struct YamlProperties {
   int line = 0;  // from 1, for messages
   std::string anchor;
@@ -27,15 +29,16 @@ struct YamlProperties {
 };
 
 // Composes one document; keep no more than one. Not thread safe.
-// The first error sticks: later events are ignored, and status() and ToJson() return it (InvalidArgument,
-// `yaml: line 3: …`). Errors of this layer: unknown anchor, an anchor inside its own value, a key that is a
-// mapping, a sequence or null, a duplicate key, `<<` over something else than mappings, a scalar that its tag does
-// not allow, and the limits above.
-// Deviations from go-yaml v2: a duplicate key is always an error (there only in its strict mode); keys written
-// out win over merged ones wherever the `<<` stands (there the later one wins).
+// The first error sticks: later events are ignored, and status() and ToJson() return it
+// (InvalidArgument, `yaml: line 3: …`). Errors of this layer: unknown anchor, an anchor inside its
+// own value, a key that is a mapping, a sequence or null, a duplicate key, `<<` over something else
+// than mappings, a scalar that its tag does not allow, and the limits above. Deviations from
+// go-yaml v2: a duplicate key is always an error (there only in its strict mode); keys written out
+// win over merged ones wherever the `<<` stands (there the later one wins).
 class YamlDocument {
  public:
-  // `plain`: neither quoted nor a block scalar, or tagged `!`; such a scalar is resolved (yaml_resolve.h).
+  // `plain`: neither quoted nor a block scalar, or tagged `!`; such a scalar is resolved
+  // (yaml_resolve.h).
   void Scalar(const YamlProperties& properties, bool plain, const std::string& text);
   void Alias(int line, const std::string& anchor);
   void StartSequence(const YamlProperties& properties);
@@ -44,7 +47,8 @@ class YamlDocument {
 
   const absl::Status& status() const { return status_; }
 
-  // `null` when there was no node. Mappings keep the order of the document; merged keys stand at their `<<`.
+  // `null` when there was no node. Mappings keep the order of the document; merged keys stand at
+  // their `<<`.
   absl::StatusOr<std::string> ToJson() const;
 
  private:

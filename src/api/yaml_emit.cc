@@ -54,7 +54,8 @@ class Collector : public JsonSax<Collector> {
  private:
   bool Add(Kind kind, std::string text) {
     if (!open_.empty()) {
-      nodes_[open_.back()].children.emplace_back(std::exchange(key_, ""), static_cast<uint32_t>(nodes_.size()));
+      nodes_[open_.back()].children.emplace_back(std::exchange(key_, ""),
+                                                 static_cast<uint32_t>(nodes_.size()));
     }
     nodes_.push_back({kind, std::move(text), {}});
     return true;
@@ -66,7 +67,9 @@ class Collector : public JsonSax<Collector> {
 };
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c & 0x80) != 0; }
+bool IsLetter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c & 0x80) != 0;
+}
 
 // Signs, then digits, then letters.
 int Rank(char c) { return IsDigit(c) ? 1 : IsLetter(c) ? 2 : 0; }
@@ -121,7 +124,8 @@ class Writer {
     bool first_inline;  // its first line goes on behind `- `
   };
 
-  // What stands behind `key:`, behind `- ` or at the top. `column` is where the parent's children begin.
+  // What stands behind `key:`, behind `- ` or at the top. `column` is where the parent's children
+  // begin.
   void Value(Node& node, size_t column, Place place) {
     const char* space = place == Place::kKey ? " " : "";
     if (node.kind == Kind::kOther) {
@@ -191,7 +195,8 @@ class Writer {
 absl::StatusOr<std::string> JsonToYaml(std::string_view json) {
   std::vector<Node> nodes;
   std::string error;
-  if (!ParseJson<Collector>(json, error, nodes) || nodes.empty()) return absl::InvalidArgumentError("json: " + error);
+  if (!ParseJson<Collector>(json, error, nodes) || nodes.empty())
+    return absl::InvalidArgumentError("json: " + error);
   return Writer(nodes).Write();
 }
 

@@ -69,8 +69,9 @@ absl::Status YamlGapScanner::Step() {
 absl::Status YamlGapScanner::Indicator(char c) {
   bool blank = BlankAt(pos_ + 1);
   if (c == '&' || c == '!') {
-    // The names were checked with the node.
-    while (!BlankAt(pos_ + 1) && std::string_view(",[]{}").find(At(pos_ + 1)) == std::string_view::npos) ++pos_;
+    // Names and tags were checked with the node; a tag goes on to the next blank.
+    std::string_view end = c == '&' ? ",[]{}" : "";
+    while (!BlankAt(pos_ + 1) && end.find(At(pos_ + 1)) == std::string_view::npos) ++pos_;
     indentation_ = false;
     last_ = 's';
     ++pos_;
@@ -84,9 +85,11 @@ absl::Status YamlGapScanner::Indicator(char c) {
     indentation_ = false;
     c = 's';
   } else if (c == ',' && InFlow()) {
-    if (last_ == ',' || last_ == '[' || last_ == '{') return Fail("did not find expected node content");
+    if (last_ == ',' || last_ == '[' || last_ == '{')
+      return Fail("did not find expected node content");
   } else if (c == ':' && (blank || InFlow())) {
-    // Behind a key on its line a value may follow a tab; an explicit `:` is indentation like `-` and `?`.
+    // Behind a key on its line a value may follow a tab; an explicit `:` is indentation like `-`
+    // and `?`.
   } else if ((c == '-' && blank && !InFlow()) || (c == '?' && blank)) {
     indentation_ = true;
   } else {

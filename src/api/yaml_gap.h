@@ -1,8 +1,8 @@
 // What stands between the scalars of a YAML text: indentation, comments, indicators, properties.
 //
-// yaml-cpp skips or guesses over much of what go-yaml refuses (tabs in the indentation, empty entries of flow
-// sequences, an open bracket at the end). The reader shows every scalar to this scanner, so that each character of
-// the text is accounted for exactly once. Not thread safe.
+// yaml-cpp skips or guesses over much of what go-yaml refuses (tabs in the indentation, empty
+// entries of flow sequences, an open bracket at the end). The reader shows every scalar to this
+// scanner, so that each character of the text is accounted for exactly once. Not thread safe.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +17,8 @@ class YamlGapScanner {
   // `text` must outlive the scanner; see FirstYamlDocument.
   explicit YamlGapScanner(const std::string& text) : text_(text) {}
 
-  // Checks from the end of the last scalar to `pos`, where the next scalar, alias or the end of the text is.
-  // InvalidArgument `yaml: line 3: …`.
+  // Checks from the end of the last scalar to `pos`, where the next scalar, alias or the end of the
+  // text is. InvalidArgument `yaml: line 3: …`.
   absl::Status SkipTo(size_t pos);
   // Goes behind the scalar or alias that began where SkipTo stopped.
   void Jump(size_t end);

@@ -5,6 +5,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -26,12 +27,37 @@ struct Stop {
 };
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n'; }
-bool IsWordCharacter(char c) { return isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'; }
+bool IsWordCharacter(char c) {
+  return isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_';
+}
 bool IsOneOf(char c, std::string_view set) { return set.find(c) != std::string_view::npos; }
+
+// yaml-cpp's message in the words people know from go-yaml.
+std::string Reworded(const std::string& message) {
+  constexpr std::pair<std::string_view, const char*> kWords[] = {
+      {"illegal EOF in scalar", "found unexpected end of stream in a quoted scalar"},
+      {"illegal map value", "mapping values are not allowed in this context"},
+      {"illegal block entry", "block sequence entries are not allowed in this context"},
+      {"illegal flow end", "did not find expected node content"},
+      {"illegal tab when looking for indentation",
+       "found a tab character where an indentation space is expected"},
+      {"end of map not found", "did not find expected key"},
+      {"end of sequence not found", "did not find expected '-' indicator"},
+      {"end of map flow not found", "did not find expected ',' or '}'"},
+      {"end of sequence flow not found", "did not find expected ',' or ']'"},
+      {"the referenced anchor is not defined", "unknown anchor referenced"},
+      {"unknown token", "found character that cannot start any token"},
+  };
+  for (const auto& [theirs, ours] : kWords) {
+    if (message == theirs) return ours;
+  }
+  return message;
+}
 
 class Handler : public YAML::EventHandler {
  public:
-  Handler(const std::string& text, YamlDocument& document) : text_(text), gaps_(text), document_(document) {}
+  Handler(const std::string& text, YamlDocument& document)
+      : text_(text), gaps_(text), document_(document) {}
 
   void OnDocumentStart(const Mark& mark) override {
     if (std::exchange(started_, true)) Fail(mark, "did not find expected <document start>");
@@ -53,7 +79,7 @@ class Handler : public YAML::EventHandler {
   void OnAlias(const Mark& mark, YAML::anchor_t) override {
     std::string name = Name(mark, mark.pos);
     content_ = mark.pos;
-    CheckIndent(mark);
+    CheckIndent(mark, content_);
     Check(gaps_.SkipTo(content_));
     gaps_.Jump(content_ + name.size() + 1);
     document_.Alias(mark.line + 1, name);
@@ -65,8 +91,9 @@ class Handler : public YAML::EventHandler {
                 const std::string& value) override {
     YamlProperties properties = Properties(mark, tag, anchor);
     // An empty plain scalar with a tag has no text of its own.
-    if (tag != "!" && value.empty() && !IsOneOf(At(content_), "\"'|>")) return AddScalar(mark, properties, true, "");
-    CheckIndent(mark);
+    if (tag != "!" && value.empty() && !IsOneOf(At(content_), "\"'|>"))
+      return AddScalar(mark, properties, true, "");
+    CheckIndent(mark, content_);
     Check(gaps_.SkipTo(content_));
     absl::StatusOr<ScalarText> scalar = Read(value);
     if (!scalar.ok()) Fail(mark, base::Message(scalar.status()));
@@ -113,7 +140,8 @@ class Handler : public YAML::EventHandler {
 
   char At(size_t pos) const { return pos < text_.size() ? text_[pos] : '\0'; }
 
-  void AddScalar(const Mark& mark, const YamlProperties& properties, bool plain, const std::string& text) {
+  void AddScalar(const Mark& mark, const YamlProperties& properties, bool plain,
+                 const std::string& text) {
     document_.Scalar(properties, plain, text);
     Check(document_.status());
     CountNode(mark);
@@ -127,7 +155,7 @@ class Handler : public YAML::EventHandler {
   }
 
   void Start(const Mark& mark, bool mapping, bool flow) {
-    if (flow) CheckIndent(mark);
+    if (flow) CheckIndent(mark, content_);
     CountNode(mark);
     open_.push_back({.mapping = mapping, .flow = flow, .column = Column(content_)});
   }
@@ -143,32 +171,34 @@ class Handler : public YAML::EventHandler {
     return line == std::string::npos ? pos : pos - line - 1;
   }
 
-  // A scalar or flow collection at content_ that starts a line of a block collection must be indented deeper, or it
-  // is a key; at the end of the text yaml-cpp takes it for the value.
-  void CheckIndent(const Mark& mark) const {
+  // A scalar, flow collection or property at `pos` that starts a line of a block collection must be
+  // indented deeper, or it is a key; at the end of the text yaml-cpp takes it for the value.
+  void CheckIndent(const Mark& mark, size_t pos) const {
     if (open_.empty() || open_.back().flow) return;
     const Open& open = open_.back();
     if (open.mapping && open.children % 2 == 0) return;
-    size_t column = Column(content_);
-    bool starts_line = text_.find_first_not_of(" ", content_ - column) == content_;
+    size_t column = Column(pos);
+    bool starts_line = text_.find_first_not_of(" ", pos - column) == pos;
     if (starts_line && column <= open.column) Fail(mark, "could not find expected ':'");
   }
 
-  // At the end of the text yaml-cpp takes a word in a block mapping for a key without a value, as a manifest cut off
-  // within a key has it; the null it makes up then stands where the key does.
+  // At the end of the text yaml-cpp takes a word in a block mapping for a key without a value, as a
+  // manifest cut off within a key has it; the null it makes up then stands where the key does.
   bool MissesColon(const Mark& mark) const {
     if (open_.empty() || open_.back().flow) return false;
     const Open& open = open_.back();
     return open.mapping && open.children % 2 == 1 && open.key == mark.pos;
   }
 
-  // Length of the word for null at content_, 0 when the null is an empty node. A null key is an error in any case.
+  // Length of the word for null at content_, 0 when the null is an empty node.
   size_t NullWord() const {
+    bool key = !open_.empty() && open_.back().mapping && open_.back().children % 2 == 0;
     for (std::string_view word : {"~", "null", "Null", "NULL"}) {
       if (text_.compare(content_, word.size(), word) != 0) continue;
       size_t end = content_ + word.size();
       size_t next = std::min(text_.find_first_not_of(" \t", end), text_.size());
-      bool alone = next == text_.size() || IsOneOf(text_[next], "\n,]}") || (text_[next] == '#' && next > end);
+      bool alone = next == text_.size() || IsOneOf(text_[next], key ? "\n,]}:" : "\n,]}") ||
+                   (text_[next] == '#' && next > end);
       return alone ? word.size() : 0;
     }
     return 0;
@@ -178,14 +208,15 @@ class Handler : public YAML::EventHandler {
   std::string Name(const Mark& mark, size_t pos) {
     size_t end = pos + 1;
     while (IsWordCharacter(At(end))) ++end;
-    if (end == pos + 1 || (end < text_.size() && !IsSpace(text_[end]) && !IsOneOf(text_[end], ",]}"))) {
+    if (end == pos + 1 ||
+        (end < text_.size() && !IsSpace(text_[end]) && !IsOneOf(text_[end], ",]}"))) {
       Fail(mark, "did not find expected alphabetic or numeric character");
     }
     return text_.substr(pos + 1, end - pos - 1);
   }
 
-  // `!local`, `!!core`, `!handle!name` or `!<uri>`. The lone `!` is refused: nobody writes it, and yaml-cpp does not
-  // tell it from a quoted scalar's.
+  // `!local`, `!!core`, `!handle!name` or `!<uri>`. The lone `!` is refused: nobody writes it, and
+  // yaml-cpp does not tell it from a quoted scalar's.
   size_t SkipTag(const Mark& mark, size_t pos) {
     size_t end = pos;
     while (end < text_.size() && !IsSpace(text_[end])) ++end;
@@ -193,18 +224,21 @@ class Handler : public YAML::EventHandler {
     bool verbatim = word.size() > 2 && word.front() == '<' && word.back() == '>';
     if (verbatim) word = word.substr(1, word.size() - 2);
     bool good = !word.empty() && word.back() != '!';
-    for (char c : word) good = good && (IsWordCharacter(c) || IsOneOf(c, verbatim ? "!./:," : "!./:"));
+    for (char c : word)
+      good = good && (IsWordCharacter(c) || IsOneOf(c, verbatim ? "!./:," : "!./:"));
     if (!good) Fail(mark, "did not find expected tag");
     return end;
   }
 
-  // Reads the properties in front of a node out of the text, since the events lack the names of anchors. Leaves
-  // content_ at what follows them. A collection without any may start where its first key's properties do.
+  // Reads the properties in front of a node out of the text, since the events lack the names of
+  // anchors. Leaves content_ at what follows them. A collection without any may start where its
+  // first key's properties do.
   YamlProperties Properties(const Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     YamlProperties properties;
     properties.line = mark.line + 1;
     content_ = mark.pos;
     bool tagged = tag != "?" && (tag != "!" || anchor != 0 || At(content_) == '!');
+    if (anchor != 0 || tagged) CheckIndent(mark, content_);
     for (;; SkipSpace()) {
       if (At(content_) == '&' && anchor != 0 && properties.anchor.empty()) {
         properties.anchor = Name(mark, content_);
@@ -218,7 +252,8 @@ class Handler : public YAML::EventHandler {
     }
     if (tag == "?" || tag == "!") return properties;
     // An unknown handle stays as it is written.
-    if (tag[0] == '!' && tag.find('!', 1) != std::string::npos) Fail(mark, "found undefined tag handle");
+    if (tag[0] == '!' && tag.find('!', 1) != std::string::npos)
+      Fail(mark, "found undefined tag handle");
     properties.tag = tag;
     return properties;
   }
@@ -240,14 +275,30 @@ class Handler : public YAML::EventHandler {
     if (first == '"' || first == '\'') return ReadQuotedScalar(text_, content_);
     if (first == '|' || first == '>') return ReadBlockScalar(text_, content_, value);
     absl::StatusOr<ScalarText> scalar = ReadPlainScalar(text_, content_, value);
+    if (scalar.ok()) RETURN_IF_ERROR(CheckTabs(scalar->end));
     if (scalar.ok() && gaps_.InFlow()) RETURN_IF_ERROR(CheckFlowColons(*scalar));
     return scalar;
+  }
+
+  // No tab may stand where the lines of a plain scalar are indented.
+  absl::Status CheckTabs(size_t end) const {
+    auto block =
+        std::find_if(open_.rbegin(), open_.rend(), [](const Open& open) { return !open.flow; });
+    if (block == open_.rend()) return absl::OkStatus();
+    for (size_t line = text_.find('\n', content_); line < end; line = text_.find('\n', line + 1)) {
+      size_t tab = text_.find_first_not_of(' ', line + 1);
+      if (tab < end && text_[tab] == '\t' && tab - line - 1 <= block->column) {
+        return absl::InvalidArgumentError("found a tab character that violates indentation");
+      }
+    }
+    return absl::OkStatus();
   }
 
   // go-yaml, yaml-cpp and libyaml each read these in another way.
   absl::Status CheckFlowColons(const ScalarText& scalar) const {
     bool ambiguous = scalar.value[0] == ':' || scalar.value.find(" :") != std::string::npos ||
-                     scalar.value.find("\t:") != std::string::npos || scalar.value.find("\n:") != std::string::npos;
+                     scalar.value.find("\t:") != std::string::npos ||
+                     scalar.value.find("\n:") != std::string::npos;
     if (At(scalar.end) == ':' && IsOneOf(At(scalar.end + 1), ",[]{}")) ambiguous = true;
     return ambiguous ? absl::InvalidArgumentError("found unexpected ':'") : absl::OkStatus();
   }
@@ -275,7 +326,7 @@ absl::Status ParseYaml(const std::string& text, YamlDocument& document) {
   } catch (const YAML::DeepRecursion& error) {
     return YamlError(error.mark.line + 1, "nesting is too deep");
   } catch (const YAML::Exception& error) {
-    return YamlError(error.mark.line + 1, error.msg);
+    return YamlError(error.mark.line + 1, Reworded(error.msg));
   } catch (const std::exception& error) {
     return YamlError(0, error.what());
   }

@@ -8,8 +8,8 @@
 
 namespace kubelet::api {
 
-// `text` is what FirstYamlDocument returned. InvalidArgument `yaml: line 3: …` for what the grammar or the document
-// refuses; nothing is thrown. Bounded recursion: yaml-cpp stops at 500 levels.
+// `text` is what FirstYamlDocument returned. InvalidArgument `yaml: line 3: …` for what the grammar
+// or the document refuses; nothing is thrown. Bounded recursion: yaml-cpp stops at 500 levels.
 absl::Status ParseYaml(const std::string& text, YamlDocument& document);
 
 }  // namespace kubelet::api

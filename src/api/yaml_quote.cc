@@ -11,7 +11,8 @@ namespace {
 bool IsIn(char c, std::string_view set) { return set.find(c) != std::string_view::npos; }
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 
-// What go-yaml writes as it is; the rest needs double quotes. Breaks other than \n count as unprintable here.
+// What go-yaml writes as it is; the rest needs double quotes. Breaks other than \n count as
+// unprintable here.
 bool IsPrintable(unsigned c) {
   return (c >= 0x20 && c <= 0x7e) || (c >= 0xa0 && c <= 0xd7ff && c != 0x2028 && c != 0x2029) ||
          (c >= 0xe000 && c <= 0xfffd && c != 0xfeff);
@@ -43,7 +44,8 @@ bool IsBase60(const std::string& text) {
       return false;
     }
   }
-  if (groups > 0 && i < text.size() && text[i] == '.') i = std::min(text.find_first_not_of("0123456789_", i + 1), text.size());
+  if (groups > 0 && i < text.size() && text[i] == '.')
+    i = std::min(text.find_first_not_of("0123456789_", i + 1), text.size());
   return groups > 0 && i == text.size();
 }
 
@@ -127,7 +129,9 @@ std::string Literal(const std::string& text, size_t indent) {
 }  // namespace
 
 std::string YamlInlineString(const std::string& text) {
-  if (!AllPrintable(text, false) || !ResolvesToString(text) || IsBase60(text)) return DoubleQuoted(text);
+  // A plain `<<` would be a merge where it is a key.
+  bool string = ReadsAsString(text) && !IsBase60(text) && text != "<<";
+  if (!string || !AllPrintable(text, false)) return DoubleQuoted(text);
   return CanBePlain(text) ? text : SingleQuoted(text);
 }
 

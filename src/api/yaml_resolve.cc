@@ -47,7 +47,8 @@ bool IsWord(std::string_view text, std::string_view word) {
 }
 
 bool IsOneOf(std::string_view text, std::initializer_list<std::string_view> words) {
-  return std::any_of(words.begin(), words.end(), [&](std::string_view w) { return IsWord(text, w); });
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view w) { return IsWord(text, w); });
 }
 
 std::optional<YamlValue> SpecialWord(std::string_view text) {
@@ -95,7 +96,8 @@ std::optional<YamlValue> SignedValue(uint64_t magnitude, bool negative) {
   return value;
 }
 
-// Go's strconv.ParseInt with base 0, and ParseUint for what is above int64 (that one takes no sign).
+// Go's strconv.ParseInt with base 0, and ParseUint for what is above int64 (that one takes no
+// sign).
 std::optional<YamlValue> ParseInteger(std::string_view text) {
   bool sign = !text.empty() && (text[0] == '-' || text[0] == '+');
   bool negative = sign && text[0] == '-';
@@ -109,7 +111,8 @@ std::optional<YamlValue> ParseInteger(std::string_view text) {
   std::optional<uint64_t> magnitude = ParseDigits(digits, base);
   if (!magnitude) {
     // go-yaml reads its own 0b form once more, and there a sign may stand behind the prefix.
-    if (text.size() < 3 || text.substr(0, 2) != "0b" || (text[2] != '+' && text[2] != '-')) return std::nullopt;
+    if (text.size() < 3 || text.substr(0, 2) != "0b" || (text[2] != '+' && text[2] != '-'))
+      return std::nullopt;
     magnitude = ParseDigits(text.substr(3), 2);
     if (!magnitude) return std::nullopt;
     std::optional<YamlValue> value = SignedValue(*magnitude, text[2] == '-');
@@ -164,7 +167,8 @@ std::optional<YamlValue> ParseFloat(std::string_view text) {
 bool UnderscoresSeparateDigits(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '_') continue;
-    if (i == 0 || i + 1 == text.size() || !IsDigit(text[i - 1]) || !IsDigit(text[i + 1])) return false;
+    if (i == 0 || i + 1 == text.size() || !IsDigit(text[i - 1]) || !IsDigit(text[i + 1]))
+      return false;
   }
   return true;
 }
@@ -185,13 +189,15 @@ YamlValue ResolvePlain(const std::string& text) {
   return value ? *std::move(value) : StringValue(text);
 }
 
-// One of Go's layouts 2006-1-2, 2006-1-2T15:4:5.999999999Z07:00 (also with t) and 2006-1-2 15:4:5.999999999.
+// One of Go's layouts 2006-1-2, 2006-1-2T15:4:5.999999999Z07:00 (also with t) and 2006-1-2
+// 15:4:5.999999999.
 bool IsTimestamp(std::string_view text) {
   size_t i = 0;
   auto number = [&](size_t least, size_t most, int low, int high) {
     int value = 0;
     size_t count = 0;
-    for (; count < most && i < text.size() && IsDigit(text[i]); ++count) value = value * 10 + (text[i++] - '0');
+    for (; count < most && i < text.size() && IsDigit(text[i]); ++count)
+      value = value * 10 + (text[i++] - '0');
     return count >= least && value >= low && value <= high ? value : -1;
   };
   auto skip = [&](char c) { return i < text.size() && text[i] == c && ++i; };
@@ -206,7 +212,8 @@ bool IsTimestamp(std::string_view text) {
   bool zone = text[i] == 'T' || text[i] == 't';
   if (!zone && text[i] != ' ') return false;
   ++i;
-  if (number(1, 2, 0, 23) < 0 || !skip(':') || number(1, 2, 0, 59) < 0 || !skip(':') || number(1, 2, 0, 59) < 0) {
+  if (number(1, 2, 0, 23) < 0 || !skip(':') || number(1, 2, 0, 59) < 0 || !skip(':') ||
+      number(1, 2, 0, 59) < 0) {
     return false;
   }
   if (skip('.')) {
@@ -259,10 +266,11 @@ absl::StatusOr<YamlValue> ResolveTagged(std::string_view type, const std::string
   if (type == "timestamp" && IsTimestamp(text)) return StringValue(text);
   YamlValue value = ResolvePlain(text);
   bool fits = KindName(value.kind) == "!!" + std::string(type);
-  if (type == "float" && value.kind == Kind::kInt) return FloatValue(static_cast<double>(value.integer));
+  if (type == "float" && value.kind == Kind::kInt)
+    return FloatValue(static_cast<double>(value.integer));
   if (fits) return value;
-  return absl::InvalidArgumentError(std::string("cannot decode ") + KindName(value.kind) + " `" + text +
-                                    "` as a !!" + std::string(type));
+  return absl::InvalidArgumentError(std::string("cannot decode ") + KindName(value.kind) + " `" +
+                                    text + "` as a !!" + std::string(type));
 }
 
 // Shortest digits of a finite number.
@@ -275,7 +283,8 @@ struct Decimal {
 template <typename Float>
 Decimal ShortestDecimal(Float number) {
   std::array<char, 40> buffer;
-  auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::scientific);
+  auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number,
+                              std::chars_format::scientific);
   std::string_view text(buffer.data(), result.ptr - buffer.data());
   Decimal decimal;
   size_t e = text.find('e');
@@ -314,13 +323,15 @@ std::string FloatText(Float number) {
   if (std::isnan(number)) return ".nan";
   if (std::isinf(number)) return number < 0 ? "-.inf" : ".inf";
   Decimal decimal = ShortestDecimal(number);
-  if (number == 0 || (decimal.exponent >= -4 && decimal.exponent < 6)) return FixedNotation(decimal);
+  if (number == 0 || (decimal.exponent >= -4 && decimal.exponent < 6))
+    return FixedNotation(decimal);
   return ScientificNotation(decimal);
 }
 
 }  // namespace
 
-absl::StatusOr<YamlValue> ResolveYamlScalar(std::string_view tag, bool plain, const std::string& text) {
+absl::StatusOr<YamlValue> ResolveYamlScalar(std::string_view tag, bool plain,
+                                            const std::string& text) {
   if (tag.empty()) return plain ? ResolvePlain(text) : StringValue(text);
   if (tag.substr(0, kTagPrefix.size()) != kTagPrefix) return StringValue(text);
   std::string_view type = tag.substr(kTagPrefix.size());
@@ -337,7 +348,9 @@ absl::StatusOr<YamlValue> ResolveYamlScalar(std::string_view tag, bool plain, co
 
 std::string YamlFloat(double number) { return FloatText(number); }
 
-bool ResolvesToString(const std::string& text) { return ResolvePlain(text).kind == Kind::kString; }
+bool ReadsAsString(const std::string& text) {
+  return ResolvePlain(text).kind == Kind::kString && !IsTimestamp(text);
+}
 
 absl::StatusOr<std::string> YamlKey(const YamlValue& value) {
   switch (value.kind) {
@@ -373,7 +386,8 @@ absl::Status AppendJson(std::string& out, const YamlValue& value) {
       out += std::to_string(value.natural);
       break;
     case Kind::kFloat:
-      if (!std::isfinite(value.number)) return absl::InvalidArgumentError("JSON has no infinity and no NaN");
+      if (!std::isfinite(value.number))
+        return absl::InvalidArgumentError("JSON has no infinity and no NaN");
       AppendJsonDouble(value.number, out);
       break;
     case Kind::kString:

@@ -30,7 +30,8 @@ bool SameButForSpace(std::string_view a, std::string_view b) {
 
 class QuotedReader {
  public:
-  QuotedReader(const std::string& text, size_t start) : text_(text), pos_(start + 1), quote_(text[start]) {}
+  QuotedReader(const std::string& text, size_t start)
+      : text_(text), pos_(start + 1), quote_(text[start]) {}
 
   absl::StatusOr<ScalarText> Read() {
     while (pos_ < text_.size()) {
@@ -53,7 +54,8 @@ class QuotedReader {
   }
 
  private:
-  // Blanks within a line count; around line breaks they do not, and one break alone becomes a space.
+  // Blanks within a line count; around line breaks they do not, and one break alone becomes a
+  // space.
   void ReadSpace() {
     size_t from = pos_;
     size_t breaks = 0;
@@ -81,7 +83,7 @@ class QuotedReader {
     if (c == 'u') return ReadCode(4);
     if (c == 'U') return ReadCode(8);
     constexpr std::string_view kNames = "0abt\tnvfre \"'/\\N_LP";
-    constexpr unsigned kCodes[] = {0,    7,   8,   9,    9,   10,   11,   12,    13,    27,
+    constexpr unsigned kCodes[] = {0,   7,   8,    9,   9,    10,   11,   12,     13,    27,
                                    ' ', '"', '\'', '/', '\\', 0x85, 0xa0, 0x2028, 0x2029};
     size_t place = kNames.find(c);
     if (place == std::string_view::npos) return Error("found unknown escape character");
@@ -113,17 +115,20 @@ class QuotedReader {
 
 class BlockReader {
  public:
-  BlockReader(const std::string& text, size_t start) : text_(text), pos_(start), folded_(text[start] == '>') {}
+  BlockReader(const std::string& text, size_t start)
+      : text_(text), pos_(start), folded_(text[start] == '>') {}
 
   absl::StatusOr<ScalarText> Read(const std::string& read) {
     ReadHeader();
     bool empty = read.find_first_not_of(" \t\n") == std::string::npos;
-    if (!empty || read.find_first_not_of('\n') != std::string::npos) RETURN_IF_ERROR(FindIndent(read));
+    if (!empty || read.find_first_not_of('\n') != std::string::npos)
+      RETURN_IF_ERROR(FindIndent(read));
     while (pos_ < text_.size()) {
       size_t spaces = CountSpaces(pos_);
       bool own = indent_ > 0 && spaces >= indent_;
       char next = At(pos_ + (own ? indent_ : spaces));
-      if (!own && next == '\t') return Error("found a tab character where an indentation space is expected");
+      if (!own && next == '\t')
+        return Error("found a tab character where an indentation space is expected");
       if (!own && next != '\n' && next != '\0') break;
       TakeLine(own ? indent_ : spaces);
     }
@@ -160,7 +165,8 @@ class BlockReader {
     while (line < text_.size()) {
       size_t spaces = CountSpaces(line);
       char next = At(line + spaces);
-      if (next == '\t' && !explicit_) return Error("found a tab character where an indentation space is expected");
+      if (next == '\t' && !explicit_)
+        return Error("found a tab character where an indentation space is expected");
       if (next != '\n' && next != '\0') break;
       widest = std::max(widest, spaces);
       line += spaces + 1;
@@ -170,7 +176,8 @@ class BlockReader {
     size_t spaces = CountSpaces(line);
     if (explicit_ ? spaces <= inner : (inner > 0 || spaces == 0)) return Disagreement();
     indent_ = explicit_ ? spaces - inner : spaces;
-    if (widest > indent_ && !explicit_) return Error("found a blank line that is indented deeper than the text below");
+    if (widest > indent_ && !explicit_)
+      return Error("found a blank line that is indented deeper than the text below");
     return absl::OkStatus();
   }
 
@@ -227,11 +234,13 @@ absl::StatusOr<ScalarText> ReadQuotedScalar(const std::string& text, size_t star
   return QuotedReader(text, start).Read();
 }
 
-absl::StatusOr<ScalarText> ReadBlockScalar(const std::string& text, size_t start, const std::string& read) {
+absl::StatusOr<ScalarText> ReadBlockScalar(const std::string& text, size_t start,
+                                           const std::string& read) {
   return BlockReader(text, start).Read(read);
 }
 
-absl::StatusOr<ScalarText> ReadPlainScalar(const std::string& text, size_t start, const std::string& value) {
+absl::StatusOr<ScalarText> ReadPlainScalar(const std::string& text, size_t start,
+                                           const std::string& value) {
   size_t pos = start;
   size_t end = start;
   for (char c : value) {

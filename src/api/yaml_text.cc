@@ -86,8 +86,8 @@ absl::Status CheckDirective(std::string_view line, int number, int& versions) {
   return absl::OkStatus();
 }
 
-// Walks lines until it knows where the first document ends. Markers are the same in every context (a quoted
-// scalar may not contain one, a block scalar is ended by one), so no grammar is needed.
+// Walks lines until it knows where the first document ends. Markers are the same in every context
+// (a quoted scalar may not contain one, a block scalar is ended by one), so no grammar is needed.
 class DocumentCutter {
  public:
   explicit DocumentCutter(std::string_view text) : text_(text) {}
@@ -99,7 +99,8 @@ class DocumentCutter {
       if (done_) return pos;
       pos = end + 1;
     }
-    if (directives_ && !started_) return YamlError(number_, "did not find expected <document start>");
+    if (directives_ && !started_)
+      return YamlError(number_, "did not find expected <document start>");
     return text_.size();
   }
 
@@ -144,8 +145,8 @@ absl::Status YamlError(int line, const std::string& message) {
 
 absl::StatusOr<std::string> FirstYamlDocument(std::string_view input) {
   if (input.size() > kMaxYamlBytes) {
-    return YamlError(0, "document of " + std::to_string(input.size()) + " bytes is over the limit of " +
-                            std::to_string(kMaxYamlBytes));
+    return YamlError(0, "document of " + std::to_string(input.size()) +
+                            " bytes is over the limit of " + std::to_string(kMaxYamlBytes));
   }
   ASSIGN_OR_RETURN(std::string text, NormalText(input));
   ASSIGN_OR_RETURN(size_t end, DocumentCutter(text).End());

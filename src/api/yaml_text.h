@@ -1,7 +1,8 @@
 // First step of reading YAML: bytes to the text of the first document.
 //
-// yaml-cpp reads laxly (0.7: bad UTF-8, control characters, unknown directives and anything behind the first
-// document pass), so what go-yaml refuses before its grammar is refused here. Pure functions; thread safe.
+// yaml-cpp reads laxly (0.7: bad UTF-8, control characters, unknown directives and anything behind
+// the first document pass), so what go-yaml refuses before its grammar is refused here. Pure
+// functions; thread safe.
 #pragma once
 
 #include <cstddef>
@@ -19,11 +20,13 @@ inline constexpr size_t kMaxYamlBytes = 10 << 20;
 // InvalidArgument `yaml: line 3: message`; `line` counts from 1, 0 leaves it out.
 absl::Status YamlError(int line, const std::string& message);
 
-// Text of the first document, directives and `---` included, up to and without the next `---` or `...`.
-// Line breaks (CR LF, CR and U+0085) have become \n, a byte order mark is gone; line numbers still hold.
-// U+2028 and U+2029 stay ordinary characters as in YAML 1.2 (go-yaml breaks lines there).
-// Refuses: over kMaxYamlBytes; bad UTF-8 and control characters anywhere in the input; directives other than
-// `%YAML 1.1` and `%TAG`, and directives without `---`; content behind `...`; `...` before any document.
+// Text of the first document, directives and `---` included, up to and without the next `---` or
+// `...`. Line breaks (CR LF, CR and U+0085) have become \n, a byte order mark is gone; line numbers
+// still hold. U+2028 and U+2029 stay ordinary characters as in YAML 1.2 (go-yaml breaks lines
+// there). Refuses: over kMaxYamlBytes; bad UTF-8 and control characters anywhere in the input;
+// directives other than
+// `%YAML 1.1` and `%TAG`, and directives without `---`; content behind `...`; `...` before any
+// document.
 absl::StatusOr<std::string> FirstYamlDocument(std::string_view input);
 
 // Appends the character as UTF-8; a surrogate or a value over 0x10ffff becomes U+FFFD.

@@ -1,4 +1,5 @@
-// Any bytes through the YAML reader: no crash, and what is accepted is JSON that is YAML and JSON again.
+// Any bytes through the YAML reader: no crash, and what is accepted is JSON that is YAML and JSON
+// again.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

@@ -1,11 +1,13 @@
 // YAML for people: the form, and that it reads back.
 #include "api/yaml_emit.h"
 
+#include <cstdio>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "api/yaml_quote.h"
+#include "api/yaml_text.h"
 #include "catch.h"
 #include "kubelet/api/codec.h"
 
@@ -20,16 +22,20 @@ struct Case {
 TEST_CASE("JSON becomes block style YAML", "[yaml]") {
   const std::vector<Case> cases = {
       {R"({"b":1,"a":{"d":[],"c":{}}})", "a:\n  c: {}\n  d: []\nb: 1\n"},
-      {R"({"a":[1,{"x":1,"y":[2,[3,4]]},[],null,true]})",
-       "a:\n- 1\n- x: 1\n  y:\n  - 2\n  - - 3\n    - 4\n- []\n- null\n- true\n"},
+      {R"({"a":[1,{"x":1,"z":[2,[3,4]]},[],null,true]})",
+       "a:\n- 1\n- x: 1\n  z:\n  - 2\n  - - 3\n    - 4\n- []\n- null\n- true\n"},
       {R"([[{"a":[{"b":"c"}]}]])", "- - a:\n    - b: c\n"},
       {R"({"s":"line\nmore\n","t":"no end\nx","u":" lead\nx","v":"keep\n\n"})",
        "s: |\n  line\n  more\nt: |-\n  no end\n  x\nu: |2-\n   lead\n  x\nv: |+\n  keep\n\n"},
       {R"({"a":["x\ny\n"]})", "a:\n- |\n  x\n  y\n"},
       {R"({"k10":1,"k9":2,"K":3,"_":4})", "_: 4\nK: 3\nk9: 2\nk10: 1\n"},
       {R"({"1":"x","true":"y","a b":"z","":1})", "\"\": 1\n\"1\": x\na b: z\n\"true\": \"y\"\n"},
-      {R"("x")", "x\n"}, {"null", "null\n"}, {"{}", "{}\n"}, {"[]", "[]\n"},
-      {R"([1e3,1.5,1e21,12345678901234567890,-0.000001])", "- 1000\n- 1.5\n- 1e+21\n- 12345678901234567890\n- -1e-06\n"},
+      {R"("x")", "x\n"},
+      {"null", "null\n"},
+      {"{}", "{}\n"},
+      {"[]", "[]\n"},
+      {R"([1e3,1.5,1e21,12345678901234567890,-0.000001])",
+       "- 1000\n- 1.5\n- 1e+21\n- 12345678901234567890\n- -1e-06\n"},
   };
   for (const Case& c : cases) {
     INFO(c.json);
@@ -43,15 +49,56 @@ TEST_CASE("JSON becomes block style YAML", "[yaml]") {
 
 TEST_CASE("strings are quoted only when they would be something else", "[yaml]") {
   const std::vector<Case> cases = {
-      {"plain", "plain"}, {"a:b", "a:b"}, {"a: b", "'a: b'"}, {"a:", "'a:'"}, {"a #b", "'a #b'"}, {"a#b", "a#b"},
-      {"", "\"\""}, {" x", "' x'"}, {"x ", "'x '"}, {"-", "'-'"}, {"- x", "'- x'"}, {"-x", "-x"}, {"?x", "?x"},
-      {"*", "'*'"}, {"&a", "'&a'"}, {"!a", "'!a'"}, {"@a", "'@a'"}, {"%a", "'%a'"}, {"{a", "'{a'"}, {"[a", "'[a'"},
-      {"'a", "'''a'"}, {"it's", "it's"}, {"\"a", "'\"a'"}, {"yes", "\"yes\""}, {"y", "\"y\""}, {"null", "\"null\""},
-      {"~", "\"~\""}, {"1", "\"1\""}, {"1.5", "\"1.5\""}, {"0x1", "\"0x1\""}, {"08", "\"08\""}, {"1_0", "\"1_0\""},
-      {"100m", "100m"}, {"1e3", "\"1e3\""}, {"2001-01-01", "\"2001-01-01\""}, {"2008-01-01T01:01:01Z", "\"2008-01-01T01:01:01Z\""},
-      {"12:30", "\"12:30\""}, {"12:70", "12:70"}, {"---", "'---'"}, {"...x", "'...x'"}, {"a\tb", "\"a\\tb\""},
-      {"\xc3\xa9", "\xc3\xa9"}, {"\x01", "\"\\x01\""}, {"\x7f", "\"\\x7F\""}, {"\xe2\x80\xa8", "\"\\u2028\""},
-      {"\xf0\x9f\x98\x80", "\"\\U0001F600\""}, {"a\\b", "a\\b"}, {"<<", "<<"}, {"=", "="},
+      {"plain", "plain"},
+      {"a:b", "a:b"},
+      {"a: b", "'a: b'"},
+      {"a:", "'a:'"},
+      {"a #b", "'a #b'"},
+      {"a#b", "a#b"},
+      {"", "\"\""},
+      {" x", "' x'"},
+      {"x ", "'x '"},
+      {"-", "'-'"},
+      {"- x", "'- x'"},
+      {"-x", "-x"},
+      {"?x", "?x"},
+      {"*", "'*'"},
+      {"&a", "'&a'"},
+      {"!a", "'!a'"},
+      {"@a", "'@a'"},
+      {"%a", "'%a'"},
+      {"{a", "'{a'"},
+      {"[a", "'[a'"},
+      {"'a", "'''a'"},
+      {"it's", "it's"},
+      {"\"a", "'\"a'"},
+      {"yes", "\"yes\""},
+      {"y", "\"y\""},
+      {"null", "\"null\""},
+      {"~", "\"~\""},
+      {"1", "\"1\""},
+      {"1.5", "\"1.5\""},
+      {"0x1", "\"0x1\""},
+      {"08", "\"08\""},
+      {"1_0", "\"1_0\""},
+      {"100m", "100m"},
+      {"1e3", "\"1e3\""},
+      {"2001-01-01", "\"2001-01-01\""},
+      {"2008-01-01T01:01:01Z", "\"2008-01-01T01:01:01Z\""},
+      {"12:30", "\"12:30\""},
+      {"12:70", "12:70"},
+      {"---", "'---'"},
+      {"...x", "'...x'"},
+      {"a\tb", "\"a\\tb\""},
+      {"\xc3\xa9", "\xc3\xa9"},
+      {"\x01", "\"\\x01\""},
+      {"\x7f", "\"\\x7F\""},
+      {"\xe2\x80\xa8", "\"\\u2028\""},
+      {"\xf0\x9f\x98\x80", "\"\\U0001F600\""},
+      {"a\\b", "a\\b"},
+      {"<<", "\"<<\""},
+      {"<<x", "<<x"},
+      {"=", "="},
   };
   for (const Case& c : cases) {
     INFO(c.json);
@@ -59,26 +106,66 @@ TEST_CASE("strings are quoted only when they would be something else", "[yaml]")
   }
 }
 
+// As JSON that YAML reads alike: \u for all but the characters that would take two of them.
 std::string Escaped(const std::string& text) {
   std::string out = "\"";
-  for (unsigned char c : text) {
+  for (size_t pos = 0; pos < text.size();) {
+    Utf8Character c = DecodeUtf8(text, pos);
     char buffer[8];
-    std::snprintf(buffer, sizeof buffer, "\\u%04x", c);
-    out += c < 0x80 ? buffer : std::string(1, static_cast<char>(c));
+    std::snprintf(buffer, sizeof buffer, "\\u%04x", c.value & 0xffff);
+    out += c.value <= 0xffff ? buffer : text.substr(pos, c.length);
+    pos += c.length;
   }
   return out + "\"";
 }
 
 TEST_CASE("what is written reads back as the same string", "[yaml]") {
   std::mt19937 random(20240501);
-  const std::vector<std::string> pieces = {"a", "b1", " ", "\n", "\t", ":", "-", "?", "#", "'", "\"", "\\", "|",
-                                           ">", "[", "]", "{", "}", ",", "&", "*", "!", "%", "@", "`", "~", "0",
-                                           ".", "_", "yes", "\xc3\xa9", "\xe2\x80\xa8", "\xf0\x9f\x98\x80", "\x01",
-                                           "\xc2\x85", "\xef\xbb\xbf", "---", "...", "<<", "="};
+  const std::vector<std::string> pieces = {"a",
+                                           "b1",
+                                           " ",
+                                           "\n",
+                                           "\t",
+                                           ":",
+                                           "-",
+                                           "?",
+                                           "#",
+                                           "'",
+                                           "\"",
+                                           "\\",
+                                           "|",
+                                           ">",
+                                           "[",
+                                           "]",
+                                           "{",
+                                           "}",
+                                           ",",
+                                           "&",
+                                           "*",
+                                           "!",
+                                           "%",
+                                           "@",
+                                           "`",
+                                           "~",
+                                           "0",
+                                           ".",
+                                           "_",
+                                           "yes",
+                                           "\xc3\xa9",
+                                           "\xe2\x80\xa8",
+                                           "\xf0\x9f\x98\x80",
+                                           "\x01",
+                                           "\xc2\x85",
+                                           "\xef\xbb\xbf",
+                                           "---",
+                                           "...",
+                                           "<<",
+                                           "="};
   for (int round = 0; round < 20'000; ++round) {
     std::string text;
     for (unsigned n = random() % 7; n > 0; --n) text += pieces[random() % pieces.size()];
-    std::string json = "{" + Escaped(text) + ":[" + Escaped(text) + ",{\"k\":" + Escaped(text) + "}]}";
+    std::string json =
+        "{" + Escaped(text) + ":[" + Escaped(text) + ",{\"k\":" + Escaped(text) + "}]}";
     auto yaml = JsonToYaml(json);
     REQUIRE(yaml.ok());
     auto back = YamlToJson(*yaml);

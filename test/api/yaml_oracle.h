@@ -1,6 +1,7 @@
-// libyaml as the judge of our YAML reading: go-yaml v2 is a port of it. Only the grammar is libyaml's; anchors,
-// keys and scalars go through the same YamlDocument, so a difference is one of the grammar. Unlike go-yaml it looks
-// at what follows the first document's node unless that is `...`, since we refuse junk there.
+// libyaml as the judge of our YAML reading: go-yaml v2 is a port of it. Only the grammar is
+// libyaml's; anchors, keys and scalars go through the same YamlDocument, so a difference is one of
+// the grammar. Unlike go-yaml it looks at what follows the first document's node unless that is
+// `...`, since we refuse junk there.
 #pragma once
 
 #include <yaml.h>
@@ -19,7 +20,8 @@ class YamlOracle {
  public:
   explicit YamlOracle(std::string_view text) {
     yaml_parser_initialize(&parser_);
-    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()),
+                                 text.size());
   }
   ~YamlOracle() { yaml_parser_delete(&parser_); }
   YamlOracle(const YamlOracle&) = delete;
@@ -30,7 +32,8 @@ class YamlOracle {
     while (type != YAML_DOCUMENT_END_EVENT && type != YAML_STREAM_END_EVENT) {
       yaml_event_t event;
       if (yaml_parser_parse(&parser_, &event) == 0) {
-        return YamlError(static_cast<int>(parser_.problem_mark.line) + 1, parser_.problem ? parser_.problem : "?");
+        return YamlError(static_cast<int>(parser_.problem_mark.line) + 1,
+                         parser_.problem ? parser_.problem : "?");
       }
       type = event.type;
       implicit_end_ = type == YAML_DOCUMENT_END_EVENT && event.data.document_end.implicit;
@@ -48,7 +51,8 @@ class YamlOracle {
     return text == nullptr ? "" : reinterpret_cast<const char*>(text);
   }
 
-  static YamlProperties Properties(const yaml_event_t& event, const yaml_char_t* anchor, const yaml_char_t* tag) {
+  static YamlProperties Properties(const yaml_event_t& event, const yaml_char_t* anchor,
+                                   const yaml_char_t* tag) {
     return {static_cast<int>(event.start_mark.line) + 1, Text(anchor), Text(tag)};
   }
 
@@ -68,7 +72,8 @@ class YamlOracle {
             Properties(event, event.data.sequence_start.anchor, event.data.sequence_start.tag));
         break;
       case YAML_MAPPING_START_EVENT:
-        document_.StartMapping(Properties(event, event.data.mapping_start.anchor, event.data.mapping_start.tag));
+        document_.StartMapping(
+            Properties(event, event.data.mapping_start.anchor, event.data.mapping_start.tag));
         break;
       case YAML_SEQUENCE_END_EVENT:
       case YAML_MAPPING_END_EVENT:
