@@ -2,6 +2,7 @@
 
 #include <cctype>
 #include <cstring>
+#include <utility>
 
 namespace kubelet::config {
 namespace {
@@ -73,8 +74,8 @@ class Reader {
     value.kind = JsonValue::Kind::kObject;
     if (Take('}')) return true;
     do {
-      auto& member = value.members.emplace_back();
-      if (!String(member.first) || !Take(':') || !Value(member.second, depth + 1)) return false;
+      JsonMember& member = value.members.emplace_back();
+      if (!String(member.key) || !Take(':') || !Value(member.value, depth + 1)) return false;
     } while (Take(','));
     return Take('}');
   }
@@ -116,22 +117,22 @@ void Write(const JsonValue& value, std::string& out) {
     case JsonValue::Kind::kObject:
       out += '{';
       for (size_t i = 0; i < value.members.size(); ++i) {
-        out += (i > 0 ? ",\"" : "\"") + value.members[i].first + "\":";
-        Write(value.members[i].second, out);
+        out += (i > 0 ? ",\"" : "\"") + value.members[i].key + "\":";
+        Write(value.members[i].value, out);
       }
       out += '}';
   }
 }
 
 void RemoveKey(JsonValue& object, const std::string& key) {
-  std::erase_if(object.members, [&key](const auto& member) { return member.first == key; });
+  std::erase_if(object.members, [&key](const JsonMember& member) { return member.key == key; });
 }
 
 }  // namespace
 
 const JsonValue* JsonValue::Find(const std::string& key) const {
   for (auto member = members.rbegin(); member != members.rend(); ++member) {
-    if (member->first == key) return &member->second;
+    if (member->key == key) return &member->value;
   }
   return nullptr;
 }
@@ -153,7 +154,7 @@ JsonValue MergePatch(JsonValue target, const JsonValue& patch) {
     JsonValue merged =
         value.IsNull() ? JsonValue{} : MergePatch(old == nullptr ? JsonValue{} : *old, value);
     RemoveKey(target, key);
-    if (!value.IsNull()) target.members.emplace_back(key, std::move(merged));
+    if (!value.IsNull()) target.members.push_back({key, std::move(merged)});
   }
   return target;
 }

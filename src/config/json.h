@@ -3,12 +3,13 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 
 namespace kubelet::config {
+
+struct JsonMember;
 
 struct JsonValue {
   enum class Kind { kNull, kLiteral, kString, kArray, kObject };
@@ -16,11 +17,16 @@ struct JsonValue {
   std::string
       text;  // literals (true, 12.5) as they stood; strings still escaped, without the quotes
   std::vector<JsonValue> items;
-  std::vector<std::pair<std::string, JsonValue>> members;  // keys still escaped
+  std::vector<JsonMember> members;
 
   bool IsNull() const { return kind == Kind::kNull; }
   // The last member of that name, or nullptr.
   const JsonValue* Find(const std::string& key) const;
+};
+
+struct JsonMember {
+  std::string key;  // still escaped
+  JsonValue value;
 };
 
 // InvalidArgument with the offset for what is no JSON, or is nested deeper than 500.
