@@ -130,6 +130,23 @@ struct TaskScope::State : std::enable_shared_from_this<TaskScope::State> {
 TaskScope::TaskScope(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
 TaskScope::~TaskScope() { state_->CancelAll(); }
 
+namespace {
+
+// Runs `task`; after it no await throws for a cancel. asio's entry point awaits once more behind a task that has never
+// been suspended, and what is thrown there leaves the loop.
+Task<void> EndQuietly(Task<void> task) {
+  std::exception_ptr error;
+  try {
+    co_await std::move(task);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  co_await asio::this_coro::throw_if_cancelled(false);
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace
+
 void TaskScope::Spawn(std::string name, Task<void> task) {
   if (state_->stopping) return;
   auto state = state_;
@@ -160,7 +177,7 @@ void TaskScope::Spawn(std::string name, Task<void> task) {
       done(nullptr);
       return;
     }
-    asio::co_spawn(state->executor, std::move(task),
+    asio::co_spawn(state->executor, EndQuietly(std::move(task)),
                    asio::bind_cancellation_slot(entry->cancel.slot(), std::move(done)));
   });
 }

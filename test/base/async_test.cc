@@ -112,6 +112,21 @@ TEST_CASE("Stop cancels what waits and returns when it has ended") {
   CHECK(scope.size() == 0);
 }
 
+Task<void> CancelOwnScope(std::unique_ptr<TaskScope>& scope, bool& ran) {
+  scope.reset();
+  ran = true;
+  co_return;
+}
+
+TEST_CASE("a task that cancels itself without ever waiting does not throw out of the loop") {
+  Loop loop;
+  bool ran = false;
+  auto scope = std::make_unique<TaskScope>(loop.io.get_executor());
+  scope->Spawn("self", CancelOwnScope(scope, ran));
+  CHECK_NOTHROW(loop.Run());
+  CHECK(ran);
+}
+
 Task<void> Hold(Semaphore& semaphore, Clock& clock, Nanos d, std::vector<int>& order, int id) {
   auto permit = co_await semaphore.Acquire();
   order.push_back(id);
