@@ -214,7 +214,7 @@ absl::StatusOr<LostLimits> CgroupHierarchy::Create(const std::string& path,
       for (const char* controller : kRequiredV1)
         required |= tree->controllers.count(controller) != 0;
       if (required) return made.status();
-      lost.push_back(made.status());
+      lost.push_back({List(tree->controllers), made.status()});
       continue;
     }
     if (*made) fresh.insert(tree.get());
@@ -246,8 +246,8 @@ LostLimits CgroupHierarchy::Write(const std::string& path, const CgroupValues& v
     const Tree* tree = TreeOf(setting.controller);
     if (tree == nullptr) {
       if (setting.controller == "hugetlb") continue;  // no huge pages to limit
-      lost.push_back(absl::NotFoundError("cgroup " + path + ": no controller for " + setting.file +
-                                         "=" + setting.text));
+      lost.push_back({setting.file, absl::NotFoundError("cgroup " + path + ": no controller for " +
+                                                        setting.file + "=" + setting.text)});
       continue;
     }
     std::string file = (path == "/" ? "" : Relative(path) + "/") + setting.file;
@@ -262,7 +262,7 @@ LostLimits CgroupHierarchy::Write(const std::string& path, const CgroupValues& v
       retried = true;
       settings.push_back(setting);
     } else if (!status.ok()) {
-      lost.push_back(status);
+      lost.push_back({setting.file, status});
     }
   }
   return lost;

@@ -145,10 +145,11 @@ TEST_CASE("what cannot be set is a lost limit that names file and value") {
   auto lost = (*cgroups)->Apply("/a", kValues);
   REQUIRE(lost.ok());
   REQUIRE(lost->size() == 2);
-  CHECK(std::string((*lost)[0].message()).find("memory/a/memory.limit_in_bytes") !=
+  CHECK((*lost)[1].file == "pids.max");
+  CHECK(std::string((*lost)[0].status.message()).find("memory/a/memory.limit_in_bytes") !=
         std::string::npos);
-  CHECK(std::string((*lost)[0].message()).find("1048576") != std::string::npos);
-  CHECK(std::string((*lost)[1].message()).find("pids.max=99") != std::string::npos);
+  CHECK(std::string((*lost)[0].status.message()).find("1048576") != std::string::npos);
+  CHECK(std::string((*lost)[1].status.message()).find("pids.max=99") != std::string::npos);
   CHECK(ReadText(kernel.root / "cpu/a/cpu.shares") == "512");
 }
 

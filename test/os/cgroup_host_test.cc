@@ -79,7 +79,7 @@ TEST_CASE("real cgroups: create, read back, change, remove") {
   std::string group = host.path + "/kubepods/pod1";
   auto lost = host.cgroups->Create(group, values);
   REQUIRE(lost.ok());
-  for (const auto& status : *lost) UNSCOPED_INFO(status);
+  for (const auto& limit : *lost) UNSCOPED_INFO(limit.status);
   CHECK(lost->empty());
   CHECK(host.cgroups->Exists(group));
   CHECK(host.Value("/kubepods/pod1", "cpu", "cpu.shares", "cpu.weight") ==
@@ -124,7 +124,7 @@ TEST_CASE("real cgroups: a refused value is a lost limit, not a failure") {
   auto lost = host.cgroups->Create(host.path, values);
   REQUIRE(lost.ok());
   REQUIRE(lost->size() == 1);
-  CHECK(std::string(lost->front().message()).find("cpuset.cpus") != std::string::npos);
+  CHECK(std::string(lost->front().status.message()).find("cpuset.cpus") != std::string::npos);
   CHECK(host.Value("", "cpu", "cpu.shares", "cpu.weight") == (host.cgroups->v2() ? "4" : "100"));
 }
 

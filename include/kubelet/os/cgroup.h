@@ -73,9 +73,12 @@ std::vector<CgroupSetting> CgroupSettings(const CgroupValues& values, bool v2);
 // down to pages and shows no limit in several ways.
 bool IsSameSetting(const std::string& file, const std::string& current, const std::string& wanted);
 
-// Limits that the kernel or the machine does not let us set; the group works without. Each names
-// file and value.
-using LostLimits = std::vector<absl::Status>;
+// A limit that the kernel or the machine does not let us set; the group works without.
+struct LostLimit {
+  std::string file;     // such as pids.max: the same for every group
+  absl::Status status;  // names the whole path and the value
+};
+using LostLimits = std::vector<LostLimit>;
 
 class CgroupHierarchy {
  public:
