@@ -1,0 +1,49 @@
+// Mounting, and removing directories without ever touching what is mounted in them. Every call
+// blocks, some for as long as a dead server likes: BlockingPool with a deadline. Thread safe.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace kubelet::os {
+
+// mount(2) of a new filesystem. InvalidArgument for EINVAL: an option this kernel does not know.
+absl::Status MountFilesystem(const std::string& type, const std::string& source,
+                             const std::string& target, const std::string& options);
+
+// One umount2(2) that does not follow a symbolic link; with `lazy` the mount disappears now and is
+// let go when nobody uses it any more. What is not mounted (or not there) is success. Unavailable
+// when busy.
+absl::Status Unmount(const std::string& target, bool lazy);
+
+// Unmounts everything at or below `dir` by the mount table, last mounted first; what is busy is
+// detached lazily, with `lazy` everything at once (after an attempt that hung). Looks again
+// afterwards: OK means that nothing is mounted there. Unavailable names the mount that stayed.
+absl::Status UnmountBelow(const std::string& dir, bool lazy);
+
+// Removes `path` and everything in it on its own mount: a mount point inside, also a bind mount of
+// the same filesystem, is neither entered nor removed (openat2 RESOLVE_NO_XDEV), symbolic links are
+// removed, not followed. Absent is success. FailedPrecondition names the mount point in the way;
+// all else that can go is gone by then.
+absl::Status RemoveTree(const std::string& path);
+
+// mkdir -p with this mode for what is made, whatever the umask is; what is there keeps its mode.
+// FailedPrecondition when a component is there and is not a directory.
+absl::Status MakeDirectory(const std::string& path, unsigned mode);
+
+// True for a single path component: not empty, `.` or `..`, without `/` and NUL.
+bool IsPathComponent(const std::string& name);
+
+// Opens `relative` (a file or directory) inside the directory `base`, O_PATH. Symbolic links may
+// lead around inside, never out, and an absolute one is taken as leading out (openat2
+// RESOLVE_BENEATH). With `make_mode` missing directories are made on the way with that mode.
+// InvalidArgument when it leads outside, NotFound when absent. The caller closes the descriptor.
+absl::StatusOr<int> OpenInside(const std::string& base, const std::string& relative,
+                               unsigned make_mode = 0);
+
+// Bind mounts what the descriptor refers to onto `target`, which is made: a file for a file, else a
+// directory (0750). A target that shows the same file already stays.
+absl::Status BindDescriptor(int fd, const std::string& target);
+
+}  // namespace kubelet::os
