@@ -30,31 +30,23 @@ class TempVolumes : public runtime::Volumes {
   std::string root_;
 };
 
-class TempCgroups : public runtime::Cgroups {
- public:
-  Task<absl::StatusOr<std::string>> EnsurePod(api::PodPtr) override { co_return std::string(); }
-  Task<absl::Status> RemovePod(std::string) override { co_return absl::OkStatus(); }
-  int64_t OomScoreAdj(const api::core::Pod&, const api::core::Container&) override { return 1000; }
-};
-
 }  // namespace
 
 struct Adapters::Parts {
-  Parts(base::BlockingPool& pool, const config::LoadedConfig& config)
-      : volumes(config.flags.root_dir),
-        files(pool, {config.flags.root_dir, config.kubelet.pod_logs_dir()}) {}
+  Parts(NodeCgroups::Deps deps)
+      : volumes(deps.config.flags.root_dir),
+        files(deps.pool, {deps.config.flags.root_dir, deps.config.kubelet.pod_logs_dir()}),
+        cgroups(std::move(deps)) {}
   TempVolumes volumes;
-  TempCgroups cgroups;
   PodFilesAdapter files;
+  NodeCgroups cgroups;
 };
 
-Adapters::Adapters(base::Executor, base::Clock&, base::BlockingPool& pool, const config::LoadedConfig& config,
-                   const Node&)
-    : parts_(std::make_unique<Parts>(pool, config)) {}
+Adapters::Adapters(NodeCgroups::Deps deps) : parts_(std::make_unique<Parts>(std::move(deps))) {}
 Adapters::~Adapters() = default;
 runtime::Volumes& Adapters::volumes() { return parts_->volumes; }
 runtime::Cgroups& Adapters::cgroups() { return parts_->cgroups; }
 runtime::PodFiles& Adapters::files() { return parts_->files; }
-void Adapters::UseDriver(runtime::CgroupDriver) {}
+void Adapters::UseDriver(runtime::CgroupDriver driver) { parts_->cgroups.UseDriver(driver); }
 
 }  // namespace kubelet::app

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "app/node.h"
+#include "app/node_cgroups.h"
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/config/config.h"
 #include "kubelet/runtime/pod_syncer.h"
@@ -43,8 +44,7 @@ class SyncerPort : public worker::PodRuntime {
 // Volumes, cgroups and files of pods for runtime::PodSyncer, on the blocking pool.
 class Adapters {
  public:
-  Adapters(base::Executor executor, base::Clock& clock, base::BlockingPool& pool, const config::LoadedConfig& config,
-           const Node& node);
+  explicit Adapters(NodeCgroups::Deps deps);
   ~Adapters();
   runtime::Volumes& volumes();
   runtime::Cgroups& cgroups();

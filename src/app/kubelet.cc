@@ -61,6 +61,7 @@ int Kubelet::Run() {
   signal_set_.add(SIGINT);
   OnSignal();
   scope_.Spawn("runtime watch", WatchRuntime());
+  scope_.Spawn("node addresses", FindAddresses());
   pleg_->Start();
   for (auto& source : sources_) source->Start();
   NotifyServiceManager("READY=1");
@@ -135,7 +136,8 @@ void Kubelet::MakePods() {
                                 [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, &metrics_},
       image_options);
 
-  adapters_ = std::make_unique<Adapters>(executor, clock_, pool_, config_, node_);
+  adapters_ = std::make_unique<Adapters>(
+      NodeCgroups::Deps{executor, clock_, pool_, config_, node_, [this] { return BurstableCpu(); }});
   runtime::PodSyncer::Options sync_options;
   if (kc.crash_loop_back_off().has_max_container_restart_period()) {
     sync_options.backoff_max = ToNanos(kc.crash_loop_back_off().max_container_restart_period());
@@ -271,6 +273,27 @@ Task<void> Kubelet::ListenAgain(server::HttpServer* server, const char* what) {
   LOG_INFO("Listening at last", "server", what);
 }
 
+// What UpdateQos needs: requests of the burstable pods that are wanted here.
+int64_t Kubelet::BurstableCpu() const {
+  int64_t sum = 0;
+  for (const auto& pod : store_->All()) {
+    if (api::ComputeQos(*pod) == api::QosClass::kBurstable) sum += api::ComputePodResources(*pod).cpu_request_milli;
+  }
+  return sum;
+}
+
+// The address that the node's name resolves to goes before a guess from the routes, but nothing waits for DNS.
+Task<void> Kubelet::FindAddresses() {
+  std::function<absl::StatusOr<std::vector<std::string>>()> work =
+      [config = &config_, name = node_.name]() -> absl::StatusOr<std::vector<std::string>> {
+    return NodeAddresses(*config, name, false);
+  };
+  auto found = co_await pool_.Run<std::vector<std::string>>("node address", std::chrono::minutes(1), std::move(work));
+  if (!found.ok() || found->empty() || *found == node_.context.host_ips) co_return;
+  node_.context.host_ips = *found;
+  for (const auto& pod : store_->All()) OnPodChange(pod->metadata().uid());
+}
+
 // Asks for version and status until the runtime is there, then looks now and then whether it still is.
 Task<void> Kubelet::WatchRuntime() {
   for (;;) {
@@ -286,8 +309,8 @@ Task<void> Kubelet::WatchRuntime() {
         LOG_INFO("Taking the cgroup driver of the container runtime", "driver",
                  *driver == runtime::CgroupDriver::kSystemd ? "systemd" : "cgroupfs");
         node_.cgroup_driver = *driver;
-        adapters_->UseDriver(*driver);
       }
+      adapters_->UseDriver(node_.cgroup_driver);
       for (const auto& pod : store_->All()) OnPodChange(pod->metadata().uid());
     }
     bool was_ready = node_.network_ready && node_.runtime_health.ok();

@@ -43,6 +43,8 @@ class Kubelet {
   void StartServers();
   void Serve(server::HttpServer::Options options, server::Handler handler, const char* what);
   base::Task<void> WatchRuntime();
+  base::Task<void> FindAddresses();
+  int64_t BurstableCpu() const;
   base::Task<void> ListenAgain(server::HttpServer* server, const char* what);
   void OnPodChange(const std::string& uid);
   void OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event);

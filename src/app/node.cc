@@ -12,6 +12,10 @@
 
 #include "kubelet/base/log.h"
 #include "kubelet/base/metrics.h"
+#include "kubelet/base/status.h"
+#include "kubelet/os/node_address.h"
+#include "kubelet/os/oom.h"
+#include "kubelet/os/resolv_conf.h"
 
 namespace kubelet::app {
 namespace {
@@ -29,6 +33,15 @@ double Resident() {
   return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
+// As upstream: the kernel's name, without blanks around it and in lower case.
+std::string HostName() {
+  char buffer[256] = {};
+  gethostname(buffer, sizeof buffer - 1);
+  std::string name = buffer;
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return name;
+}
+
 double Threads() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
@@ -40,13 +53,65 @@ double Threads() {
 }  // namespace
 
 absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
-  char host[256] = {};
-  gethostname(host, sizeof host - 1);
-  node.name = config.flags.hostname_override.empty() ? host : config.flags.hostname_override;
-  node.context.node_name = node.name;
-  node.context.host_ips = {"127.0.0.1"};
-  node.context.pod_logs_dir = config.kubelet.pod_logs_dir();
+  const auto& kc = config.kubelet;
+  node.name = config.flags.hostname_override.empty() ? HostName() : config.flags.hostname_override;
+  ASSIGN_OR_RETURN(node.machine, os::ReadMachine());
+  ASSIGN_OR_RETURN(node.hierarchy, os::CgroupHierarchy::OpenHost());
+  if (!node.hierarchy->v2() && kc.fail_cgroup_v1()) {
+    return absl::FailedPreconditionError(
+        "failCgroupV1: kubelet is configured to not run on a host using cgroup v1 (set failCgroupV1: false to run here)");
+  }
+  if (kc.fail_swap_on() && !node.machine.swaps.empty()) {
+    return absl::FailedPreconditionError("failSwapOn: running with swap on is not supported, please disable swap or set "
+                                         "failSwapOn: false; active: " + node.machine.swaps.front());
+  }
+  node.cgroup_driver = kc.cgroup_driver() == "systemd" ? runtime::CgroupDriver::kSystemd
+                                                       : runtime::CgroupDriver::kCgroupfs;
+  runtime::NodeContext& context = node.context;
+  context.node_name = node.name;
+  context.host_ips = NodeAddresses(config, node.name, true);
+  context.cluster_dns.assign(kc.cluster_dns().begin(), kc.cluster_dns().end());
+  context.cluster_domain = kc.cluster_domain();
+  if (!kc.resolv_conf().empty()) {
+    auto dns = os::ReadResolvConf(kc.resolv_conf());
+    if (dns.ok()) {
+      context.host_dns = {dns->nameservers, dns->searches, dns->options};
+    } else {
+      LOG_ERROR("Cannot read resolvConf; pods get no DNS servers of the node", "file", kc.resolv_conf(), "err",
+                dns.status());
+    }
+  } else {
+    context.host_dns = {{"127.0.0.1"}, {"."}, {}};  // upstream's answer to an empty resolvConf
+  }
+  context.seccomp_default = kc.seccomp_default();
+  context.seccomp_root = config.flags.root_dir + "/seccomp";
+  context.pod_logs_dir = kc.pod_logs_dir();
+  context.cpu_cfs_quota = kc.cpu_cfs_quota();
+  if (kc.cpu_cfs_quota_period().duration() > 0) {
+    context.cpu_cfs_quota_period_us = kc.cpu_cfs_quota_period().duration() / 1000;
+  }
+  context.memory_capacity = node.machine.memory_bytes;
+  context.cgroup_v2 = node.hierarchy->v2();
+  context.single_process_oom_kill = kc.single_process_oom_kill();
+  for (const auto& [size, bytes] : node.machine.huge_pages) context.hugepage_sizes.push_back(os::HugetlbSizeName(size));
+  auto oom = os::SetOwnOomScoreAdj(kc.oom_score_adj());
+  if (!oom.ok()) LOG_WARNING("Cannot set oomScoreAdj of the kubelet; going on", "value", kc.oom_score_adj(), "err", oom);
   return absl::OkStatus();
+}
+
+std::vector<std::string> NodeAddresses(const config::LoadedConfig& config, const std::string& node_name, bool quick) {
+  std::vector<std::string> wanted;
+  std::stringstream list(config.flags.node_ip);
+  for (std::string ip; std::getline(list, ip, ',');) wanted.push_back(ip);
+  auto network = os::ObserveHostNetwork(quick ? "" : node_name);
+  if (!network.ok()) {
+    LOG_WARNING("Cannot look at the network of this machine", "err", network.status());
+    return wanted;
+  }
+  auto addresses = os::ChooseNodeAddresses(wanted, node_name, *network);
+  if (addresses.ok()) return *addresses;
+  if (!quick) LOG_WARNING("No address for this node", "err", addresses.status());
+  return wanted;
 }
 
 void AddProcessMetrics(base::Registry& metrics, const std::string& node_name) {

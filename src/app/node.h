@@ -2,12 +2,15 @@
 // the runtime watch.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "kubelet/base/metrics.h"
 #include "kubelet/config/config.h"
+#include "kubelet/os/cgroup.h"
+#include "kubelet/os/machine.h"
 #include "kubelet/runtime/config.h"
 #include "kubelet/runtime/model.h"
 
@@ -15,6 +18,8 @@ namespace kubelet::app {
 
 struct Node {
   std::string name;
+  os::Machine machine;
+  std::shared_ptr<const os::CgroupHierarchy> hierarchy;
   runtime::NodeContext context;
   runtime::CgroupDriver cgroup_driver = runtime::CgroupDriver::kCgroupfs;
   std::string runtime_name;  // prefix of container ids, empty until the runtime has answered
@@ -24,6 +29,9 @@ struct Node {
 
 // Looks at the machine. FailedPrecondition: the configuration refuses it (cgroup v1, swap).
 absl::Status InspectMachine(const config::LoadedConfig& config, Node& node);
+
+// Addresses of this node; looks its name up unless `quick`, which may take as long as the resolver does.
+std::vector<std::string> NodeAddresses(const config::LoadedConfig& config, const std::string& node_name, bool quick);
 
 // process_* and build metrics.
 void AddProcessMetrics(base::Registry& metrics, const std::string& node_name);

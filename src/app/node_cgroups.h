@@ -1,0 +1,54 @@
+// resource::PodCgroups behind the runtime's port. The driver is known only when the runtime has said which one it
+// uses; until then starting pods wait here.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/node.h"
+#include "kubelet/base/blocking_pool.h"
+#include "kubelet/base/promise.h"
+#include "kubelet/config/config.h"
+#include "kubelet/resource/pod_cgroups.h"
+#include "kubelet/runtime/ports.h"
+
+namespace kubelet::app {
+
+class NodeCgroups : public runtime::Cgroups {
+ public:
+  struct Deps {
+    base::Executor executor;
+    base::Clock& clock;
+    base::BlockingPool& pool;
+    const config::LoadedConfig& config;
+    const Node& node;
+    // CPU that the burstable pods of this node ask for, in milli-CPU.
+    std::function<int64_t()> burstable_cpu;
+  };
+  explicit NodeCgroups(Deps deps);
+
+  base::Task<absl::StatusOr<std::string>> EnsurePod(api::PodPtr pod) override;
+  base::Task<absl::Status> RemovePod(std::string uid) override;
+  int64_t OomScoreAdj(const api::core::Pod& pod, const api::core::Container& container) override;
+
+  // Once, when the runtime has answered. Makes the node's groups; a failure is tried again.
+  void UseDriver(runtime::CgroupDriver driver);
+
+ private:
+  base::Task<void> MakeRoot(runtime::CgroupDriver driver);
+  base::Task<absl::Status> Ready();
+  base::Task<void> UpdateQos();
+  void UpdateQosSoon();
+
+  Deps deps_;
+  std::unique_ptr<resource::PodCgroups> groups_;
+  std::optional<absl::Status> root_;
+  std::vector<base::Promise<bool>> waiting_;
+  bool update_scheduled_ = false;
+  base::TaskScope scope_;
+};
+
+}  // namespace kubelet::app
