@@ -74,8 +74,37 @@ failCgroupV1: false
 failSwapOn: false
 {config}
 """)
+        self.make_cgroup_root()
         import cri  # noqa: E402  (from test/lib, needs grpcio)
         self.cri = cri.Cri(self.endpoint)
+
+    # cgroupRoot must exist, and on cgroup v1 a cpuset says what it may use.
+    CGROUPS = pathlib.Path("/sys/fs/cgroup")
+    CGROUP_ROOT = "kubelet-e2e"
+
+    def make_cgroup_root(self):
+        v2 = (self.CGROUPS / "cgroup.controllers").exists()
+        trees = [self.CGROUPS] if v2 else [self.CGROUPS / c for c in os.listdir(self.CGROUPS) if c != "unified"]
+        for tree in trees:
+            group = tree / self.CGROUP_ROOT
+            group.mkdir(exist_ok=True)
+            for file in ("cpuset.cpus", "cpuset.mems"):
+                if not v2 and (group / file).exists():
+                    (group / file).write_text((tree / file).read_text())
+
+    def remove_cgroup_root(self):
+        for group in sorted(self.CGROUPS.glob("**/" + self.CGROUP_ROOT + "/**/"), key=lambda p: -len(p.parts)):
+            until("cgroup %s removed" % group, lambda g=group: self.rmdir(g), 10)
+
+    @staticmethod
+    def rmdir(group):
+        try:
+            group.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return False
+        return True
 
     def __enter__(self):
         return self
@@ -94,11 +123,7 @@ failSwapOn: false
             if point.startswith(str(self.dir)):
                 subprocess.run(["umount", "-l", point], check=False)
         shutil.rmtree(self.dir, ignore_errors=True)
-        for controller in pathlib.Path("/sys/fs/cgroup").glob("*/kubelet-e2e"):
-            for group in sorted(controller.rglob("*"), key=lambda p: -len(p.parts)):
-                if group.is_dir():
-                    group.rmdir()
-            controller.rmdir()
+        self.remove_cgroup_root()
 
     def start(self):
         with open(self.log, "ab") as log:
