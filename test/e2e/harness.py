@@ -44,10 +44,33 @@ def until(what, condition, seconds=30.0, every=0.02):
         time.sleep(every)
 
 
+class FakeRuntime:
+    """The program fake-cri: a runtime that comes, goes and forgets."""
+
+    def __init__(self, folder):
+        binary = pathlib.Path(os.environ.get("KUBELET_TEST_BINARY", "")).resolve()
+        self.program = binary.parents[2] / "test" / "fakes" / "fake-cri"
+        if not self.program.exists():
+            skip("%s is not built" % self.program)
+        self.socket = pathlib.Path(folder) / "cri.sock"
+        self.endpoint = "unix://%s" % self.socket
+        self.process = None
+
+    def start(self, *flags):
+        self.process = subprocess.Popen([self.program, "--socket", str(self.socket), *flags],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until("fake runtime listens", self.socket.exists)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.socket.unlink(missing_ok=True)
+
+
 class Node:
-    def __init__(self, config="", flags=()):
+    def __init__(self, config="", flags=(), endpoint=None):
         self.binary = os.environ.get("KUBELET_TEST_BINARY") or skip("KUBELET_TEST_BINARY is not set")
-        self.endpoint = os.environ.get("KUBELET_TEST_CRI") or skip("KUBELET_TEST_CRI is not set")
+        self.endpoint = endpoint or os.environ.get("KUBELET_TEST_CRI") or skip("KUBELET_TEST_CRI is not set")
         self.image = os.environ.get("KUBELET_TEST_IMAGE", "kubelet.test/busybox:1")
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="kubelet-e2e-"))
         self.manifests = self.dir / "manifests"

@@ -2,10 +2,12 @@
 """Static pods from end to end: `static_pods.py SCENARIO`; each asserts what an operator would see."""
 import os
 import random
+import subprocess
 import sys
+import tempfile
 import threading
 
-from harness import Failed, Node, until
+from harness import Failed, FakeRuntime, Node, until
 
 
 def check(condition, what):
@@ -241,6 +243,101 @@ def scenario_directory_vanishes():
         away.rename(node.manifests)
         until("problem gone", lambda: "problem" not in node.cli("explain"), 30)
         check(node.ids("a") == before, "same container after it is back")
+
+
+def scenario_runtime_comes_later():
+    """No runtime at the start, then one, then another in its place: the kubelet says so and goes on by itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        runtime = FakeRuntime(folder)
+        with Node(endpoint=runtime.endpoint) as node:
+            node.start()
+            node.write("a.yaml", node.manifest("a"))
+            until("explain says that the runtime is away", lambda: "untime" in node.cli("explain"), 10)
+            runtime.start()
+            until("a runs", lambda: node.phase("a") == "Running", 20)
+            runtime.kill()
+            until("explain says that the runtime is away again", lambda: "unix:" in node.cli("explain")
+                  or "connect" in node.cli("explain"), 40)
+            check(node.process.poll() is None, "the kubelet lives")
+            runtime.start("--no-events")
+            until("a runs on the new runtime", lambda: node.ids("a"), 20)
+            (node.manifests / "a.yaml").unlink()
+            until("gone", lambda: not node.sandboxes("a"), 20)
+        runtime.kill()
+
+
+def scenario_bad_start():
+    """Bad flags and bad configurations end the kubelet with a message that names what is wrong."""
+    node = Node()
+    try:
+        bad = node.dir / "bad.yaml"
+
+        def run(*words):
+            done = subprocess.run([node.binary, *words], capture_output=True, text=True, timeout=20)
+            return done.returncode, done.stdout + done.stderr
+        code, text = run("--no-such-flag")
+        check(code == 1 and "unknown flag: --no-such-flag" in text, "unknown flag: %d %s" % (code, text))
+        code, text = run("--config", str(node.dir / "none.yaml"))
+        check(code == 1 and "none.yaml" in text, "missing file: %d %s" % (code, text))
+        bad.write_text("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nmaxPods: -1\n"
+                       "featureGates: {NoSuchGate: true}\n")
+        code, text = run("--config", str(bad))
+        check(code == 1 and "maxPods" in text and "NoSuchGate" in text, "both problems: %d %s" % (code, text))
+        code, text = run("config", "check", str(bad))
+        check(code == 1 and "maxPods" in text and "bad.yaml" in text, "config check: %d %s" % (code, text))
+        code, text = run("--version")
+        check(code == 0 and text.startswith("Kubernetes v1.36."), "version: %s" % text)
+        manifest = node.dir / "pod.yaml"
+        manifest.write_text(node.manifest("a").replace("image:", "imagee:"))
+        code, text = run("validate", str(manifest))
+        check(code == 1 and "pod.yaml" in text and "image" in text, "validate: %d %s" % (code, text))
+    finally:
+        node.__exit__(None, None, None)
+
+
+def scenario_limits_and_volumes():
+    """Limits reach the pod's cgroup; emptyDir and hostPath are mounted; env and hosts file are there."""
+    with Node() as node:
+        shared = node.dir / "shared"
+        shared.mkdir()
+        (shared / "in").write_text("from the host")
+        extra = """    resources:
+      requests: {cpu: 100m, memory: 16Mi}
+      limits: {cpu: 200m, memory: 32Mi}
+    env:
+    - {name: A, value: one}
+    - {name: B, value: $(A)-two}
+    - name: NODE
+      valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
+    volumeMounts:
+    - {name: scratch, mountPath: /scratch}
+    - {name: host, mountPath: /host}
+"""
+        spec = """  volumes:
+  - {name: scratch, emptyDir: {}}
+  - name: host
+    hostPath: {path: %s, type: Directory}
+""" % shared
+        node.start()
+        command = "echo $B $NODE > /host/out; cp /host/in /scratch/copy; cat /etc/hosts > /host/hosts; hostname >> /host/out; sleep 3600"
+        node.write("a.yaml", node.manifest("a", command, extra, spec))
+        node.running("a")
+        uid = node.pod("a")["metadata"]["uid"]
+        until("written", lambda: (shared / "out").exists() and len((shared / "out").read_text().splitlines()) == 2, 10)
+        lines = (shared / "out").read_text().splitlines()
+        check(lines == ["one-two " + node.name, "a-" + node.name], "environment and hostname: %s" % lines)
+        check(node.pod("a")["status"]["podIP"] in (shared / "hosts").read_text(), "hosts file has the pod's IP")
+        copies = list((node.root / "pods" / uid / "volumes").glob("*/scratch/copy"))
+        check(copies and copies[0].read_text() == "from the host", "emptyDir holds the copy")
+        groups = list(node.CGROUPS.glob("**/%s/kubepods/burstable/pod%s" % (node.CGROUP_ROOT, uid)))
+        check(groups, "the pod has a cgroup")
+        limits = [g / "memory.limit_in_bytes" for g in groups] + [g / "memory.max" for g in groups]
+        check(any(f.exists() and f.read_text().strip() == str(32 << 20) for f in limits), "memory limit of the pod")
+        check(node.pod("a")["status"]["qosClass"] == "Burstable", "QoS class")
+        (node.manifests / "a.yaml").unlink()
+        until("gone", lambda: not node.sandboxes("a") and not (node.root / "pods" / uid).exists(), 20)
+        check((shared / "in").read_text() == "from the host", "the host's directory is untouched")
+        until("cgroup gone", lambda: not any(g.exists() for g in groups), 10)
 
 
 def main():
