@@ -53,6 +53,7 @@ absl::Status YamlGapScanner::Step() {
   if (SkipLineAtStart()) return absl::OkStatus();
   char c = At(pos_);
   if (c == '\n') {
+    if (last_ == '?' && !InFlow()) return Fail("an explicit key must stand on the line of its '?'");
     indentation_ = true;
   } else if (c == '\t') {
     if (indentation_ && !InFlow()) return Fail("found a tab character that cannot start any token");

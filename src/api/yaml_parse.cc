@@ -280,11 +280,12 @@ class Handler : public YAML::EventHandler {
     return scalar;
   }
 
-  // No tab may stand where the lines of a plain scalar are indented.
+  // No tab may stand where the lines of a plain scalar, and the blank ones behind it, are indented.
   absl::Status CheckTabs(size_t end) const {
     auto block =
         std::find_if(open_.rbegin(), open_.rend(), [](const Open& open) { return !open.flow; });
     if (block == open_.rend()) return absl::OkStatus();
+    end = std::min(text_.find_first_not_of(" \t\n", end), text_.size());
     for (size_t line = text_.find('\n', content_); line < end; line = text_.find('\n', line + 1)) {
       size_t tab = text_.find_first_not_of(' ', line + 1);
       if (tab < end && text_[tab] == '\t' && tab - line - 1 <= block->column) {

@@ -57,6 +57,7 @@ constexpr Exception kStricter[] = {
     {"mapping values are not allowed in this context", "`? - a: b` and the like (yaml-cpp)"},
     {"block sequence entries are not allowed in this context",
      "- behind a key of two lines (yaml-cpp)"},
+    {"an explicit key must stand", "yaml-cpp accepts it at any indentation, so none is accepted"},
     {"ambiguous scalar", "block scalars of blanks alone, and indented blank lines at their top"},
     {"did not find expected node content", "comma rules of flow mappings with explicit keys"},
     {"did not find expected <document start>", "a scalar at the top that goes on in column 0"},
