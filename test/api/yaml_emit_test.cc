@@ -9,6 +9,7 @@
 #include "api/yaml_quote.h"
 #include "api/yaml_text.h"
 #include "catch.h"
+#include "golden.h"
 #include "kubelet/api/codec.h"
 
 namespace kubelet::api {
@@ -176,6 +177,25 @@ TEST_CASE("what is written reads back as the same string", "[yaml]") {
     auto expected = YamlToJson(json);
     REQUIRE(expected.ok());
     CHECK(*back == *expected);
+  }
+}
+
+TEST_CASE("golden objects have upstream's YAML", "[yaml]") {
+  std::vector<std::filesystem::path> files = test::GoldenFiles(".yaml");
+  if (files.empty()) WARN("SKIPPED: no golden objects");
+  for (const std::filesystem::path& file : files) {
+    INFO(file);
+    std::filesystem::path json = file;
+    json.replace_extension(".json");
+    std::string upstream = test::ReadFile(file);
+    auto yaml = JsonToYaml(test::ReadFile(json));
+    REQUIRE(yaml.ok());
+    CHECK(*yaml == upstream);
+    auto back = YamlToJson(upstream);
+    REQUIRE(back.ok());
+    auto again = JsonToYaml(*back);
+    REQUIRE(again.ok());
+    CHECK(*again == upstream);
   }
 }
 
