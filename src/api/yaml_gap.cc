@@ -58,7 +58,11 @@ absl::Status YamlGapScanner::Step() {
   } else if (c == '\t') {
     if (indentation_ && !InFlow()) return Fail("found a tab character that cannot start any token");
   } else if (c == '#') {
-    pos_ = std::min(text_.find('\n', pos_), text_.size());
+    size_t end = std::min(text_.find('\n', pos_), text_.size());
+    if (HasUnicodeBreak(std::string_view(text_).substr(pos_, end - pos_))) {
+      return Fail("found a Unicode line break in a comment");
+    }
+    pos_ = end;
     return absl::OkStatus();
   } else if (c != ' ') {
     return Indicator(c);

@@ -97,6 +97,9 @@ class Handler : public YAML::EventHandler {
     Check(gaps_.SkipTo(content_));
     absl::StatusOr<ScalarText> scalar = Read(value);
     if (!scalar.ok()) Fail(mark, base::Message(scalar.status()));
+    bool quoted = IsOneOf(At(content_), "\"'");
+    if (!quoted && HasUnicodeBreak(scalar->value))
+      Fail(mark, "found a Unicode line break outside of quotes");
     gaps_.Jump(scalar->end);
     AddScalar(mark, properties, tag == "?", scalar->value);
   }

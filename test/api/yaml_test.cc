@@ -213,6 +213,12 @@ TEST_CASE("bad bytes are refused anywhere", "[yaml]") {
       {"\xff\xfe"
        "a",
        "yaml: line 1: invalid UTF-8"},
+      {"a: \"x\xe2\x80\xa8y\"\n", R"({"a":"x\u2028y"})"},
+      {"a: x\xe2\x80\xa8y\n", "yaml: line 1: found a Unicode line break outside of quotes"},
+      {"a: |\n  x\xe2\x80\xa9y\n", "yaml: line 1: found a Unicode line break outside of quotes"},
+      {"# x\xe2\x80\xa8"
+       "a: 1\n",
+       "yaml: line 1: found a Unicode line break in a comment"},
       {"a: \xf0\x9f\x98\x80\n", "{\"a\":\"\xf0\x9f\x98\x80\"}"},
   });
 }
