@@ -16,7 +16,8 @@ absl::Status YamlGapScanner::SkipTo(size_t pos) {
 
 void YamlGapScanner::Jump(size_t end) {
   pos_ = end;
-  indentation_ = end > 0 && At(end - 1) == '\n';  // behind a block scalar
+  size_t last = end == 0 ? std::string::npos : text_.find_last_not_of(" \t", end - 1);
+  indentation_ = last != std::string::npos && text_[last] == '\n';
   last_ = 's';
 }
 
