@@ -47,6 +47,8 @@ class Collector : public JsonSax<Collector> {
   bool Number(const JsonNumber& number) {
     std::string text(number.text);
     absl::StatusOr<YamlValue> value = ResolveYamlScalar("", true, text);
+    // -0 is an integer to YAML, so it has no sign.
+    if (value.ok() && value->kind == YamlValue::Kind::kInt) text = std::to_string(value->integer);
     if (value.ok() && value->kind == YamlValue::Kind::kFloat) text = YamlFloat(value->number);
     return Add(Kind::kOther, std::move(text));
   }

@@ -16,7 +16,8 @@ absl::Status YamlGapScanner::SkipTo(size_t pos) {
 
 void YamlGapScanner::Jump(size_t end) {
   pos_ = end;
-  indentation_ = end > 0 && At(end - 1) == '\n';  // behind a block scalar
+  size_t last = end == 0 ? std::string::npos : text_.find_last_not_of(" \t", end - 1);
+  indentation_ = last != std::string::npos && text_[last] == '\n';
   last_ = 's';
 }
 
@@ -53,11 +54,16 @@ absl::Status YamlGapScanner::Step() {
   if (SkipLineAtStart()) return absl::OkStatus();
   char c = At(pos_);
   if (c == '\n') {
+    if (last_ == '?' && !InFlow()) return Fail("an explicit key must stand on the line of its '?'");
     indentation_ = true;
   } else if (c == '\t') {
     if (indentation_ && !InFlow()) return Fail("found a tab character that cannot start any token");
   } else if (c == '#') {
-    pos_ = std::min(text_.find('\n', pos_), text_.size());
+    size_t end = std::min(text_.find('\n', pos_), text_.size());
+    if (HasUnicodeBreak(std::string_view(text_).substr(pos_, end - pos_))) {
+      return Fail("found a Unicode line break in a comment");
+    }
+    pos_ = end;
     return absl::OkStatus();
   } else if (c != ' ') {
     return Indicator(c);

@@ -20,7 +20,8 @@ class YamlGapScanner {
   // Checks from the end of the last scalar to `pos`, where the next scalar, alias or the end of the
   // text is. InvalidArgument `yaml: line 3: …`.
   absl::Status SkipTo(size_t pos);
-  // Goes behind the scalar or alias that began where SkipTo stopped.
+  // Goes behind the scalar or alias that began where SkipTo stopped, and white space that belongs
+  // to it.
   void Jump(size_t end);
   // SkipTo the end of the text, and every bracket is closed.
   absl::Status Finish();

@@ -70,6 +70,7 @@ class Handler : public YAML::EventHandler {
     // A tag with nothing behind it in the whole document is lost on the way.
     if (open_.empty() && At(content_) == '!') Fail(mark, "did not find expected node content");
     if (size_t length = NullWord(); length > 0) {
+      CheckIndent(mark, content_);
       Check(gaps_.SkipTo(content_));
       gaps_.Jump(content_ + length);
     }
@@ -97,6 +98,9 @@ class Handler : public YAML::EventHandler {
     Check(gaps_.SkipTo(content_));
     absl::StatusOr<ScalarText> scalar = Read(value);
     if (!scalar.ok()) Fail(mark, base::Message(scalar.status()));
+    bool quoted = IsOneOf(At(content_), "\"'");
+    if (!quoted && HasUnicodeBreak(scalar->value))
+      Fail(mark, "found a Unicode line break outside of quotes");
     gaps_.Jump(scalar->end);
     AddScalar(mark, properties, tag == "?", scalar->value);
   }
@@ -275,12 +279,15 @@ class Handler : public YAML::EventHandler {
     if (first == '"' || first == '\'') return ReadQuotedScalar(text_, content_);
     if (first == '|' || first == '>') return ReadBlockScalar(text_, content_, value);
     absl::StatusOr<ScalarText> scalar = ReadPlainScalar(text_, content_, value);
-    if (scalar.ok()) RETURN_IF_ERROR(CheckTabs(scalar->end));
-    if (scalar.ok() && gaps_.InFlow()) RETURN_IF_ERROR(CheckFlowColons(*scalar));
+    if (!scalar.ok()) return scalar;
+    if (gaps_.InFlow()) RETURN_IF_ERROR(CheckFlowColons(*scalar));
+    // The blank lines behind it are the scalar's: tabs may stand there that may not elsewhere.
+    scalar->end = std::min(text_.find_first_not_of(" \t\n", scalar->end), text_.size());
+    RETURN_IF_ERROR(CheckTabs(scalar->end));
     return scalar;
   }
 
-  // No tab may stand where the lines of a plain scalar are indented.
+  // No tab may stand where the lines from content_ to `end` are indented.
   absl::Status CheckTabs(size_t end) const {
     auto block =
         std::find_if(open_.rbegin(), open_.rend(), [](const Open& open) { return !open.flow; });
@@ -299,7 +306,8 @@ class Handler : public YAML::EventHandler {
     bool ambiguous = scalar.value[0] == ':' || scalar.value.find(" :") != std::string::npos ||
                      scalar.value.find("\t:") != std::string::npos ||
                      scalar.value.find("\n:") != std::string::npos;
-    if (At(scalar.end) == ':' && IsOneOf(At(scalar.end + 1), ",[]{}")) ambiguous = true;
+    size_t next = std::min(text_.find_first_not_of(" \t\n", scalar.end), text_.size());
+    if (At(next) == ':' && IsOneOf(At(next + 1), ",[]{}")) ambiguous = true;
     return ambiguous ? absl::InvalidArgumentError("found unexpected ':'") : absl::OkStatus();
   }
 

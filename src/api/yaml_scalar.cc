@@ -171,8 +171,10 @@ class BlockReader {
       widest = std::max(widest, spaces);
       line += spaces + 1;
     }
-    size_t first = read.find_first_not_of('\n');
-    size_t inner = std::min(read.find_first_not_of(' ', first), read.size()) - first;
+    size_t first = read.find_first_not_of(" \n");
+    if (first == std::string::npos) return Disagreement();
+    size_t before = first == 0 ? std::string::npos : read.rfind('\n', first - 1);
+    size_t inner = before == std::string::npos ? first : first - before - 1;
     size_t spaces = CountSpaces(line);
     if (explicit_ ? spaces <= inner : (inner > 0 || spaces == 0)) return Disagreement();
     indent_ = explicit_ ? spaces - inner : spaces;

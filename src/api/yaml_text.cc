@@ -154,6 +154,11 @@ absl::StatusOr<std::string> FirstYamlDocument(std::string_view input) {
   return text;
 }
 
+bool HasUnicodeBreak(std::string_view text) {
+  return text.find("\xe2\x80\xa8") != std::string_view::npos ||
+         text.find("\xe2\x80\xa9") != std::string_view::npos;
+}
+
 void AppendUtf8(std::string& out, unsigned c) {
   if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) c = 0xfffd;
   if (c < 0x80) {

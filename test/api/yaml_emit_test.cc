@@ -9,6 +9,7 @@
 #include "api/yaml_quote.h"
 #include "api/yaml_text.h"
 #include "catch.h"
+#include "golden.h"
 #include "kubelet/api/codec.h"
 
 namespace kubelet::api {
@@ -34,6 +35,7 @@ TEST_CASE("JSON becomes block style YAML", "[yaml]") {
       {"null", "null\n"},
       {"{}", "{}\n"},
       {"[]", "[]\n"},
+      {"[-0]", "- 0\n"},
       {R"([1e3,1.5,1e21,12345678901234567890,-0.000001])",
        "- 1000\n- 1.5\n- 1e+21\n- 12345678901234567890\n- -1e-06\n"},
   };
@@ -176,6 +178,25 @@ TEST_CASE("what is written reads back as the same string", "[yaml]") {
     auto expected = YamlToJson(json);
     REQUIRE(expected.ok());
     CHECK(*back == *expected);
+  }
+}
+
+TEST_CASE("golden objects have upstream's YAML", "[yaml]") {
+  std::vector<std::filesystem::path> files = test::GoldenFiles(".yaml");
+  if (files.empty()) WARN("SKIPPED: no golden objects");
+  for (const std::filesystem::path& file : files) {
+    INFO(file);
+    std::filesystem::path json = file;
+    json.replace_extension(".json");
+    std::string upstream = test::ReadFile(file);
+    auto yaml = JsonToYaml(test::ReadFile(json));
+    REQUIRE(yaml.ok());
+    CHECK(*yaml == upstream);
+    auto back = YamlToJson(upstream);
+    REQUIRE(back.ok());
+    auto again = JsonToYaml(*back);
+    REQUIRE(again.ok());
+    CHECK(*again == upstream);
   }
 }
 

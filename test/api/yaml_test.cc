@@ -61,6 +61,7 @@ TEST_CASE("block scalars fold, strip and keep", "[yaml]") {
       {"a: >\n  x\n  y\n\n  z\n   more\n  end\n", R"({"a":"x y\nz\n more\nend\n"})"},
       {"a: |2\n   x\n  y\n", R"({"a":" x\ny\n"})"},
       {"a:\n- |1-\n  x\n", R"({"a":[" x"]})"},
+      {"- |2\n   \n  x\n", R"([" \nx\n"])"},
       {"a: |\n  x", R"({"a":"x"})"},
       {"a: >\n  x\n  \n", R"({"a":"x\n"})"},
       {"a: |\nb: 1\n", R"({"a":"","b":1})"},
@@ -160,6 +161,9 @@ TEST_CASE("what is half written or broken is refused", "[yaml]") {
       {"a: 1\nimag", "yaml: line 2: could not find expected ':'"},
       {"a:\n  b: 1\n  imag\n", "yaml: line 3: could not find expected ':'"},
       {"a: 1\n\"b", "yaml: line 2: found unexpected end of stream in a quoted scalar"},
+      {"?\na\n: b\n", "yaml: line 1: an explicit key must stand on the line of its '?'"},
+      {"a:\n~", "yaml: line 2: could not find expected ':'"},
+      {"{a :}", "yaml: line 1: found unexpected ':'"},
       {"a:\n&x\n  b: 1\n", "yaml: line 2: could not find expected ':'"},
       {"a:\n!!str\n", "yaml: line 2: could not find expected ':'"},
       {"a:\nb", "yaml: line 2: could not find expected ':'"},
@@ -190,6 +194,10 @@ TEST_CASE("tabs do not indent", "[yaml]") {
       {"-\ta\n", "yaml: line 1: found a tab character that cannot start any token"},
       {"a:\n  \tb\n", "yaml: line 2: found a tab character that cannot start any token"},
       {"a:\n  b: [c\n \td]\n", "yaml: line 2: found a tab character that violates indentation"},
+      {"a: b\n \t\nc: d\n\t",
+       "yaml: line 4: found a tab character where an indentation space is expected"},
+      {"a: b\n \t\nc: d\n", R"({"a":"b","c":"d"})"},
+      {"a: \"b\"\n \t\n", "yaml: line 2: found a tab character that cannot start any token"},
       {"a:\tb\tc \t# d\n", R"({"a":"b\tc"})"},
       {"a: [\tb,\n\tc]\n", R"({"a":["b","c"]})"},
   });
@@ -211,6 +219,12 @@ TEST_CASE("bad bytes are refused anywhere", "[yaml]") {
       {"\xff\xfe"
        "a",
        "yaml: line 1: invalid UTF-8"},
+      {"a: \"x\xe2\x80\xa8y\"\n", R"({"a":"x\u2028y"})"},
+      {"a: x\xe2\x80\xa8y\n", "yaml: line 1: found a Unicode line break outside of quotes"},
+      {"a: |\n  x\xe2\x80\xa9y\n", "yaml: line 1: found a Unicode line break outside of quotes"},
+      {"# x\xe2\x80\xa8"
+       "a: 1\n",
+       "yaml: line 1: found a Unicode line break in a comment"},
       {"a: \xf0\x9f\x98\x80\n", "{\"a\":\"\xf0\x9f\x98\x80\"}"},
   });
 }
