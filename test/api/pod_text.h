@@ -27,19 +27,19 @@ inline core::Pod DecodePod(const std::string& text) {
   return pod;
 }
 
-// A field is there once: when `more` has it too, `fields` without it is the caller's business.
 inline std::string Object(const std::string& fields, const std::string& more) {
   return "{" + fields + (fields.empty() || more.empty() ? "" : ",") + more + "}";
 }
 
-// The smallest valid pod plus the given fields. `spec` may bring its own containers.
+// The smallest valid pod plus the given fields. `spec` may bring its own containers, `metadata` its own name or
+// namespace as the first field.
 inline core::Pod MakePod(const std::string& spec, const std::string& container = "",
                          const std::string& metadata = "") {
   std::string containers =
       "'containers':[" + Object("'name':'c','image':'repo/i:1'", container) + "]";
   if (spec.find("'containers'") != std::string::npos) containers.clear();
-  std::string named = metadata.find("'name':") == std::string::npos ? "'name':'p'" : "";
-  std::string spaced = metadata.find("'namespace':") == std::string::npos ? "'namespace':'ns'" : "";
+  std::string named = metadata.rfind("'name':", 0) != 0 ? "'name':'p'" : "";
+  std::string spaced = metadata.rfind("'namespace':", 0) != 0 ? "'namespace':'ns'" : "";
   std::string identity = named + (named.empty() || spaced.empty() ? "" : ",") + spaced;
   return DecodePod("{'metadata':" + Object(identity, metadata) +
                    ",'spec':" + Object(containers, spec) + "}");
