@@ -115,8 +115,7 @@ TEST_CASE("cancelling a task cancels its call, waits for its end, and others go 
   scope.Spawn("run", StoreResult(client.runtime->RunPodSandbox(PodNamed("slow", "u1")), result));
   REQUIRE(client.loop.RunUntil([&] { return gate->waiting() == 1; }));
   CHECK(client.Await(client.runtime->RunPodSandbox(PodNamed("quick", "u2"))).ok());
-  client.scope->Spawn("stop", scope.Stop());
-  REQUIRE(client.loop.RunUntil([&] { return client.scope->size() == 0; }));
+  client.loop.StopScope(scope);
   CHECK(scope.size() == 0);
   REQUIRE(result.has_value());
   CHECK(absl::IsCancelled(result->status()));

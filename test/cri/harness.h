@@ -59,6 +59,12 @@ struct Loop {
     }
     return true;
   }
+  // Cancels the tasks of `scope` and waits for their end.
+  void StopScope(base::TaskScope& scope) {
+    base::TaskScope stopper(io.get_executor());
+    stopper.Spawn("stop", scope.Stop());
+    RunUntil([&] { return stopper.size() == 0; });
+  }
   void Advance(base::Nanos d) {
     clock.Advance(d, [this] {
       io.restart();
@@ -78,9 +84,7 @@ struct Client {
     scope = std::make_unique<base::TaskScope>(loop.io.get_executor());
   }
   ~Client() {
-    auto stop = std::make_unique<base::TaskScope>(loop.io.get_executor());
-    stop->Spawn("stop", scope->Stop());
-    loop.RunUntil([&] { return stop->size() == 0; });
+    loop.StopScope(*scope);
     connection.reset();
     loop.Advance(0s);  // what the connection's end has posted
   }
