@@ -36,7 +36,8 @@ FileInfo InfoOf(const struct statx& stat) {
   if (S_ISDIR(stat.stx_mode)) info.kind = FileKind::kDirectory;
   info.id.inode = stat.stx_ino;
   if (stat.stx_mask & STATX_BTIME) {
-    info.id.born = static_cast<int64_t>(stat.stx_btime.tv_sec) * 1'000'000'000 + stat.stx_btime.tv_nsec;
+    info.id.born =
+        static_cast<int64_t>(stat.stx_btime.tv_sec) * 1'000'000'000 + stat.stx_btime.tv_nsec;
   }
   return info;
 }
@@ -111,14 +112,16 @@ absl::StatusOr<Directory> ListDirectory(const std::string& path) {
 
 absl::StatusOr<FileText> ReadRegularFile(const std::string& path, size_t limit) {
   ASSIGN_OR_RETURN(FileInfo info, Stat(path));
-  if (info.kind != FileKind::kRegular) return absl::FailedPreconditionError(path + ": not a regular file");
+  if (info.kind != FileKind::kRegular)
+    return absl::FailedPreconditionError(path + ": not a regular file");
   // O_NONBLOCK: the name may have become a pipe since.
   Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (file.get() < 0) return base::ErrnoStatus(errno, "open " + path);
   ASSIGN_OR_RETURN(auto before, StatxFd(file.get(), path));
   FileText out;
   info = InfoOf(before);
-  if (info.kind != FileKind::kRegular) return absl::FailedPreconditionError(path + ": not a regular file");
+  if (info.kind != FileKind::kRegular)
+    return absl::FailedPreconditionError(path + ": not a regular file");
   out.id = info.id;
   // The size is a hint only; /proc and some network filesystems lie about it.
   out.text.reserve(std::min<size_t>(before.stx_size, limit) + 1);
@@ -130,19 +133,21 @@ absl::StatusOr<FileText> ReadRegularFile(const std::string& path, size_t limit) 
     if (n == 0) break;
     out.text.append(buffer, static_cast<size_t>(n));
     if (out.text.size() > limit) {
-      return absl::ResourceExhaustedError(path + ": longer than " + std::to_string(limit) + " bytes");
+      return absl::ResourceExhaustedError(path + ": longer than " + std::to_string(limit) +
+                                          " bytes");
     }
   }
   ASSIGN_OR_RETURN(auto after, StatxFd(file.get(), path));
-  if (!SameState(before, after)) return absl::UnavailableError(path + ": changed while it was read");
+  if (!SameState(before, after))
+    return absl::UnavailableError(path + ": changed while it was read");
   return out;
 }
 
 absl::Status WriteFileAtomic(const std::string& path, const std::string& data, unsigned mode) {
   static std::atomic<uint64_t> sequence{0};
   std::string directory = DirName(path);
-  std::string temporary = directory + "/." + BaseName(path) + "." + std::to_string(::getpid()) + "." +
-                          std::to_string(++sequence) + ".tmp";
+  std::string temporary = directory + "/." + BaseName(path) + "." + std::to_string(::getpid()) +
+                          "." + std::to_string(++sequence) + ".tmp";
   Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
   if (file.get() < 0) return base::ErrnoStatus(errno, "create " + temporary);
   absl::Status status = WriteAll(file.get(), data, temporary);

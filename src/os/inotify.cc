@@ -63,7 +63,8 @@ std::vector<InotifyEvent> Inotify::Drain() {
     ssize_t n = ::read(state_->fd->fd, buffer, sizeof buffer);
     if (n <= 0) return all;
     auto events = ParseInotifyEvents(std::string_view(buffer, static_cast<size_t>(n)));
-    all.insert(all.end(), std::make_move_iterator(events.begin()), std::make_move_iterator(events.end()));
+    all.insert(all.end(), std::make_move_iterator(events.begin()),
+               std::make_move_iterator(events.end()));
   }
 }
 

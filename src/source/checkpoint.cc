@@ -91,8 +91,8 @@ absl::StatusOr<Checkpoint> DecodeCheckpoint(const std::string& data) {
     if (key == "checksum") head_end = start - 1;
     fields[key] = Unescape(text.substr(colon + 2));
   }
-  if (head_end == 0 ||
-      fields["checksum"] != base::Fnv1a128Hex(data.substr(0, head_end) + "\n" + std::string(rest))) {
+  if (head_end == 0 || fields["checksum"] !=
+                           base::Fnv1a128Hex(data.substr(0, head_end) + "\n" + std::string(rest))) {
     return absl::DataLossError("checksum does not match");
   }
   Checkpoint c;
@@ -113,7 +113,8 @@ std::string CheckpointName(const std::string& path) { return base::Fnv1a128Hex(p
 
 absl::Status SaveCheckpoint(const std::string& directory, const Checkpoint& checkpoint) {
   RETURN_IF_ERROR(os::MakeDirectories(directory, 0700));
-  return os::WriteFileAtomic(directory + "/" + CheckpointName(checkpoint.path), EncodeCheckpoint(checkpoint), 0600);
+  return os::WriteFileAtomic(directory + "/" + CheckpointName(checkpoint.path),
+                             EncodeCheckpoint(checkpoint), 0600);
 }
 
 absl::Status RemoveCheckpoint(const std::string& directory, const std::string& path) {
@@ -133,7 +134,8 @@ absl::StatusOr<LoadedCheckpoints> LoadCheckpoints(const std::string& directory) 
     }
     if (!name.ends_with(kSuffix)) continue;
     auto data = os::ReadRegularFile(file, kMaxManifest + 65536);
-    auto checkpoint = data.ok() ? DecodeCheckpoint(data->text) : absl::StatusOr<Checkpoint>(data.status());
+    auto checkpoint =
+        data.ok() ? DecodeCheckpoint(data->text) : absl::StatusOr<Checkpoint>(data.status());
     if (checkpoint.ok()) {
       out.good.push_back(*std::move(checkpoint));
     } else {

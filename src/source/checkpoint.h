@@ -1,5 +1,5 @@
-// The last good version of one manifest on disk: what keeps a pod alive over a kubelet restart while its file is
-// bad, and its uid over a rename of the file or an update of the kubelet.
+// The last good version of one manifest on disk: what keeps a pod alive over a kubelet restart
+// while its file is bad, and its uid over a rename of the file or an update of the kubelet.
 #pragma once
 
 #include <string>
@@ -16,14 +16,14 @@ struct Checkpoint {
   std::string identity_path;  // the path that is part of the uid: the manifest's first name
   std::string node_name;
   std::string uid;
-  std::string name;           // namespace/name, for people who look at the file
-  std::string seen;           // config.seen
-  os::FileId directory;       // where the file was last seen
-  std::string text;           // the manifest as it was
+  std::string name;      // namespace/name, for people who look at the file
+  std::string seen;      // config.seen
+  os::FileId directory;  // where the file was last seen
+  std::string text;      // the manifest as it was
 };
 
-// Lines `key: value` (percent-encoded), a blank line, the text; the first line carries the format's number, the last
-// key a checksum over all the rest.
+// Lines `key: value` (percent-encoded), a blank line, the text; the first line carries the format's
+// number, the last key a checksum over all the rest.
 std::string EncodeCheckpoint(const Checkpoint& checkpoint);
 // DataLoss: cut short or damaged; FailedPrecondition: of a format this build does not know.
 absl::StatusOr<Checkpoint> DecodeCheckpoint(const std::string& data);
@@ -31,12 +31,14 @@ absl::StatusOr<Checkpoint> DecodeCheckpoint(const std::string& data);
 // Name of a manifest's checkpoint within its directory.
 std::string CheckpointName(const std::string& path);
 
-// Blocking, for the pool. The directory is made with mode 0700, files with 0600: manifests may hold secrets.
+// Blocking, for the pool. The directory is made with mode 0700, files with 0600: manifests may hold
+// secrets.
 absl::Status SaveCheckpoint(const std::string& directory, const Checkpoint& checkpoint);
 absl::Status RemoveCheckpoint(const std::string& directory, const std::string& path);
 struct LoadedCheckpoints {
   std::vector<Checkpoint> good;
-  std::vector<std::string> bad;  // file: what is wrong; they stay on disk until their manifest is saved anew
+  std::vector<std::string>
+      bad;  // file: what is wrong; they stay on disk until their manifest is saved anew
 };
 // No directory: empty. Left-over temporary files are removed.
 absl::StatusOr<LoadedCheckpoints> LoadCheckpoints(const std::string& directory);

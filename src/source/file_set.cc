@@ -52,7 +52,8 @@ void FileSet::Restore(const Checkpoint& checkpoint) {
   served.text = checkpoint.text;
   served.directory = checkpoint.directory;
   bool same_node = checkpoint.node_name == options_.node_name;
-  served.pod = WithIdentity(*judged.pod, same_node ? checkpoint.uid : served.computed_uid, checkpoint.seen);
+  served.pod =
+      WithIdentity(*judged.pod, same_node ? checkpoint.uid : served.computed_uid, checkpoint.seen);
   served.saved = same_node;
   for (const auto& [path, entry] : entries_) {
     for (const auto& claim : Claims(*entry.served->pod)) {
@@ -69,7 +70,8 @@ bool FileSet::Apply(Listing listing, base::WallTime now, base::MonoTime mono) {
   if (!DirectoryFailed(listing.directory, now, mono)) {
     Contents contents;
     for (const auto& [path, reading] : listing.files) {
-      if (reading.status.ok() && !listing.held.contains(path)) contents[path] = base::Fnv1a128Hex(reading.text);
+      if (reading.status.ok() && !listing.held.contains(path))
+        contents[path] = base::Fnv1a128Hex(reading.text);
     }
     FollowMoves(listing, contents);
     DropGone(listing, mono);
@@ -96,9 +98,10 @@ bool FileSet::DirectoryFailed(const absl::Status& status, base::WallTime now, ba
   problem.kept = !ServedPaths().empty();
   problem.since = now;
   if (problem.kept) {
-    problem.text += held ? "; the pods read from it keep running"
-                         : "; still after " + base::GoDuration(options_.directory_hold) +
-                               ", the pods read from it keep running until the directory is back without them";
+    problem.text +=
+        held ? "; the pods read from it keep running"
+             : "; still after " + base::GoDuration(options_.directory_hold) +
+                   ", the pods read from it keep running until the directory is back without them";
   } else if (absl::IsNotFound(status)) {
     problem.severity = Problem::Severity::kWarning;
   }
@@ -116,15 +119,16 @@ bool FileSet::Lost(const std::string& path, const Entry& entry, const Listing& l
   return it != contents.end() && it->second != entry.served->content;
 }
 
-std::string FileSet::Destination(const std::string& path, const Served& served, const Listing& listing,
-                                 const Contents& contents, const std::set<std::string>& lost) const {
+std::string FileSet::Destination(const std::string& path, const Served& served,
+                                 const Listing& listing, const Contents& contents,
+                                 const std::set<std::string>& lost) const {
   auto occupied = [&](const std::string& to) {
     auto it = entries_.find(to);
     return it != entries_.end() && it->second.served && !Lost(to, it->second, listing, contents);
   };
   bool gone = !listing.files.contains(path);
-  // Still there with other content: an edit, unless that content is another lost one (files were exchanged). A
-  // copy of the old content is then a backup, not the manifest.
+  // Still there with other content: an edit, unless that content is another lost one (files were
+  // exchanged). A copy of the old content is then a backup, not the manifest.
   if (!gone && !lost.contains(contents.at(path))) return "";
   std::string best;
   for (const auto& [to, content] : contents) {
@@ -132,7 +136,8 @@ std::string FileSet::Destination(const std::string& path, const Served& served, 
     if (best.empty() || ClaimsBefore(to, best)) best = to;
   }
   if (!best.empty() || !gone) return best;
-  // Moved and changed, perhaps for the worse: the inode tells, or an editor brought it back under its first name.
+  // Moved and changed, perhaps for the worse: the inode tells, or an editor brought it back under
+  // its first name.
   auto vacant = [&](const std::string& to) {
     auto it = entries_.find(to);
     return !listing.held.contains(to) && (it == entries_.end() || !it->second.served);
@@ -141,7 +146,9 @@ std::string FileSet::Destination(const std::string& path, const Served& served, 
     if (served.file.Certain() && reading.id == served.file && vacant(to)) return to;
   }
   auto first = listing.files.find(served.identity_path);
-  return first != listing.files.end() && !first->second.skipped && vacant(first->first) ? first->first : "";
+  return first != listing.files.end() && !first->second.skipped && vacant(first->first)
+             ? first->first
+             : "";
 }
 
 void FileSet::FollowMoves(const Listing& listing, const Contents& contents) {
@@ -226,7 +233,8 @@ void FileSet::JudgeFiles(Listing& listing, const Contents& contents, base::WallT
 std::map<std::string, std::string> FileSet::Losers(const std::set<std::string>& accepted) const {
   struct Claimant {
     std::string path;
-    int rank;  // 0 serves and keeps it, 1 serves it and would with its new content, 2 would newly serve it
+    int rank;  // 0 serves and keeps it, 1 serves it and would with its new content, 2 would newly
+               // serve it
   };
   std::map<std::string, std::vector<Claimant>> contests;
   for (const auto& [path, entry] : entries_) {
@@ -245,23 +253,26 @@ std::map<std::string, std::string> FileSet::Losers(const std::set<std::string>& 
   }
   std::map<std::string, std::string> losers;
   for (const auto& [claim, claimants] : contests) {
-    auto winner = std::min_element(claimants.begin(), claimants.end(), [](const auto& a, const auto& b) {
-      return a.rank != b.rank ? a.rank < b.rank : ClaimsBefore(a.path, b.path);
-    });
+    auto winner =
+        std::min_element(claimants.begin(), claimants.end(), [](const auto& a, const auto& b) {
+          return a.rank != b.rank ? a.rank < b.rank : ClaimsBefore(a.path, b.path);
+        });
     for (const auto& claimant : claimants) {
-      if (&claimant != &*winner) losers.emplace(claimant.path, claim + " is already provided by " + winner->path);
+      if (&claimant != &*winner)
+        losers.emplace(claimant.path, claim + " is already provided by " + winner->path);
     }
   }
   return losers;
 }
 
-// Takes over every candidate that does not take a pod away from another file. True when one was taken over: others
-// may now have their turn.
+// Takes over every candidate that does not take a pod away from another file. True when one was
+// taken over: others may now have their turn.
 bool FileSet::AcceptCandidates() {
   std::set<std::string> accepted;
   for (auto& [path, entry] : entries_) {
     entry.conflict.clear();
-    if (entry.latest.pod && !(entry.served && entry.served->content == entry.latest_content)) accepted.insert(path);
+    if (entry.latest.pod && !(entry.served && entry.served->content == entry.latest_content))
+      accepted.insert(path);
   }
   if (accepted.empty()) return false;
   // A candidate that steps back keeps what it serves, which may in turn be what another wants.

@@ -1,4 +1,5 @@
-// The decisions of the file source: what each listing of the manifest directory changes. Pure: no files, no clock.
+// The decisions of the file source: what each listing of the manifest directory changes. Pure: no
+// files, no clock.
 //
 // Per file                     what is served                              problem
 //   valid                      the new pod (same meaning: the old object)  -
@@ -12,7 +13,8 @@
 //   gone, and the directory is last good for `directory_hold`, then        directory was replaced
 //   another one                nothing
 //   held (changing right now)  as before                                   as before
-// Directory missing or unreadable: everything as before, problem; removed after the hold only when so configured.
+// Directory missing or unreadable: everything as before, problem; removed after the hold only when
+// so configured.
 #pragma once
 
 #include <map>
@@ -32,7 +34,8 @@ struct Reading {
   absl::Status status;
   std::string text;
   os::FileId id;
-  bool skipped = false;  // a directory or the like: no manifest, and worth a problem only when one was there
+  bool skipped =
+      false;  // a directory or the like: no manifest, and worth a problem only when one was there
 };
 
 struct Listing {
@@ -54,8 +57,8 @@ class FileSet {
   };
   explicit FileSet(Options options) : options_(std::move(options)) {}
 
-  // Before the first listing. A checkpoint of another configured path, or that does not decode any more, is dropped;
-  // one of another node name gives its content but not its uid.
+  // Before the first listing. A checkpoint of another configured path, or that does not decode any
+  // more, is dropped; one of another node name gives its content but not its uid.
   void Restore(const Checkpoint& checkpoint);
   // True when the set of pods or one of them changed.
   bool Apply(Listing listing, base::WallTime now, base::MonoTime mono);
@@ -88,8 +91,8 @@ class FileSet {
     std::string latest_text;     // while it is a candidate
     struct {
       os::FileId file, directory;
-    } found;                     // where the content last seen was read
-    std::string conflict;        // why a valid content is not served
+    } found;               // where the content last seen was read
+    std::string conflict;  // why a valid content is not served
     std::optional<base::MonoTime> missing_since;
     std::vector<Problem> problems;
   };
@@ -98,7 +101,8 @@ class FileSet {
   bool DirectoryFailed(const absl::Status& status, base::WallTime now, base::MonoTime mono);
   using Contents = std::map<std::string, std::string>;  // path -> id of the text, of readable files
   void FollowMoves(const Listing& listing, const Contents& contents);
-  bool Lost(const std::string& path, const Entry& entry, const Listing& listing, const Contents& contents) const;
+  bool Lost(const std::string& path, const Entry& entry, const Listing& listing,
+            const Contents& contents) const;
   std::string Destination(const std::string& path, const Served& served, const Listing& listing,
                           const Contents& contents, const std::set<std::string>& lost) const;
   void DropGone(const Listing& listing, base::MonoTime mono);

@@ -20,7 +20,8 @@ std::vector<api::PodPtr> FileSet::Pods() const {
 std::vector<Problem> FileSet::Problems() const {
   std::vector<Problem> out;
   if (directory_problem_) out.push_back(*directory_problem_);
-  for (const auto& [path, entry] : entries_) out.insert(out.end(), entry.problems.begin(), entry.problems.end());
+  for (const auto& [path, entry] : entries_)
+    out.insert(out.end(), entry.problems.begin(), entry.problems.end());
   return out;
 }
 

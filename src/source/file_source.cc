@@ -8,7 +8,8 @@
 namespace kubelet::source {
 namespace {
 
-// A share of the blocking pool of its own: a dead filesystem below the manifests holds up nothing else.
+// A share of the blocking pool of its own: a dead filesystem below the manifests holds up nothing
+// else.
 constexpr char kPoolKind[] = "manifests";
 constexpr char kSaveKind[] = "checkpoints";
 
@@ -54,6 +55,9 @@ void FileSource::Start() {
   if (inotify.ok()) {
     inotify_ = *std::move(inotify);
     scope_.Spawn("manifest events", ReadEvents());
+  } else {
+    LOG_WARNING("Cannot watch for manifests, looking periodically", "path", options_.path, "err",
+                inotify_status_);
   }
   scope_.Spawn("manifests", Run());
   if (!options_.state_dir.empty()) scope_.Spawn("manifest checkpoints", SaveLoop());
@@ -95,7 +99,8 @@ base::Task<void> FileSource::ReadEvents() {
   for (;;) {
     auto events = co_await inotify_->Read();
     if (!events.ok()) {
-      LOG_ERROR("Cannot read events of the manifest directory, looking periodically", "err", events.status());
+      LOG_ERROR("Cannot read events of the manifest directory, looking periodically", "err",
+                events.status());
       co_return;
     }
     HandleEvents(*events);
@@ -110,7 +115,8 @@ void FileSource::HandleEvents(const std::vector<os::InotifyEvent>& events) {
       look_now_ = true;
       continue;
     }
-    if (event.watch != watch_) continue;
+    if (watching_) unassigned_.push_back(event);
+    if (watching_ || event.watch != watch_) continue;
     if (event.mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)) {
       Unwatched();
       look_now_ = true;
@@ -134,12 +140,15 @@ base::Task<void> FileSource::RestoreAll() {
   std::function<absl::StatusOr<LoadedCheckpoints>()> load = [directory = CheckpointDirectory()] {
     return LoadCheckpoints(directory);
   };
-  auto loaded = co_await deps_.pool.Run<LoadedCheckpoints>(kSaveKind, options_.io_timeout, std::move(load));
+  auto loaded =
+      co_await deps_.pool.Run<LoadedCheckpoints>(kSaveKind, options_.io_timeout, std::move(load));
   if (!loaded.ok()) {
-    LOG_ERROR("Cannot read the checkpoints of static pods", "dir", CheckpointDirectory(), "err", loaded.status());
+    LOG_ERROR("Cannot read the checkpoints of static pods", "dir", CheckpointDirectory(), "err",
+              loaded.status());
     co_return;
   }
-  for (const auto& bad : loaded->bad) LOG_ERROR("Bad checkpoint of a static pod, ignored", "what", bad);
+  for (const auto& bad : loaded->bad)
+    LOG_ERROR("Bad checkpoint of a static pod, ignored", "what", bad);
   for (const auto& checkpoint : loaded->good) {
     on_disk_.insert(checkpoint.path);
     if (checkpoint.path == options_.path) single_ = true;
@@ -150,14 +159,19 @@ base::Task<void> FileSource::RestoreAll() {
 base::Task<void> FileSource::Watch() {
   next_watch_ = deps_.clock.Mono() + options_.rewatch_period;
   if (!inotify_) co_return;
-  std::function<absl::StatusOr<WatchedPlace>()> work = [watcher = inotify_->watcher(), path = options_.path,
-                                                        single = single_] {
+  std::function<absl::StatusOr<WatchedPlace>()> work = [watcher = inotify_->watcher(),
+                                                        path = options_.path, single = single_] {
     return WatchManifests(watcher, path, single);
   };
-  auto watched = co_await deps_.pool.Run<WatchedPlace>(kPoolKind, options_.io_timeout, std::move(work));
+  watching_ = true;
+  auto watched =
+      co_await deps_.pool.Run<WatchedPlace>(kPoolKind, options_.io_timeout, std::move(work));
+  watching_ = false;
+  auto early = std::exchange(unassigned_, {});
   if (!watched.ok()) {
     if (inotify_status_.code() != watched.status().code()) {
-      LOG_WARNING("Cannot watch for manifests, looking periodically", "path", options_.path, "err", watched.status());
+      LOG_WARNING("Cannot watch for manifests, looking periodically", "path", options_.path, "err",
+                  watched.status());
     }
     inotify_status_ = watched.status();
     co_return;
@@ -165,6 +179,7 @@ base::Task<void> FileSource::Watch() {
   inotify_status_ = absl::OkStatus();
   watch_ = watched->watch;
   watched_ = watched->directory_id;
+  HandleEvents(early);
 }
 
 base::Task<void> FileSource::Look() {
@@ -174,13 +189,28 @@ base::Task<void> FileSource::Look() {
     auto events = inotify_->Drain();
     HandleEvents(events);
   }
-  // Also what closed while we read: its text may be from before. The next look, which is due already, has it.
+  // Also what closed while we read: its text may be from before. The next look, which is due
+  // already, has it.
   listing.held = settler_.Pending();
   if (listing.directory.ok() && watch_ >= 0 && listing.directory_id != watched_) Unwatched();
   if (listing.directory.ok() || absl::IsNotFound(listing.directory)) listed_ = true;
   bool changed = set_.Apply(std::move(listing), deps_.clock.Now(), deps_.clock.Mono());
   ++looks_;
   Deliver(changed);
+  Remind();
+}
+
+// What stays wrong is said again from time to time: a log is read from its end.
+void FileSource::Remind() {
+  auto now = deps_.clock.Mono();
+  if (now < next_reminder_) return;
+  next_reminder_ = now + options_.directory_hold;
+  for (const auto& problem : problems_) {
+    bool old = deps_.clock.Now() - problem.since >= options_.directory_hold;
+    if (!old || problem.severity != Problem::Severity::kError) continue;
+    LOG_ERROR("Bad manifest, still", "origin", problem.origin, "pod", problem.pod, "what",
+              problem.text, "since", base::Rfc3339(problem.since), "lastGoodKept", problem.kept);
+  }
 }
 
 base::Task<Listing> FileSource::TakeListing() {
@@ -196,7 +226,8 @@ base::Task<Listing> FileSource::TakeListing() {
     *busy = false;
     return place;
   };
-  auto place = co_await deps_.pool.Run<ManifestPlace>(kPoolKind, options_.io_timeout, std::move(find));
+  auto place =
+      co_await deps_.pool.Run<ManifestPlace>(kPoolKind, options_.io_timeout, std::move(find));
   if (!place.ok()) {
     if (absl::IsDeadlineExceeded(place.status())) hung_[path] = busy;
     listing.directory = place.status();
@@ -264,17 +295,20 @@ void FileSource::UpdateProblems() {
   for (const auto& problem : fresh) {
     if (in(problems_, problem)) continue;
     if (problem.severity == Problem::Severity::kWarning) {
-      LOG_WARNING("Manifest problem", "origin", problem.origin, "pod", problem.pod, "what", problem.text);
+      LOG_WARNING("Manifest problem", "origin", problem.origin, "pod", problem.pod, "what",
+                  problem.text);
     } else {
-      LOG_ERROR("Bad manifest", "origin", problem.origin, "pod", problem.pod, "what", problem.text, "lastGoodKept",
-                problem.kept);
+      LOG_ERROR("Bad manifest", "origin", problem.origin, "pod", problem.pod, "what", problem.text,
+                "lastGoodKept", problem.kept);
     }
   }
   for (const auto& problem : problems_) {
-    if (!in(fresh, problem)) LOG_V(1, "Manifest problem gone", "origin", problem.origin, "what", problem.text);
+    if (!in(fresh, problem))
+      LOG_V(1, "Manifest problem gone", "origin", problem.origin, "what", problem.text);
   }
-  bool same = fresh.size() == problems_.size() &&
-              std::all_of(fresh.begin(), fresh.end(), [&](const Problem& p) { return in(problems_, p); });
+  bool same =
+      fresh.size() == problems_.size() &&
+      std::all_of(fresh.begin(), fresh.end(), [&](const Problem& p) { return in(problems_, p); });
   problems_ = std::move(fresh);
   if (!same && deps_.on_problem_change) deps_.on_problem_change();
 }

@@ -1,10 +1,11 @@
 // The moving half of the file source: events, timers and reads around a FileSet.
 //
 //   inotify ──> Settler ──┐ due names
-//   check_period, retry ──┴─> Look: find, read (pool) ──> FileSet::Apply ──> on_snapshot, on_problem_change
-//                                                              └──> Save: checkpoints (pool)
-// A look always covers the whole directory; names that changed while it was read are left out of it and cause
-// another. Core loop only.
+//   check_period, retry ──┴─> Look: find, read (pool) ──> FileSet::Apply ─┬─> on_snapshot
+//                                                                         ├─> on_problem_change
+//                                                                         └─> Save (pool)
+// A look always covers the whole directory; names that changed while it was read are left out of it
+// and cause another. Core loop only.
 #pragma once
 
 #include <atomic>
@@ -49,6 +50,7 @@ class FileSource : public PodSource {
   base::MonoTime NextLook() const;
   void Deliver(bool changed);
   void UpdateProblems();
+  void Remind();
   std::string CheckpointDirectory() const { return options_.state_dir + "/static_pods"; }
 
   FileSourceOptions options_;
@@ -59,11 +61,14 @@ class FileSource : public PodSource {
   std::unique_ptr<os::Inotify> inotify_;
   absl::Status inotify_status_;
   int watch_ = -1;
+  bool watching_ = false;                     // a watch is being set
+  std::vector<os::InotifyEvent> unassigned_;  // its events, until it is known
   os::FileId watched_;
   bool single_ = false;
   bool look_now_ = true;
   base::MonoTime next_full_{};
   base::MonoTime next_watch_{};
+  base::MonoTime next_reminder_{};
   bool delivered_ = false;  // a snapshot went out
   bool listed_ = false;     // the directory was read, or is known to be absent
   // Calls that did not come back in time: not tried again until the kernel lets go.

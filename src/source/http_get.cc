@@ -25,7 +25,8 @@ using boost::system::error_code;
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
-// The connection of one request. The deadline closes what is open; every operation under way then ends with an error.
+// The connection of one request. The deadline closes what is open; every operation under way then
+// ends with an error.
 struct Connection {
   Connection(base::Executor e, base::Clock& c) : executor(e), clock(c), resolver(e), socket(e) {}
   base::Executor executor;
@@ -64,7 +65,8 @@ base::Task<absl::Status> Connect(Conn c, std::string host, std::string port) {
     auto connected = co_await c->socket.async_connect(endpoint, kAwait);
     ec = std::get<0>(connected);
     if (!ec && !c->expired) co_return absl::OkStatus();
-    last = c->Failed("connect to " + host + " (" + endpoint.address().to_string() + ") port " + port, ec);
+    last = c->Failed(
+        "connect to " + host + " (" + endpoint.address().to_string() + ") port " + port, ec);
     if (c->expired) break;
   }
   co_return last;
@@ -100,8 +102,8 @@ base::Task<absl::Status> ReadMessage(Conn c, std::shared_ptr<Parser> parser, boo
       ec = std::get<0>(result);
       n = std::get<1>(result);
     }
-    // Without length and chunks the end of the connection ends the body. A TLS stream cut without its closing
-    // record (stream_truncated) does not: the body may be half.
+    // Without length and chunks the end of the connection ends the body. A TLS stream cut without
+    // its closing record (stream_truncated) does not: the body may be half.
     if (ec == asio::error::eof) {
       ec = {};
       if (parser->got_some()) parser->put_eof(ec);
@@ -114,7 +116,8 @@ base::Task<absl::Status> ReadMessage(Conn c, std::shared_ptr<Parser> parser, boo
       size_t used = parser->put(asio::buffer(pending), ec);
       pending.erase(0, used);
       if (ec == http::error::need_more) break;
-      if (ec == http::error::body_limit) co_return absl::ResourceExhaustedError("the body is too long");
+      if (ec == http::error::body_limit)
+        co_return absl::ResourceExhaustedError("the body is too long");
       if (ec) co_return absl::UnavailableError("read the response: " + ec.message());
       if (used == 0) break;
     }
@@ -138,8 +141,8 @@ std::string RequestText(const GetRequest& request, const std::optional<Url>& pro
     fields += name + ": " + value + "\r\n";
   }
   bool absolute = proxy && !request.url.https();
-  std::string text = "GET " + (absolute ? request.url.ToString() : request.url.target) + " HTTP/1.1\r\nHost: " +
-                     request.url.HostHeader() + "\r\n";
+  std::string text = "GET " + (absolute ? request.url.ToString() : request.url.target) +
+                     " HTTP/1.1\r\nHost: " + request.url.HostHeader() + "\r\n";
   if (!user_agent) text += "User-Agent: kubelet\r\n";
   if (!authorization && !request.url.user_info.empty()) {
     text += "Authorization: " + BasicAuthorization(request.url.user_info) + "\r\n";
@@ -152,9 +155,12 @@ std::string RequestText(const GetRequest& request, const std::optional<Url>& pro
 
 // CONNECT through the proxy, for https.
 base::Task<absl::Status> Tunnel(Conn c, Url url, Url proxy) {
-  std::string authority = (url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]") + ":" + url.port;
-  std::string text = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\nUser-Agent: kubelet\r\n";
-  if (!proxy.user_info.empty()) text += "Proxy-Authorization: " + BasicAuthorization(proxy.user_info) + "\r\n";
+  std::string authority =
+      (url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]") + ":" + url.port;
+  std::string text =
+      "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\nUser-Agent: kubelet\r\n";
+  if (!proxy.user_info.empty())
+    text += "Proxy-Authorization: " + BasicAuthorization(proxy.user_info) + "\r\n";
   text += "\r\n";
   auto sent = co_await Write(c, std::move(text));
   if (!sent.ok()) co_return sent;
@@ -164,12 +170,14 @@ base::Task<absl::Status> Tunnel(Conn c, Url url, Url proxy) {
   if (!read.ok()) co_return base::Annotate(read, "proxy " + proxy.host);
   int code = parser->get().result_int();
   if (code / 100 != 2) {
-    co_return absl::UnavailableError("proxy " + proxy.host + ": CONNECT answered " + std::to_string(code));
+    co_return absl::UnavailableError("proxy " + proxy.host + ": CONNECT answered " +
+                                     std::to_string(code));
   }
   co_return absl::OkStatus();
 }
 
-base::Task<absl::Status> StartTls(Conn c, std::shared_ptr<asio::ssl::context> context, std::string host) {
+base::Task<absl::Status> StartTls(Conn c, std::shared_ptr<asio::ssl::context> context,
+                                  std::string host) {
   c->tls.emplace(c->socket, *context);
   error_code not_an_address;
   asio::ip::make_address(host, not_an_address);
@@ -182,7 +190,8 @@ base::Task<absl::Status> StartTls(Conn c, std::shared_ptr<asio::ssl::context> co
   long verify = SSL_get_verify_result(c->tls->native_handle());
   std::string step = "TLS handshake with " + host;
   if (!c->expired && verify != X509_V_OK) {
-    co_return absl::UnavailableError(step + ": certificate: " + X509_verify_cert_error_string(verify));
+    co_return absl::UnavailableError(step +
+                                     ": certificate: " + X509_verify_cert_error_string(verify));
   }
   co_return c->Failed(step, ec);
 }
@@ -224,7 +233,9 @@ base::Task<absl::StatusOr<GetResponse>> GetOnce(Conn c, GetRequest request) {
   co_return response;
 }
 
-bool IsRedirect(int code) { return code == 301 || code == 302 || code == 303 || code == 307 || code == 308; }
+bool IsRedirect(int code) {
+  return code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
+}
 
 void DropSecrets(GetRequest& request) {
   request.url.user_info.clear();
@@ -236,7 +247,8 @@ void DropSecrets(GetRequest& request) {
 
 }  // namespace
 
-base::Task<absl::StatusOr<GetResponse>> HttpGet(base::Executor executor, base::Clock& clock, GetRequest request) {
+base::Task<absl::StatusOr<GetResponse>> HttpGet(base::Executor executor, base::Clock& clock,
+                                                GetRequest request) {
   // One deadline over all connections of the request.
   struct Deadline {
     base::Clock& clock;
@@ -244,7 +256,8 @@ base::Task<absl::StatusOr<GetResponse>> HttpGet(base::Executor executor, base::C
     Conn current;
     ~Deadline() { clock.Cancel(timer); }
   };
-  auto deadline = std::make_shared<Deadline>(Deadline{clock, {}, std::make_shared<Connection>(executor, clock)});
+  auto deadline = std::make_shared<Deadline>(
+      Deadline{clock, {}, std::make_shared<Connection>(executor, clock)});
   std::function<void()> expire = [weak = std::weak_ptr<Deadline>(deadline)] {
     if (auto d = weak.lock()) d->current->Expire();
   };

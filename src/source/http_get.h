@@ -1,5 +1,5 @@
-// One HTTP GET: name resolution, proxy, TLS, redirects, one deadline over all of it. HTTP/1.1, a connection per
-// request (the request comes every 20 seconds). Core loop only; nothing blocks it.
+// One HTTP GET: name resolution, proxy, TLS, redirects, one deadline over all of it. HTTP/1.1, a
+// connection per request (the request comes every 20 seconds). Core loop only; nothing blocks it.
 #pragma once
 
 #include <boost/asio/ssl/context.hpp>
@@ -32,14 +32,17 @@ struct GetResponse {
   std::string body;
 };
 
-// Follows up to ten redirects; on a change of host, Authorization, Cookie and WWW-Authenticate headers stay behind.
-// DeadlineExceeded after `timeout`; Unavailable when a connection fails (the message names the step and the host);
-// ResourceExhausted when the body is longer than the limit; InvalidArgument for a bad proxy or redirect;
-// FailedPrecondition when redirected to https without `tls`.
-base::Task<absl::StatusOr<GetResponse>> HttpGet(base::Executor executor, base::Clock& clock, GetRequest request);
+// Follows up to ten redirects; on a change of host, Authorization, Cookie and WWW-Authenticate
+// headers stay behind. DeadlineExceeded after `timeout`; Unavailable when a connection fails (the
+// message names the step and the host); ResourceExhausted when the body is longer than the limit;
+// InvalidArgument for a bad proxy or redirect; FailedPrecondition when redirected to https without
+// `tls`.
+base::Task<absl::StatusOr<GetResponse>> HttpGet(base::Executor executor, base::Clock& clock,
+                                                GetRequest request);
 
-// A verifying client context: the system's roots, or those of `ca_file`. Reads files (blocking). Unavailable when
-// they cannot be read.
-absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> MakeTlsContext(const std::string& ca_file);
+// A verifying client context: the system's roots, or those of `ca_file`. Reads files (blocking).
+// Unavailable when they cannot be read.
+absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> MakeTlsContext(
+    const std::string& ca_file);
 
 }  // namespace kubelet::source

@@ -80,7 +80,9 @@ std::optional<std::string_view> JsonMember(std::string_view object, std::string_
     if (!name || !cursor.Take(':')) return std::nullopt;
     auto value = cursor.Value();
     if (!value) return std::nullopt;
-    if (name->size() == key.size() + 2 && name->front() == '"' && name->substr(1, key.size()) == key) return value;
+    if (name->size() == key.size() + 2 && name->front() == '"' &&
+        name->substr(1, key.size()) == key)
+      return value;
     if (!cursor.Take(',')) break;
   }
   return std::nullopt;

@@ -1,5 +1,5 @@
-// Cuts values out of JSON text without decoding it: to judge the items of a list one by one, and to name the pod
-// of a manifest that does not decode. Pure; total: ill-formed text yields nothing.
+// Cuts values out of JSON text without decoding it: to judge the items of a list one by one, and to
+// name the pod of a manifest that does not decode. Pure; total: ill-formed text yields nothing.
 #pragma once
 
 #include <optional>

@@ -16,7 +16,8 @@ namespace {
 
 std::string SuffixedName(const std::string& name, const std::string& node) {
   std::string lower = node;
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return name + "-" + lower;
 }
 
@@ -29,7 +30,9 @@ std::string NameIn(std::string_view json, const Origin& origin) {
   return (ns.empty() ? "default" : ns) + "/" + SuffixedName(name, origin.node_name);
 }
 
-bool IsBlank(const std::string& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; }
+bool IsBlank(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n") == std::string::npos;
+}
 
 // JSON as it is, YAML converted: the rule upstream's decoder applies (first character a brace).
 absl::StatusOr<std::string> AsJson(const std::string& text) {
@@ -49,7 +52,8 @@ std::string ReferenceAlwaysRefused(const api::core::Pod& pod) {
   if (pod.spec().resource_claims_size() > 0) return "static pods may not reference resourceclaims";
   for (const auto& volume : pod.spec().volumes()) {
     for (const auto& projected : volume.volume_source().projected().sources()) {
-      if (projected.has_cluster_trust_bundle()) return "static pods may not reference clustertrustbundles";
+      if (projected.has_cluster_trust_bundle())
+        return "static pods may not reference clustertrustbundles";
     }
   }
   return "";
@@ -57,7 +61,8 @@ std::string ReferenceAlwaysRefused(const api::core::Pod& pod) {
 
 void TolerateNoExecute(api::core::PodSpec& spec) {
   auto same = [](const api::core::Toleration& t) {
-    return t.key().empty() && t.value().empty() && t.operator_() == "Exists" && t.effect() == "NoExecute";
+    return t.key().empty() && t.value().empty() && t.operator_() == "Exists" &&
+           t.effect() == "NoExecute";
   };
   auto& list = *spec.mutable_tolerations();
   auto it = std::find_if(list.begin(), list.end(), same);
@@ -117,7 +122,8 @@ Judged JudgeJson(const std::string& json, const Origin& origin, bool item) {
     bool unknown = note.rfind("unknown field", 0) == 0;
     (unknown ? out.warnings : out.errors).push_back(std::move(note));
   }
-  if (status.ok() && pod->metadata().name().empty()) out.errors.push_back("metadata.name: Required value");
+  if (status.ok() && pod->metadata().name().empty())
+    out.errors.push_back("metadata.name: Required value");
   if (!out.errors.empty()) return out;
 
   api::ApplyPodDefaults(*pod);
@@ -163,13 +169,14 @@ std::vector<Judged> JudgeManifests(const std::string& text, const Origin& origin
     return {std::move(judged)};
   }
   if (type->api_version != "v1") {
-    return {Unreadable(absl::InvalidArgumentError("apiVersion: Invalid value: \"" + type->api_version +
-                                                  "\": must be v1"))};
+    return {Unreadable(absl::InvalidArgumentError("apiVersion: Invalid value: \"" +
+                                                  type->api_version + "\": must be v1"))};
   }
   auto items = JsonMember(*json, "items");
   if (!items || *items == "null") return {};
   auto elements = JsonElements(*items);
-  if (!elements) return {Unreadable(absl::InvalidArgumentError("items: Invalid value: must be a list"))};
+  if (!elements)
+    return {Unreadable(absl::InvalidArgumentError("items: Invalid value: must be a list"))};
   std::vector<Judged> out;
   for (size_t i = 0; i < elements->size(); ++i) {
     auto judged = JudgeJson(std::string((*elements)[i]), origin, true);
@@ -185,13 +192,16 @@ absl::StatusOr<api::PodPtr> DecodeManifest(const std::string& text, const Origin
   Judged judged = JudgeManifest(text, origin);
   if (warnings != nullptr) *warnings = judged.warnings;
   if (judged.pod) return judged.pod;
-  std::string message = (origin.kind == Origin::Kind::kFile ? "file " : "url ") + origin.location + ":";
+  std::string message =
+      (origin.kind == Origin::Kind::kFile ? "file " : "url ") + origin.location + ":";
   if (!judged.name.empty()) message += " pod " + judged.name + ":";
-  for (size_t i = 0; i < judged.errors.size(); ++i) message += (i == 0 ? " " : "; ") + judged.errors[i];
+  for (size_t i = 0; i < judged.errors.size(); ++i)
+    message += (i == 0 ? " " : "; ") + judged.errors[i];
   return absl::InvalidArgumentError(message);
 }
 
-api::PodPtr WithIdentity(const api::core::Pod& pod, const std::string& uid, const std::string& seen) {
+api::PodPtr WithIdentity(const api::core::Pod& pod, const std::string& uid,
+                         const std::string& seen) {
   auto copy = std::make_shared<api::core::Pod>(pod);
   auto& meta = *copy->mutable_metadata();
   meta.set_uid(uid);

@@ -8,8 +8,8 @@
 namespace kubelet::source {
 namespace {
 
-constexpr uint32_t kEvents = IN_CREATE | IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM |
-                             IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
+constexpr uint32_t kEvents = IN_CREATE | IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_DELETE |
+                             IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
 
 absl::StatusOr<bool> IsSingle(const std::string& path, bool was_single) {
   auto info = os::Stat(path);
@@ -42,13 +42,13 @@ absl::StatusOr<ManifestPlace> FindManifests(const std::string& path, bool was_si
   return place;
 }
 
-absl::StatusOr<WatchedPlace> WatchManifests(const os::Inotify::Watcher& watcher, const std::string& path,
-                                            bool was_single) {
+absl::StatusOr<WatchedPlace> WatchManifests(const os::Inotify::Watcher& watcher,
+                                            const std::string& path, bool was_single) {
   ASSIGN_OR_RETURN(bool single, IsSingle(path, was_single));
   std::string directory = single ? os::DirName(path) : path;
   WatchedPlace out;
-  // The id is taken after the watch: when the directory was replaced in between, the listing's id differs from
-  // it and the watch is renewed.
+  // The id is taken after the watch: when the directory was replaced in between, the listing's id
+  // differs from it and the watch is renewed.
   ASSIGN_OR_RETURN(out.watch, watcher.WatchDirectory(directory, kEvents));
   ASSIGN_OR_RETURN(os::FileInfo info, os::Stat(directory));
   out.directory_id = info.id;

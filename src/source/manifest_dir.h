@@ -1,5 +1,5 @@
-// The blocking half of the file source: what a pool thread does in the manifest directory. Every call may hang with
-// its filesystem.
+// The blocking half of the file source: what a pool thread does in the manifest directory. Every
+// call may hang with its filesystem.
 #pragma once
 
 #include <string>
@@ -20,16 +20,16 @@ struct ManifestPlace {
   std::vector<std::string> paths;  // visible names with their directory, sorted
 };
 
-// `was_single`: what the path was before, for when the name is gone. NotFound: neither path nor, for a single file,
-// its directory; FailedPrecondition: neither a directory nor a regular file.
+// `was_single`: what the path was before, for when the name is gone. NotFound: neither path nor,
+// for a single file, its directory; FailedPrecondition: neither a directory nor a regular file.
 absl::StatusOr<ManifestPlace> FindManifests(const std::string& path, bool was_single);
 
 struct WatchedPlace {
   int watch = -1;
   os::FileId directory_id;
 };
-absl::StatusOr<WatchedPlace> WatchManifests(const os::Inotify::Watcher& watcher, const std::string& path,
-                                            bool was_single);
+absl::StatusOr<WatchedPlace> WatchManifests(const os::Inotify::Watcher& watcher,
+                                            const std::string& path, bool was_single);
 
 // NotFound: the name itself is gone; a symbolic link to nowhere is another error.
 absl::StatusOr<Reading> ReadManifest(const std::string& path);

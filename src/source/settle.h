@@ -1,13 +1,16 @@
-// When may a name in the manifest directory be judged? Turns change events into due times, so that a half-written
-// file is not read and an editor's save (remove, create, rename) is one change. Pure: times are handed in.
+// When may a name in the manifest directory be judged? Turns change events into due times, so that
+// a half-written file is not read and an editor's save (remove, create, rename) is one change.
+// Pure: times are handed in.
 //
-//   event                               due
-//   closed after writing                at once (a name seen for the first time: after `quiet`, it may be a copy in passing)
-//   moved here from a hidden name       at once
-//   moved from one visible name to      both after `quiet`: an editor may be making its backup
-//   another
-//   modified, writer still has it open  when closed, at the latest `writer_hold` after the first such event
-//   anything else                       `quiet` after the last event, at the latest `burst_limit` after the first
+//   event                                   due
+//   closed after writing                    at once; a name seen for the first time after `quiet`,
+//                                           for it may be a copy in passing
+//   moved here, not from a visible name     at once
+//   moved from one visible name to another  both after `quiet`: an editor may be making its backup
+//   modified, and its writer has it open    when closed, at the latest `writer_hold` after the
+//                                           first such event
+//   anything else                           `quiet` after the last event, at the latest
+//                                           `burst_limit` after the first
 #pragma once
 
 #include <map>

@@ -18,7 +18,8 @@ namespace {
 namespace ip = boost::asio::ip;
 
 std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return text;
 }
 
@@ -27,7 +28,8 @@ std::string PercentDecode(const std::string& text) {
   for (size_t i = 0; i < text.size(); ++i) {
     unsigned code = 0;
     const char* digits = text.data() + i + 1;
-    if (text[i] == '%' && i + 2 < text.size() && std::from_chars(digits, digits + 2, code, 16).ptr == digits + 2) {
+    if (text[i] == '%' && i + 2 < text.size() &&
+        std::from_chars(digits, digits + 2, code, 16).ptr == digits + 2) {
       out += static_cast<char>(code);
       i += 2;
     } else {
@@ -82,11 +84,13 @@ bool InNetwork(const ip::address& address, const std::string& cidr) {
   if (address.is_v4()) {
     auto network = ip::make_network_v4(cidr, ec);
     if (ec) return false;
-    return ip::network_v4(address.to_v4(), network.prefix_length()).canonical() == network.canonical();
+    return ip::network_v4(address.to_v4(), network.prefix_length()).canonical() ==
+           network.canonical();
   }
   auto network = ip::make_network_v6(cidr, ec);
   if (ec) return false;
-  return ip::network_v6(address.to_v6(), network.prefix_length()).canonical() == network.canonical();
+  return ip::network_v6(address.to_v6(), network.prefix_length()).canonical() ==
+         network.canonical();
 }
 
 // One item of NO_PROXY.
@@ -199,7 +203,8 @@ absl::StatusOr<std::optional<Url>> ProxyFor(const Url& url, const ProxySettings&
   auto proxy = ParseUrl(text.find("://") == std::string::npos ? "http://" + text : text);
   if (!proxy.ok()) return base::Annotate(proxy.status(), variable);
   if (proxy->https()) {
-    return absl::InvalidArgumentError(std::string(variable) + ": only http:// proxies are supported");
+    return absl::InvalidArgumentError(std::string(variable) +
+                                      ": only http:// proxies are supported");
   }
   return std::optional<Url>(*std::move(proxy));
 }

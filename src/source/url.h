@@ -27,8 +27,9 @@ absl::StatusOr<Url> ParseUrl(const std::string& text);
 // The Location of a redirect, relative to where it came from.
 absl::StatusOr<Url> ResolveUrl(const Url& base, const std::string& location);
 
-// The proxy for a request, by golang.org/x/net/http/httpproxy's rules; nullopt: none. InvalidArgument: the
-// variable is no proxy URL of a kind we speak (http only; the scheme may be left out).
+// The proxy for a request, by golang.org/x/net/http/httpproxy's rules; nullopt: none.
+// InvalidArgument: the variable is no proxy URL of a kind we speak (http only; the scheme may be
+// left out).
 absl::StatusOr<std::optional<Url>> ProxyFor(const Url& url, const ProxySettings& settings);
 
 // "Basic <base64>" of user info.

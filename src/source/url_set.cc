@@ -9,19 +9,20 @@
 
 namespace kubelet::source {
 
-// The pod as it is to be served: what is served already when it means the same, else with the first-seen time of the
-// pod with its uid.
+// The pod as it is to be served: what is served already when it means the same, else with the
+// first-seen time of the pod with its uid.
 api::PodPtr UrlSet::Settled(const api::PodPtr& fresh) const {
   for (const auto& [name, served] : pods_) {
     if (served->metadata().uid() != fresh->metadata().uid()) continue;
-    auto aligned = WithIdentity(*fresh, fresh->metadata().uid(), api::Annotation(*served, api::kConfigSeen));
+    auto aligned =
+        WithIdentity(*fresh, fresh->metadata().uid(), api::Annotation(*served, api::kConfigSeen));
     return google::protobuf::util::MessageDifferencer::Equals(*served, *aligned) ? served : aligned;
   }
   return fresh;
 }
 
-void UrlSet::AddProblem(const std::string& pod, const std::string& text, bool warning, base::WallTime now,
-                        std::vector<Problem>& out) const {
+void UrlSet::AddProblem(const std::string& pod, const std::string& text, bool warning,
+                        base::WallTime now, std::vector<Problem>& out) const {
   Problem problem;
   problem.severity = warning ? Problem::Severity::kWarning : Problem::Severity::kError;
   problem.origin = shown_url_;
@@ -57,8 +58,9 @@ bool UrlSet::Apply(const std::string& body, base::WallTime now) {
     }
     const std::string& uid = judged.pod->metadata().uid();
     if (next.contains(judged.name) || uids.contains(uid)) {
-      AddProblem(judged.name, "another item of the list has the same name or uid: only the first counts", false, now,
-                 problems);
+      AddProblem(judged.name,
+                 "another item of the list has the same name or uid: only the first counts", false,
+                 now, problems);
       continue;
     }
     uids.insert(uid);

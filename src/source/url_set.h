@@ -18,14 +18,15 @@ class UrlSet {
         node_name_(std::move(node_name)),
         refuse_references_(refuse_references) {}
 
-  // A body that differs from the one before. A bad item keeps the last good pod of its name; while an item cannot
-  // even be named, no pod is removed. A document that can not be read at all changes nothing. The first of two items
-  // with one name or uid counts. True when the pods changed.
+  // A body that differs from the one before. A bad item keeps the last good pod of its name; while
+  // an item cannot even be named, no pod is removed. A document that can not be read at all changes
+  // nothing. The first of two items with one name or uid counts. True when the pods changed.
   bool Apply(const std::string& body, base::WallTime now);
 
   std::vector<api::PodPtr> Pods() const;
   const std::vector<Problem>& Problems() const { return problems_; }
-  // Every item of some response so far was good or had a last good version: nothing unknown may be running.
+  // Every item of some response so far was good or had a last good version: nothing unknown may be
+  // running.
   bool complete() const { return complete_; }
 
  private:

@@ -59,10 +59,11 @@ base::Task<void> UrlSource::Fetch() {
     changed = set_.Apply(*body, deps_.clock.Now());
     for (const auto& problem : set_.Problems()) {
       if (problem.severity == Problem::Severity::kWarning) {
-        LOG_WARNING("Manifest problem", "origin", problem.origin, "pod", problem.pod, "what", problem.text);
+        LOG_WARNING("Manifest problem", "origin", problem.origin, "pod", problem.pod, "what",
+                    problem.text);
       } else {
-        LOG_ERROR("Bad manifest", "origin", problem.origin, "pod", problem.pod, "what", problem.text, "lastGoodKept",
-                  problem.kept);
+        LOG_ERROR("Bad manifest", "origin", problem.origin, "pod", problem.pod, "what",
+                  problem.text, "lastGoodKept", problem.kept);
       }
     }
     if (deps_.on_problem_change && !fetch_problem_) deps_.on_problem_change();
@@ -101,9 +102,11 @@ base::Task<absl::StatusOr<std::string>> UrlSource::GetBody() {
   }
   if (!response.ok()) co_return response.status();
   if (response->code != 200) {
-    co_return absl::UnavailableError("status " + std::to_string(response->code) + " " + response->reason);
+    co_return absl::UnavailableError("status " + std::to_string(response->code) + " " +
+                                     response->reason);
   }
-  if (response->body.empty()) co_return absl::UnavailableError("empty body; a PodList without items removes all pods");
+  if (response->body.empty())
+    co_return absl::UnavailableError("empty body; a PodList without items removes all pods");
   co_return std::move(response->body);
 }
 
@@ -111,8 +114,11 @@ base::Task<absl::StatusOr<std::string>> UrlSource::GetBody() {
 base::Task<absl::Status> UrlSource::LoadRoots() {
   if (tls_) co_return absl::OkStatus();
   using Context = std::shared_ptr<boost::asio::ssl::context>;
-  std::function<absl::StatusOr<Context>()> load = [ca_file = options_.ca_file] { return MakeTlsContext(ca_file); };
-  auto context = co_await deps_.pool.Run<Context>("certificates", options_.timeout, std::move(load));
+  std::function<absl::StatusOr<Context>()> load = [ca_file = options_.ca_file] {
+    return MakeTlsContext(ca_file);
+  };
+  auto context =
+      co_await deps_.pool.Run<Context>("certificates", options_.timeout, std::move(load));
   if (context.ok()) tls_ = *context;
   co_return context.status();
 }
@@ -128,8 +134,10 @@ void UrlSource::Report(const absl::Status& status) {
     if (failures_ <= 3) {
       LOG_ERROR("Cannot read manifests from the URL", "url", shown_url_, "err", status);
     } else if (failures_ == 4) {
-      LOG_ERROR("Cannot read manifests from the URL for 4 times in a row, further failures are logged at V(4)", "url",
-                shown_url_, "err", status);
+      LOG_ERROR(
+          "Cannot read manifests from the URL for 4 times in a row, further failures are logged at "
+          "V(4)",
+          "url", shown_url_, "err", status);
     } else {
       LOG_V(4, "Cannot read manifests from the URL", "url", shown_url_, "err", status);
     }
@@ -139,7 +147,8 @@ void UrlSource::Report(const absl::Status& status) {
     fresh->kept = !set_.Pods().empty();
     fresh->since = fetch_problem_ ? fetch_problem_->since : deps_.clock.Now();
   }
-  bool same = fresh.has_value() == fetch_problem_.has_value() && (!fresh || fresh->Same(*fetch_problem_));
+  bool same =
+      fresh.has_value() == fetch_problem_.has_value() && (!fresh || fresh->Same(*fetch_problem_));
   fetch_problem_ = std::move(fresh);
   if (!same && deps_.on_problem_change) deps_.on_problem_change();
 }

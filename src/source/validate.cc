@@ -14,8 +14,8 @@ struct Count {
   int errors = 0;
 };
 
-void CheckFile(const std::string& path, const std::string& node_name, std::ostream& out, Count& count,
-               std::map<std::string, std::string>& owners) {
+void CheckFile(const std::string& path, const std::string& node_name, std::ostream& out,
+               Count& count, std::map<std::string, std::string>& owners) {
   ++count.files;
   auto error = [&](const std::string& text) {
     ++count.errors;
@@ -28,20 +28,23 @@ void CheckFile(const std::string& path, const std::string& node_name, std::ostre
   origin.location = path;
   origin.node_name = node_name;
   Judged judged = JudgeManifest(reading->text, origin);
-  for (const auto& text : judged.errors) error(judged.name.empty() ? text : "pod " + judged.name + ": " + text);
+  for (const auto& text : judged.errors)
+    error(judged.name.empty() ? text : "pod " + judged.name + ": " + text);
   for (const auto& text : judged.warnings) out << path << ": warning: " << text << "\n";
   if (!judged.pod) return;
   std::set<std::string> others;
   for (const auto& claim : {"pod " + judged.name, "uid " + judged.pod->metadata().uid()}) {
     auto [owner, added] = owners.emplace(claim, path);
-    if (!added && others.insert(owner->second).second) error(claim + " is already provided by " + owner->second);
+    if (!added && others.insert(owner->second).second)
+      error(claim + " is already provided by " + owner->second);
   }
   if (others.empty()) out << path << ": ok: pod " << judged.name << "\n";
 }
 
 }  // namespace
 
-int ValidateFiles(const std::vector<std::string>& files, const std::string& node_name, std::ostream& out) {
+int ValidateFiles(const std::vector<std::string>& files, const std::string& node_name,
+                  std::ostream& out) {
   Count count;
   std::map<std::string, std::string> owners;
   for (const auto& path : files) {

@@ -1,5 +1,5 @@
-// S3 and S4 by chance: whatever happens to a manifest, its pod neither changes nor disappears, unless the file is
-// deleted or its new content is a valid pod.
+// S3 and S4 by chance: whatever happens to a manifest, its pod neither changes nor disappears,
+// unless the file is deleted or its new content is a valid pod.
 #include <fcntl.h>
 
 #include <random>
@@ -21,15 +21,24 @@ class Spoiler {
 
   Step Spoil() {
     switch (Pick(9)) {
-      case 0: return Truncate();
-      case 1: return Garble();
-      case 2: return Append();
-      case 3: return HalfWritten();
-      case 4: return Copy();
-      case 5: return RenameAndBack();
-      case 6: return Typo();
-      case 7: return ReplaceByRename();
-      default: return Edit();
+      case 0:
+        return Truncate();
+      case 1:
+        return Garble();
+      case 2:
+        return Append();
+      case 3:
+        return HalfWritten();
+      case 4:
+        return Copy();
+      case 5:
+        return RenameAndBack();
+      case 6:
+        return Typo();
+      case 7:
+        return ReplaceByRename();
+      default:
+        return Edit();
     }
   }
   const std::string& good() const { return good_; }
@@ -59,7 +68,8 @@ class Spoiler {
   }
   // Written in two parts, the writer being slow but within its hold.
   Step HalfWritten() {
-    std::string text = Manifest("web", "nginx:" + std::to_string(Pick(1000))) + "    command: [sleep]\n";
+    std::string text =
+        Manifest("web", "nginx:" + std::to_string(Pick(1000))) + "    command: [sleep]\n";
     size_t half = Pick(text.size());
     int fd = ::open(path().c_str(), O_WRONLY | O_TRUNC);
     REQUIRE(::write(fd, text.data(), half) == static_cast<ssize_t>(half));

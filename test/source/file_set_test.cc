@@ -40,7 +40,8 @@ struct SetBench {
     }
     for (const auto& name : held) listing.held.insert("/m/" + name);
     mono += 1s;
-    return set->Apply(std::move(listing), base::WallFromUnixNanos(mono.time_since_epoch().count()), mono);
+    return set->Apply(std::move(listing), base::WallFromUnixNanos(mono.time_since_epoch().count()),
+                      mono);
   }
   std::map<std::string, std::string> Uids() const {
     std::map<std::string, std::string> out;
@@ -128,7 +129,9 @@ TEST_CASE("a file renamed and spoilt in one go keeps its pod by its inode") {
   CHECK(b.Uids().empty());
 }
 
-TEST_CASE("an editor's backup that disappears while the new file is still bad does not take the pod with it") {
+TEST_CASE(
+    "an editor's backup that disappears while the new file is still bad does not take the pod with "
+    "it") {
   SetBench b;
   b.Put("a.yaml", Manifest("a"));
   b.Look();

@@ -4,6 +4,7 @@
 
 #include <future>
 
+#include "kubelet/base/log.h"
 #include "source_bench.h"
 
 namespace kubelet::source {
@@ -94,9 +95,10 @@ TEST_CASE("S3: a bad edit keeps the pod, is reported, and mending it is an updat
   size_t snapshots = b.snapshots.size();
   std::string typo = Manifest("a");
   typo.replace(typo.find("image"), 5, "imago");
-  for (std::string bad : {typo, std::string(), std::string("\0\0\0", 3), Manifest("a").substr(0, 30),
-                          Manifest("a") + "\x80garbage: [", std::string("apiVersion: v1\nkind: PodList\nitems: []\n"),
-                          std::string(kMaxManifest + 1, '#')}) {
+  for (std::string bad :
+       {typo, std::string(), std::string("\0\0\0", 3), Manifest("a").substr(0, 30),
+        Manifest("a") + "\x80garbage: [", std::string("apiVersion: v1\nkind: PodList\nitems: []\n"),
+        std::string(kMaxManifest + 1, '#')}) {
     INFO(bad.substr(0, 60));
     b.Write("a.yaml", bad);
     b.Settle();
@@ -180,8 +182,10 @@ TEST_CASE("S4: a copy of a manifest under another name changes nothing and is re
   for (std::string copy : {"x.yaml.bak", "a.yaml", "zz"}) {
     b.Write(copy, Manifest("x", copy == "zz" ? "other" : "nginx:1.25"));
     b.Advance(1s);
-    CHECK(Contains(b.Problems(), b.dir + "/" + copy + " [default/x-node] pod default/x-node is already provided by " +
-                                     b.dir + "/x.yaml"));
+    CHECK(
+        Contains(b.Problems(), b.dir + "/" + copy +
+                                   " [default/x-node] pod default/x-node is already provided by " +
+                                   b.dir + "/x.yaml"));
   }
   b.Advance(60s);
   CHECK(b.Uid("x") == uid);
@@ -345,6 +349,9 @@ TEST_CASE("S5: a directory that vanishes keeps its pods") {
     b.Advance(6min);
     CHECK(b.Uids() == uids);
     CHECK(Contains(b.Problems(), "still after 5m0s"));
+    auto errors = base::LogErrorCount();
+    b.Advance(10min);
+    CHECK(base::LogErrorCount() == errors + 2);
     b.Restart();
     CHECK(b.Uids() == uids);
     CHECK(b.snapshots[0].complete);
@@ -516,7 +523,8 @@ TEST_CASE("an overflow of the event queue is answered by a full list") {
     return;
   }
   // Alternating names are not merged by the kernel.
-  for (size_t i = 0; i <= limit; ++i) ::truncate((b.dir + (i % 2 ? "/a.yaml" : "/z.yaml")).c_str(), 1000 + i % 2);
+  for (size_t i = 0; i <= limit; ++i)
+    ::truncate((b.dir + (i % 2 ? "/a.yaml" : "/z.yaml")).c_str(), 1000 + i % 2);
   b.Write("a.yaml", Manifest("a"));
   b.Write("z.yaml", Manifest("z"));
   b.Write("late.yaml", Manifest("late"));
@@ -525,7 +533,8 @@ TEST_CASE("an overflow of the event queue is answered by a full list") {
   CHECK(b.Uids().size() == 3);
 }
 
-TEST_CASE("a filesystem that hangs keeps the last good set and does not pile up calls") {
+TEST_CASE(
+    "a filesystem that hangs keeps the last good set, and is followed again when it answers") {
   FileBench b;
   b.Write("a.yaml", Manifest("a"));
   b.Start();

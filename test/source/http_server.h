@@ -1,4 +1,5 @@
-// A small HTTP server in the test's own loop: plain or TLS, answers from a table, can be silent, can be a proxy.
+// A small HTTP server in the test's own loop: plain or TLS, answers from a table, can be silent,
+// can be a proxy.
 #pragma once
 
 #include <openssl/pem.h>
@@ -53,7 +54,8 @@ inline Made Make(const std::string& common_name, const Made* issuer, const std::
   X509_gmtime_adj(X509_getm_notAfter(c), 3600);
   X509_set_pubkey(c, out.key.get());
   X509_NAME_add_entry_by_txt(X509_get_subject_name(c), "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1, 0);
+                             reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1,
+                             0);
   X509* by = issuer ? issuer->certificate.get() : c;
   X509_set_issuer_name(c, X509_get_subject_name(by));
   AddExtension(c, by, NID_basic_constraints, issuer ? "CA:FALSE" : "critical,CA:TRUE");
@@ -78,8 +80,9 @@ inline TestTls MakeTestTls(const std::string& names) {
   TestTls out;
   out.ca = test_tls::Pem([&](BIO* b) { PEM_write_bio_X509(b, ca.certificate.get()); });
   out.certificate = test_tls::Pem([&](BIO* b) { PEM_write_bio_X509(b, leaf.certificate.get()); });
-  out.key = test_tls::Pem(
-      [&](BIO* b) { PEM_write_bio_PrivateKey(b, leaf.key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
+  out.key = test_tls::Pem([&](BIO* b) {
+    PEM_write_bio_PrivateKey(b, leaf.key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  });
   return out;
 }
 
@@ -141,7 +144,8 @@ class HttpServer {
       --open;
       co_return false;
     }
-    auto sent = co_await asio::async_write(stream, asio::buffer(*answer), asio::as_tuple(asio::use_awaitable));
+    auto sent = co_await asio::async_write(stream, asio::buffer(*answer),
+                                           asio::as_tuple(asio::use_awaitable));
     co_return !std::get<0>(sent);
   }
   base::Task<void> ServePlain(SocketPtr socket) {
@@ -156,7 +160,8 @@ class HttpServer {
   }
   base::Task<void> ServeTls(SocketPtr socket) {
     auto stream = std::make_shared<asio::ssl::stream<Socket&>>(*socket, *context_);
-    auto shaken = co_await stream->async_handshake(asio::ssl::stream_base::server, asio::as_tuple(asio::use_awaitable));
+    auto shaken = co_await stream->async_handshake(asio::ssl::stream_base::server,
+                                                   asio::as_tuple(asio::use_awaitable));
     if (std::get<0>(shaken)) co_return;
     bool answered = co_await Answer(*stream);
     if (answered) {
@@ -167,7 +172,8 @@ class HttpServer {
   static base::Task<void> Pump(SocketPtr from, SocketPtr to) {
     std::string chunk(4096, '\0');
     for (;;) {
-      auto got = co_await from->async_read_some(asio::buffer(chunk), asio::as_tuple(asio::use_awaitable));
+      auto got =
+          co_await from->async_read_some(asio::buffer(chunk), asio::as_tuple(asio::use_awaitable));
       if (std::get<0>(got)) break;
       auto sent = co_await asio::async_write(*to, asio::buffer(chunk.data(), std::get<1>(got)),
                                              asio::as_tuple(asio::use_awaitable));

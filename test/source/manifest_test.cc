@@ -65,8 +65,10 @@ TEST_CASE("a manifest becomes a named, placed and identified pod") {
 TEST_CASE("the uid is a function of meaning, path and node") {
   std::string uid = JudgeManifest(kWeb, FileOrigin()).pod->metadata().uid();
   SECTION("comments, key order, YAML or JSON do not matter") {
-    std::string other = "# hello\nkind: Pod\napiVersion: v1\nspec:\n  containers:\n  - {image: 'nginx:1.25', name: c}\n"
-                        "metadata: {name: web}\n";
+    std::string other =
+        "# hello\nkind: Pod\napiVersion: v1\nspec:\n  containers:\n  - {image: 'nginx:1.25', name: "
+        "c}\n"
+        "metadata: {name: web}\n";
     CHECK(JudgeManifest(other, FileOrigin()).pod->metadata().uid() == uid);
     std::string json = R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},
       "spec":{"containers":[{"name":"c","image":"nginx:1.25"}]}})";
@@ -104,8 +106,9 @@ TEST_CASE("the uid is a function of meaning, path and node") {
 
 TEST_CASE("an own NoExecute toleration is widened, not doubled") {
   std::string text = kWeb;
-  text += "  tolerations:\n  - {operator: Exists, effect: NoExecute, tolerationSeconds: 5}\n"
-          "  - {key: a, operator: Exists, effect: NoExecute}\n";
+  text +=
+      "  tolerations:\n  - {operator: Exists, effect: NoExecute, tolerationSeconds: 5}\n"
+      "  - {key: a, operator: Exists, effect: NoExecute}\n";
   auto pod = JudgeManifest(text, FileOrigin()).pod;
   REQUIRE(pod);
   REQUIRE(pod->spec().tolerations_size() == 2);
@@ -130,7 +133,8 @@ TEST_CASE("bad manifests are refused with file, pod and field") {
       {"no kind", with("kind: Pod\n", ""), "kind: Required value"},
       {"no apiVersion", with("apiVersion: v1\n", ""), "apiVersion: Required value"},
       {"a list", "apiVersion: v1\nkind: PodList\nitems: []\n", "kind: Invalid value: \"PodList\""},
-      {"another version", with("apiVersion: v1", "apiVersion: v2"), "apiVersion: Invalid value: \"v2\""},
+      {"another version", with("apiVersion: v1", "apiVersion: v2"),
+       "apiVersion: Invalid value: \"v2\""},
       {"no name", with("  name: web", "  labels: {}"), "metadata.name: Required value"},
       {"a key twice", with("  name: web", "  name: web\n  name: web2"), "name"},
       {"a key twice in JSON",
@@ -139,7 +143,8 @@ TEST_CASE("bad manifests are refused with file, pod and field") {
       {"a wrong type", with("image: nginx:1.25", "image: {a: b}"), "spec.containers[0].image"},
       {"no image", with("    image: nginx:1.25\n", ""), "spec.containers[0].image: Required value"},
       {"broken YAML", with("metadata:", "metadata: [\n"), ""},
-      {"a secret", web + "  imagePullSecrets: [{name: s}]\n", "static pods may not reference secrets"},
+      {"a secret", web + "  imagePullSecrets: [{name: s}]\n",
+       "static pods may not reference secrets"},
       {"a config map", web + "  volumes: [{name: v, configMap: {name: m}}]\n",
        "static pods may not reference configmaps"},
       {"too long", web + "#" + std::string(kMaxManifest, 'x'), "longer than 10485760 bytes"},
@@ -163,8 +168,9 @@ TEST_CASE("bad manifests are refused with file, pod and field") {
 }
 
 TEST_CASE("what cannot be decoded is still named when it says its name") {
-  CHECK(JudgeManifest("apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: b}\nspec: 5\n", FileOrigin()).name ==
-        "b/a-node-1");
+  CHECK(JudgeManifest("apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: b}\nspec: 5\n",
+                      FileOrigin())
+            .name == "b/a-node-1");
 }
 
 TEST_CASE("unknown fields and further documents are accepted with a warning") {
@@ -175,7 +181,8 @@ TEST_CASE("unknown fields and further documents are accepted with a warning") {
   CHECK(judged.pod);
   CHECK(Mentions(judged.warnings, "spec.containers[0].imagee"));
   CHECK(Mentions(judged.warnings, "2 YAML documents"));
-  CHECK(JudgeManifest(std::string("---\n") + kWeb + "---\n# end\n...\n", FileOrigin()).warnings.empty());
+  CHECK(JudgeManifest(std::string("---\n") + kWeb + "---\n# end\n...\n", FileOrigin())
+            .warnings.empty());
 }
 
 TEST_CASE("without the gate only resource claims and trust bundles are refused") {
@@ -183,11 +190,14 @@ TEST_CASE("without the gate only resource claims and trust bundles are refused")
   origin.refuse_references = false;
   std::string web = kWeb;
   CHECK(JudgeManifest(web + "  imagePullSecrets: [{name: s}]\n", origin).pod);
-  Judged claims = JudgeManifest(web + "  resourceClaims: [{name: c, resourceClaimName: d}]\n", origin);
+  Judged claims =
+      JudgeManifest(web + "  resourceClaims: [{name: c, resourceClaimName: d}]\n", origin);
   CHECK_FALSE(claims.pod);
   CHECK(Mentions(claims.errors, "resourceclaims"));
-  Judged bundle = JudgeManifest(
-      web + "  volumes: [{name: v, projected: {sources: [{clusterTrustBundle: {name: b, path: p}}]}}]\n", origin);
+  Judged bundle = JudgeManifest(web +
+                                    "  volumes: [{name: v, projected: {sources: "
+                                    "[{clusterTrustBundle: {name: b, path: p}}]}}]\n",
+                                origin);
   CHECK_FALSE(bundle.pod);
   CHECK(Mentions(bundle.errors, "clustertrustbundles"));
 }
@@ -195,7 +205,8 @@ TEST_CASE("without the gate only resource claims and trust bundles are refused")
 TEST_CASE("a URL may give one pod or a list, judged item by item") {
   CHECK(JudgeManifests(kWeb, UrlOrigin()).size() == 1);
   CHECK(JudgeManifests("apiVersion: v1\nkind: PodList\nitems: []\n", UrlOrigin()).empty());
-  CHECK(JudgeManifests(R"({"apiVersion":"v1","kind":"PodList","items":null})", UrlOrigin()).empty());
+  CHECK(
+      JudgeManifests(R"({"apiVersion":"v1","kind":"PodList","items":null})", UrlOrigin()).empty());
   std::string list = R"(apiVersion: v1
 kind: PodList
 items:
@@ -215,7 +226,8 @@ items:
   CHECK(judged[1].name == "default/b-node-1");
   CHECK(Mentions(judged[1].errors, "items[1]."));
   CHECK(judged[2].name == "default/c-node-1");
-  for (std::string bad : {"", "{", "x", "apiVersion: v1\nkind: PodList\nitems: 3\n", "kind: PodList\nitems: []\n"}) {
+  for (std::string bad :
+       {"", "{", "x", "apiVersion: v1\nkind: PodList\nitems: 3\n", "kind: PodList\nitems: []\n"}) {
     INFO(bad);
     auto entries = JudgeManifests(bad, UrlOrigin());
     REQUIRE(entries.size() == 1);

@@ -1,4 +1,5 @@
-// What the tests of the sources share: a loop turned by hand, a directory of manifests, a file source in it.
+// What the tests of the sources share: a loop turned by hand, a directory of manifests, a file
+// source in it.
 #pragma once
 
 #include <stdlib.h>
@@ -37,7 +38,8 @@ struct TempDir {
 
 inline std::string Manifest(const std::string& name, const std::string& image = "nginx:1.25",
                             const std::string& uid = "") {
-  return "apiVersion: v1\nkind: Pod\nmetadata:\n  name: " + name + "\n" + (uid.empty() ? "" : "  uid: " + uid + "\n") +
+  return "apiVersion: v1\nkind: Pod\nmetadata:\n  name: " + name + "\n" +
+         (uid.empty() ? "" : "  uid: " + uid + "\n") +
          "spec:\n  containers:\n  - name: c\n    image: \"" + image + "\"\n";
 }
 
@@ -118,9 +120,13 @@ struct FileBench {
   // Long enough for every debounce, shorter than the period of the full list.
   void Settle() { Advance(1100ms); }
 
-  void Write(const std::string& name, const std::string& text) { WriteFile(dir + "/" + name, text); }
+  void Write(const std::string& name, const std::string& text) {
+    WriteFile(dir + "/" + name, text);
+  }
   void Remove(const std::string& name) { fs::remove(dir + "/" + name); }
-  void Move(const std::string& from, const std::string& to) { fs::rename(dir + "/" + from, dir + "/" + to); }
+  void Move(const std::string& from, const std::string& to) {
+    fs::rename(dir + "/" + from, dir + "/" + to);
+  }
 
   std::map<std::string, std::string> Uids() const {
     std::map<std::string, std::string> out;
@@ -149,11 +155,14 @@ struct FileBench {
   size_t Checkpoints() const {
     std::error_code ec;
     size_t n = 0;
-    for (const auto& entry : fs::directory_iterator(options.state_dir + "/static_pods", ec)) n += entry.exists();
+    for (const auto& entry : fs::directory_iterator(options.state_dir + "/static_pods", ec))
+      n += entry.exists();
     return n;
   }
 };
 
-inline bool Contains(const std::string& text, const std::string& what) { return text.find(what) != std::string::npos; }
+inline bool Contains(const std::string& text, const std::string& what) {
+  return text.find(what) != std::string::npos;
+}
 
 }  // namespace kubelet::source

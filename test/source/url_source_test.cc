@@ -11,8 +11,10 @@
 namespace kubelet::source {
 namespace {
 
-std::string Item(const std::string& name, const std::string& image = "i", const std::string& uid = "") {
-  return R"({"metadata":{"name":")" + name + "\"" + (uid.empty() ? "" : ",\"uid\":\"" + uid + "\"") +
+std::string Item(const std::string& name, const std::string& image = "i",
+                 const std::string& uid = "") {
+  return R"({"metadata":{"name":")" + name + "\"" +
+         (uid.empty() ? "" : ",\"uid\":\"" + uid + "\"") +
          R"(},"spec":{"containers":[{"name":"c","image":")" + image + R"("}]}})";
 }
 std::string List(const std::vector<std::string>& items) {
@@ -39,7 +41,8 @@ struct UrlBench {
       return answer;
     };
     server = std::make_unique<HttpServer>(loop.io.get_executor(), handler, tls);
-    options.url = (tls ? "https" : "http") + std::string("://127.0.0.1:") + server->port() + "/pods?x=y";
+    options.url =
+        (tls ? "https" : "http") + std::string("://127.0.0.1:") + server->port() + "/pods?x=y";
     options.node_name = "node";
     options.proxy = ProxySettings();
     if (tls) {
@@ -86,12 +89,14 @@ struct UrlBench {
   std::map<std::string, std::string> Uids() const {
     std::map<std::string, std::string> out;
     REQUIRE_FALSE(snapshots.empty());
-    for (const auto& pod : snapshots.back().pods) out[pod->metadata().name()] = pod->metadata().uid();
+    for (const auto& pod : snapshots.back().pods)
+      out[pod->metadata().name()] = pod->metadata().uid();
     return out;
   }
   std::string Problems() const {
     std::string out;
-    for (const auto& p : source->problems()) out += "[" + p.pod + "] " + p.text + (p.kept ? " (kept)" : "") + "\n";
+    for (const auto& p : source->problems())
+      out += "[" + p.pod + "] " + p.text + (p.kept ? " (kept)" : "") + "\n";
     return out;
   }
 };
@@ -106,8 +111,9 @@ TEST_CASE("a pod or a list is fetched at once and then every period") {
   CHECK(b.snapshots[0].complete);
   CHECK(b.Uids().contains("a-node"));
   REQUIRE(b.server->heads.size() == 1);
-  CHECK(b.server->heads[0] == "GET /pods?x=y HTTP/1.1\r\nHost: 127.0.0.1:" + b.server->port() +
-                                  "\r\nUser-Agent: kubelet\r\nX-B: 1\r\nX-A: 2\r\nX-B: 3\r\nConnection: close\r\n\r\n");
+  CHECK(b.server->heads[0] ==
+        "GET /pods?x=y HTTP/1.1\r\nHost: 127.0.0.1:" + b.server->port() +
+            "\r\nUser-Agent: kubelet\r\nX-B: 1\r\nX-A: 2\r\nX-B: 3\r\nConnection: close\r\n\r\n");
   b.Next();
   CHECK(b.server->heads.size() == 2);
   CHECK(b.snapshots.size() == 1);
@@ -122,7 +128,8 @@ TEST_CASE("bodies by chunks and until the end of the connection are read whole")
   UrlBench b;
   std::string body = List({Item("a")});
   SECTION("chunks") {
-    b.answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n" + body.substr(0, 1) + "\r\n";
+    b.answer =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n" + body.substr(0, 1) + "\r\n";
     char size[20];
     snprintf(size, sizeof size, "%zx", body.size() - 1);
     b.answer += std::string(size) + "\r\n" + body.substr(1) + "\r\n0\r\n\r\n";
@@ -136,7 +143,8 @@ TEST_CASE("bodies by chunks and until the end of the connection are read whole")
     CHECK(b.Uids().size() == 1);
   }
   SECTION("cut short") {
-    b.answer = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size() + 1) + "\r\n\r\n" + body;
+    b.answer =
+        "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size() + 1) + "\r\n\r\n" + body;
     b.Start();
     CHECK(b.snapshots.empty());
     CHECK(Contains(b.Problems(), "ended early"));
@@ -230,7 +238,8 @@ TEST_CASE("an unchanged pod stays the same object, and a fixed uid keeps config.
   CHECK(second[0] == first[0]);
   CHECK(second[1] != first[1]);
   CHECK(second[1]->spec().containers(0).image() == "other");
-  CHECK(api::Annotation(*second[1], api::kConfigSeen) == api::Annotation(*first[1], api::kConfigSeen));
+  CHECK(api::Annotation(*second[1], api::kConfigSeen) ==
+        api::Annotation(*first[1], api::kConfigSeen));
 }
 
 TEST_CASE("a silent server is given up after ten seconds") {
@@ -288,12 +297,13 @@ TEST_CASE("redirects are followed; secrets stay with the first host") {
   UrlBench b;
   b.options.headers = {{"Authorization", "Bearer t"}, {"X-Own", "o"}};
   b.answer = Ok(List({Item("a")}));
-  HttpServer first(b.loop.io.get_executor(), [&](const std::string& head) -> std::optional<std::string> {
-    std::string to = "http://127.0.0.1:" + b.server->port() + "/there";
-    if (head.rfind("GET /start ", 0) == 0) to = "next";
-    if (head.rfind("GET /loop ", 0) == 0) to = "/loop";
-    return "HTTP/1.1 302 Found\r\nLocation: " + to + "\r\nContent-Length: 0\r\n\r\n";
-  });
+  HttpServer first(
+      b.loop.io.get_executor(), [&](const std::string& head) -> std::optional<std::string> {
+        std::string to = "http://127.0.0.1:" + b.server->port() + "/there";
+        if (head.rfind("GET /start ", 0) == 0) to = "next";
+        if (head.rfind("GET /loop ", 0) == 0) to = "/loop";
+        return "HTTP/1.1 302 Found\r\nLocation: " + to + "\r\nContent-Length: 0\r\n\r\n";
+      });
   SECTION("to another host") {
     b.options.url = "http://localhost:" + first.port() + "/start";
     b.Start();
@@ -395,7 +405,8 @@ TEST_CASE("an http proxy gets the absolute URL, an https request a tunnel") {
     CHECK(b.Problems() == "");
     CHECK(b.Uids().contains("p-node"));
     REQUIRE(proxy.heads.size() == 1);
-    CHECK(proxy.heads[0].rfind("GET http://pods.example/x HTTP/1.1\r\nHost: pods.example\r\n", 0) == 0);
+    CHECK(proxy.heads[0].rfind("GET http://pods.example/x HTTP/1.1\r\nHost: pods.example\r\n", 0) ==
+          0);
     CHECK(Contains(proxy.heads[0], "Proxy-Authorization: Basic dTpw\r\n"));
   }
   SECTION("https") {

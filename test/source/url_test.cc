@@ -21,17 +21,21 @@ TEST_CASE("URLs are taken apart") {
   CHECK(ParseUrl("http://[::1]:81/")->host == "::1");
   CHECK(ParseUrl("http://[::1]:81/")->HostHeader() == "[::1]:81");
   CHECK(ParseUrl("http://[::1]/")->HostHeader() == "[::1]");
-  for (std::string bad : {"", "h", "ftp://h", "http://", "http:///x", "http://h:0/", "http://h:99999", "http://h:x/",
-                          "http://h/a b", "http://h/\r\nX: y", "http://[::1"}) {
+  for (std::string bad :
+       {"", "h", "ftp://h", "http://", "http:///x", "http://h:0/", "http://h:99999", "http://h:x/",
+        "http://h/a b", "http://h/\r\nX: y", "http://[::1"}) {
     INFO(bad);
     CHECK_FALSE(ParseUrl(bad).ok());
   }
-  CHECK(std::string(ParseUrl("http://user:secret@h:x/").status().message()).find("secret") == std::string::npos);
+  CHECK(std::string(ParseUrl("http://user:secret@h:x/").status().message()).find("secret") ==
+        std::string::npos);
 }
 
 TEST_CASE("redirects are resolved against their origin") {
   auto base = *ParseUrl("http://h:81/a/b?q");
-  auto resolve = [&](const std::string& location) { return ResolveUrl(base, location)->ToString(); };
+  auto resolve = [&](const std::string& location) {
+    return ResolveUrl(base, location)->ToString();
+  };
   CHECK(resolve("https://other/x") == "https://other/x");
   CHECK(resolve("//other/x") == "http://other/x");
   CHECK(resolve("/x?y") == "http://h:81/x?y");
@@ -52,7 +56,8 @@ TEST_CASE("proxies are chosen as net/http does") {
   };
   CHECK(proxy("http://example.com/") == "proxy:3128");
   CHECK(proxy("https://example.com/") == "secure:3129");
-  for (std::string local : {"http://localhost/", "http://127.0.0.1/", "http://127.9.9.9:81/", "http://[::1]/"}) {
+  for (std::string local :
+       {"http://localhost/", "http://127.0.0.1/", "http://127.9.9.9:81/", "http://[::1]/"}) {
     CHECK(proxy(local) == "");
   }
   s.no_proxy = "example.com, .sub.org ,10.0.0.0/8,192.168.1.1,fd00::/8,port.net:8080,*.star.io";
@@ -89,7 +94,8 @@ TEST_CASE("upper-case proxy variables go first, empty ones count as absent") {
     bool set;
   };
   std::vector<Saved> saved;
-  for (const char* name : {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"}) {
+  for (const char* name :
+       {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"}) {
     const char* value = std::getenv(name);
     saved.push_back({name, value ? value : "", value != nullptr});
     ::unsetenv(name);

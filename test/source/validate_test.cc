@@ -12,8 +12,9 @@ TEST_CASE("validate: every error of every file at once") {
     return dir.path + "/" + name;
   };
   auto good = file("good.yaml", Manifest("good"));
-  auto two = file("two.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: two}\nspec:\n  containers:\n"
-                              "  - {name: a}\n  - {name: b}\n");
+  auto two = file("two.yaml",
+                  "apiVersion: v1\nkind: Pod\nmetadata: {name: two}\nspec:\n  containers:\n"
+                  "  - {name: a}\n  - {name: b}\n");
   auto docs = file("docs.yaml", Manifest("docs") + "---\n" + Manifest("more"));
   auto copy = file("copy.yaml", Manifest("good", "other"));
   auto broken = file("broken.yaml", "a: [");
@@ -26,8 +27,10 @@ TEST_CASE("validate: every error of every file at once") {
   std::string all = run({good, two, docs, copy, broken, dir.path + "/absent"}, 1);
   INFO(all);
   CHECK(Contains(all, good + ": ok"));
-  CHECK(Contains(all, two + ": error: pod default/two-n: spec.containers[0].image: Required value"));
-  CHECK(Contains(all, two + ": error: pod default/two-n: spec.containers[1].image: Required value"));
+  CHECK(
+      Contains(all, two + ": error: pod default/two-n: spec.containers[0].image: Required value"));
+  CHECK(
+      Contains(all, two + ": error: pod default/two-n: spec.containers[1].image: Required value"));
   CHECK(Contains(all, docs + ": warning: 2 YAML documents"));
   CHECK(Contains(all, docs + ": ok"));
   CHECK(Contains(all, copy + ": error: pod default/good-n is already provided by " + good));

@@ -1,5 +1,6 @@
-// Small files on disk: reading one whole with its identity, listing a directory, replacing one atomically.
-// Every call blocks: run it through base::BlockingPool, except in command line tools. Thread safe.
+// Small files on disk: reading one whole with its identity, listing a directory, replacing one
+// atomically. Every call blocks: run it through base::BlockingPool, except in command line tools.
+// Thread safe.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +13,9 @@
 
 namespace kubelet::os {
 
-// Tells one file or directory from another over time. The birth time keeps a re-used inode number apart from
-// its former owner; it is 0 on filesystems without one. The device number is left out on purpose: it changes
-// over a reboot or a remount of the same filesystem.
+// Tells one file or directory from another over time. The birth time keeps a re-used inode number
+// apart from its former owner; it is 0 on filesystems without one. The device number is left out on
+// purpose: it changes over a reboot or a remount of the same filesystem.
 struct FileId {
   uint64_t inode = 0;
   int64_t born = 0;  // nanoseconds since the epoch
@@ -42,13 +43,13 @@ struct FileText {
   std::string text;
   FileId id;
 };
-// The whole of a regular file, symbolic links followed. FailedPrecondition when it is not a regular file (a pipe
-// or device is not opened), ResourceExhausted when longer than `limit` bytes, Unavailable when it changed while it
-// was read: read it again.
+// The whole of a regular file, symbolic links followed. FailedPrecondition when it is not a regular
+// file (a pipe or device is not opened), ResourceExhausted when longer than `limit` bytes,
+// Unavailable when it changed while it was read: read it again.
 absl::StatusOr<FileText> ReadRegularFile(const std::string& path, size_t limit);
 
-// Temporary file in the same directory, fsync, rename, fsync of the directory: after a crash the file has either
-// the old or the new content. Temporary names start with `.` and end in `.tmp`.
+// Temporary file in the same directory, fsync, rename, fsync of the directory: after a crash the
+// file has either the old or the new content. Temporary names start with `.` and end in `.tmp`.
 absl::Status WriteFileAtomic(const std::string& path, const std::string& data, unsigned mode);
 // Absent is success.
 absl::Status RemoveFile(const std::string& path);

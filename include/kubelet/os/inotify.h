@@ -1,5 +1,5 @@
-// Change hints of the kernel for directories. Events only say "look again": queues overflow, and network
-// filesystems send none, so a user also looks from time to time.
+// Change hints of the kernel for directories. Events only say "look again": queues overflow, and
+// network filesystems send none, so a user also looks from time to time.
 #pragma once
 
 #include <sys/inotify.h>
@@ -25,16 +25,18 @@ struct InotifyEvent {
 // One inotify instance. Core loop only, except for a Watcher.
 class Inotify {
  public:
-  // ResourceExhausted when the user's instances or descriptors are used up: go without and look periodically.
+  // ResourceExhausted when the user's instances or descriptors are used up: go without and look
+  // periodically.
   static absl::StatusOr<std::unique_ptr<Inotify>> Create(base::Executor executor);
   ~Inotify();
 
-  // Adds watches from any thread (inotify_add_watch walks a path and may block); keeps the instance's descriptor
-  // open for as long as it lives.
+  // Adds watches from any thread (inotify_add_watch walks a path and may block); keeps the
+  // instance's descriptor open for as long as it lives.
   class Watcher {
    public:
-    // The watch descriptor; adding the same inode again returns the same one. NotFound, PermissionDenied,
-    // ResourceExhausted (fs.inotify.max_user_watches), FailedPrecondition (not a directory).
+    // The watch descriptor; adding the same inode again returns the same one. NotFound,
+    // PermissionDenied, ResourceExhausted (fs.inotify.max_user_watches), FailedPrecondition (not a
+    // directory).
     absl::StatusOr<int> WatchDirectory(const std::string& path, uint32_t mask) const;
 
    private:

@@ -1,11 +1,12 @@
-// Where static pods come from: a directory or file, and a URL. First station of the way through the house; the
-// desired set (podstore) takes what a source delivers.
+// Where static pods come from: a directory or file, and a URL. First station of the way through the
+// house; the desired set (podstore) takes what a source delivers.
 //
-// A source delivers the full set of *its* pods, on the core loop, whenever the set changed and once at first.
-// The rule of both: **last good wins**. Input that cannot be read, decoded, validated, or that claims a pod another
-// manifest already provides, changes nothing that runs; it becomes a Problem. Only a deliberate act removes a pod:
-// the file is gone from a directory that is there, or a well-formed list does not name the pod any more.
-// Upstream instead drops the pod of a bad file at the next list (pkg/kubelet/config/file_linux.go, file.go).
+// A source delivers the full set of *its* pods, on the core loop, whenever the set changed and once
+// at first. The rule of both: **last good wins**. Input that cannot be read, decoded, validated, or
+// that claims a pod another manifest already provides, changes nothing that runs; it becomes a
+// Problem. Only a deliberate act removes a pod: the file is gone from a directory that is there, or
+// a well-formed list does not name the pod any more. Upstream instead drops the pod of a bad file
+// at the next list (pkg/kubelet/config/file_linux.go, file.go).
 #pragma once
 
 #include <functional>
@@ -33,17 +34,19 @@ struct Snapshot {
   bool complete = true;
 };
 
-// Something about the input that a person should mend; for metrics, the local API and `kubelet explain`.
+// Something about the input that a person should mend; for metrics, the local API and `kubelet
+// explain`.
 struct Problem {
   enum class Severity { kWarning, kError };  // warning: accepted nevertheless
   Severity severity = Severity::kError;
-  std::string origin;      // path or URL
-  std::string pod;         // namespace/name, empty when unknown
-  std::string text;        // `spec.containers[0].image: Required value`
+  std::string origin;  // path or URL
+  std::string pod;     // namespace/name, empty when unknown
+  std::string text;    // `spec.containers[0].image: Required value`
   base::WallTime since;
-  bool kept = false;       // a last good version is served in its place
+  bool kept = false;  // a last good version is served in its place
   bool Same(const Problem& o) const {
-    return severity == o.severity && origin == o.origin && pod == o.pod && text == o.text && kept == o.kept;
+    return severity == o.severity && origin == o.origin && pod == o.pod && text == o.text &&
+           kept == o.kept;
   }
 };
 
@@ -68,28 +71,33 @@ struct SourceDeps {
   std::function<void()> on_problem_change;  // may be empty
 };
 
-// staticPodPath: every visible regular file of a directory (not recursive, any extension, symbolic links
-// followed), or one file. Changes are seen by inotify at once, and by a full list every `check_period`.
+// staticPodPath: every visible regular file of a directory (not recursive, any extension, symbolic
+// links followed), or one file. Changes are seen by inotify at once, and by a full list every
+// `check_period`.
 //
 // Per file the last good version is served until the file is deleted. Beyond that:
-//  - A pod claimed by two files stays with the file that has it. At first start the names *.yaml, *.yml, *.json and
+//  - A pod claimed by two files stays with the file that has it. At first start the names *.yaml,
+//  *.yml, *.json and
 //    *.manifest come before others (x.yaml before a forgotten a.bak), then the order of the names.
-//  - A file renamed within the directory keeps the uid of its pod although the path is part of the uid (upstream
+//  - A file renamed within the directory keeps the uid of its pod although the path is part of the
+//  uid (upstream
 //    restarts it); the checkpoint remembers the name it had.
-//  - A directory that is gone or unreadable keeps its pods. One that was replaced (another inode: unmounted, moved)
-//    and lacks a file keeps that pod for `directory_hold`; a file deleted from the directory it was read from is
-//    removed at once.
-//  - The last good versions are kept under `state_dir`/static_pods, so that a restart of the kubelet, or a
+//  - A directory that is gone or unreadable keeps its pods. One that was replaced (another inode:
+//  unmounted, moved)
+//    and lacks a file keeps that pod for `directory_hold`; a file deleted from the directory it was
+//    read from is removed at once.
+//  - The last good versions are kept under `state_dir`/static_pods, so that a restart of the
+//  kubelet, or a
 //    kubelet update, changes neither the pods of bad files nor any uid.
 struct FileSourceOptions {
   std::string path;
   std::string node_name;
   std::string state_dir;  // kubelet root directory; empty: no checkpoints
-  base::Nanos check_period = std::chrono::seconds(20);           // fileCheckFrequency
+  base::Nanos check_period = std::chrono::seconds(20);  // fileCheckFrequency
   base::Nanos directory_hold = std::chrono::minutes(5);
   bool remove_when_directory_gone = false;  // after the hold; else its pods stay, loudly
-  // A name is judged when it was quiet for `quiet`, at the latest `burst_limit` after its first event, at once
-  // when its writer closed it; a writer that has not closed it gets `writer_hold`.
+  // A name is judged when it was quiet for `quiet`, at the latest `burst_limit` after its first
+  // event, at once when its writer closed it; a writer that has not closed it gets `writer_hold`.
   base::Nanos quiet = std::chrono::milliseconds(20);
   base::Nanos burst_limit = std::chrono::milliseconds(200);
   base::Nanos writer_hold = std::chrono::seconds(1);
@@ -100,19 +108,21 @@ struct FileSourceOptions {
 };
 std::unique_ptr<PodSource> MakeFileSource(FileSourceOptions options, SourceDeps deps);
 
-// Proxy variables as net/http reads them. Requests to localhost and loopback addresses never use a proxy.
+// Proxy variables as net/http reads them. Requests to localhost and loopback addresses never use a
+// proxy.
 struct ProxySettings {
-  std::string http;      // HTTP_PROXY
-  std::string https;     // HTTPS_PROXY
-  std::string no_proxy;  // NO_PROXY: hosts, .domains, addresses, CIDRs, each with an optional port; or *
+  std::string http;   // HTTP_PROXY
+  std::string https;  // HTTPS_PROXY
+  std::string
+      no_proxy;  // NO_PROXY: hosts, .domains, addresses, CIDRs, each with an optional port; or *
   static ProxySettings FromEnvironment();  // upper-case names first, then lower-case
 };
 
 // staticPodURL: a Pod or a PodList, in JSON or YAML, fetched every `check_period`.
 //
-// Only a 200 with a body counts. The same body as before does nothing. Differences from upstream: an empty body is
-// an error and removes nothing (a PodList without items removes all); one bad item of a list does not
-// reject the others, and keeps its own last good version by name.
+// Only a 200 with a body counts. The same body as before does nothing. Differences from upstream:
+// an empty body is an error and removes nothing (a PodList without items removes all); one bad item
+// of a list does not reject the others, and keeps its own last good version by name.
 struct UrlSourceOptions {
   std::string url;
   std::string node_name;
