@@ -37,6 +37,7 @@ constexpr int kMaxDepth = 64;
 struct Top {
   int fd = -1;
   int moved = 0;
+  bool files = true;  // false: directories only
 };
 
 absl::Status MountPoint(const std::string& path) {
@@ -88,6 +89,7 @@ bool MoveUp(int parent, const std::string& name, Top& top) {
 
 absl::Status RemoveEntry(int parent, const std::string& name, bool is_dir, const std::string& path,
                          int depth, Top& top) {
+  if (!is_dir && !top.files) return absl::FailedPreconditionError(path + " is not a directory: not removed");
   if (!is_dir) {
     if (unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return absl::OkStatus();
     if (errno == EBUSY) return MountPoint(path);
@@ -113,9 +115,7 @@ absl::Status RemoveEntry(int parent, const std::string& name, bool is_dir, const
   return errno == EBUSY ? MountPoint(path) : base::ErrnoStatus(errno, "rmdir " + path);
 }
 
-}  // namespace
-
-absl::Status RemoveTree(const std::string& path) {
+absl::Status Remove(const std::string& path, bool files) {
   size_t slash = path.rfind('/');
   if (slash == std::string::npos || path.size() == slash + 1) {
     return absl::InvalidArgumentError("remove `" + path +
@@ -131,7 +131,14 @@ absl::Status RemoveTree(const std::string& path) {
     return errno == ENOENT ? absl::OkStatus() : base::ErrnoStatus(errno, "stat " + path);
   }
   Top top;
+  top.files = files;
   return RemoveEntry(parent.get(), name, S_ISDIR(info.st_mode), path, 0, top);
 }
+
+}  // namespace
+
+absl::Status RemoveTree(const std::string& path) { return Remove(path, true); }
+
+absl::Status RemoveDirectories(const std::string& path) { return Remove(path, false); }
 
 }  // namespace kubelet::os

@@ -11,24 +11,13 @@
 
 #include "kubelet/base/hash.h"
 #include "kubelet/base/status.h"
+#include "kubelet/os/mount.h"
+#include "volume/remove.h"
 
 namespace kubelet::volume {
 namespace {
 
 namespace fs = std::filesystem;
-
-absl::Status MakeDir(const std::string& path, mode_t mode) {
-  if (mkdir(path.c_str(), mode) == 0) {
-    chmod(path.c_str(), mode);  // whatever the umask is
-    return absl::OkStatus();
-  }
-  if (errno == EEXIST) return absl::OkStatus();
-  if (errno != ENOENT) return base::ErrnoStatus(errno, "mkdir " + path);
-  std::string parent = fs::path(path).parent_path().string();
-  if (parent.empty() || parent == path) return base::ErrnoStatus(ENOENT, "mkdir " + path);
-  RETURN_IF_ERROR(MakeDir(parent, mode));
-  return MakeDir(path, mode);
-}
 
 absl::Status WriteFile(const std::string& path, const std::string& content, mode_t mode) {
   int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
@@ -75,31 +64,6 @@ void KeepNewest(const std::string& dir, size_t keep) {
   for (size_t i = keep; i < files.size(); ++i) fs::remove(files[i].second, ec);
 }
 
-// Depth first, on one filesystem: a mount below stays untouched and makes its directory's removal fail.
-absl::Status RemoveTree(const std::string& path, dev_t device) {
-  struct stat info {};
-  if (lstat(path.c_str(), &info) != 0) {
-    return errno == ENOENT ? absl::OkStatus() : base::ErrnoStatus(errno, "stat " + path);
-  }
-  if (!S_ISDIR(info.st_mode)) {
-    return unlink(path.c_str()) == 0 || errno == ENOENT ? absl::OkStatus() : base::ErrnoStatus(errno, "unlink " + path);
-  }
-  if (info.st_dev != device) return absl::FailedPreconditionError(path + " is still a mount point");
-  std::error_code ec;
-  std::vector<std::string> children;
-  for (const auto& entry : fs::directory_iterator(path, ec)) children.push_back(entry.path().string());
-  for (const auto& child : children) RETURN_IF_ERROR(RemoveTree(child, device));
-  return rmdir(path.c_str()) == 0 || errno == ENOENT ? absl::OkStatus() : base::ErrnoStatus(errno, "rmdir " + path);
-}
-
-absl::Status RemoveDir(const std::string& path) {
-  struct stat info {};
-  if (lstat(path.c_str(), &info) != 0) {
-    return errno == ENOENT ? absl::OkStatus() : base::ErrnoStatus(errno, "stat " + path);
-  }
-  return RemoveTree(path, info.st_dev);
-}
-
 void RemoveLinksInto(const std::string& link_dir, const std::string& target_dir) {
   std::error_code ec;
   for (const auto& entry : fs::directory_iterator(link_dir, ec)) {
@@ -114,9 +78,10 @@ void RemoveLinksInto(const std::string& link_dir, const std::string& target_dir)
 absl::StatusOr<std::map<std::string, uint32_t>> MakePodDirectories(const PodDirs& dirs, const std::string& uid,
                                                                    const std::string& log_dir,
                                                                    const std::vector<std::string>& containers) {
+  if (!os::IsPathComponent(uid)) return absl::InvalidArgumentError("uid `" + uid + "` is no directory name");
   std::string pod = dirs.root_dir + "/pods/" + uid;
-  for (const char* part : {"volumes", "plugins", "containers"}) RETURN_IF_ERROR(MakeDir(pod + "/" + part, 0750));
-  RETURN_IF_ERROR(MakeDir(log_dir, 0755));
+  for (const char* part : {"volumes", "plugins", "containers"}) RETURN_IF_ERROR(os::MakeDirectory(pod + "/" + part, 0750));
+  RETURN_IF_ERROR(os::MakeDirectory(log_dir, 0755));
   std::map<std::string, uint32_t> next;
   for (const auto& container : containers) {
     std::error_code ec;
@@ -135,14 +100,14 @@ absl::StatusOr<ContainerFiles> MakeContainerFiles(const PodDirs& dirs, const std
                                                   bool termination_log) {
   ContainerFiles files;
   std::string pod = dirs.root_dir + "/pods/" + uid;
-  RETURN_IF_ERROR(MakeDir(log_dir + "/" + container, 0755));
+  RETURN_IF_ERROR(os::MakeDirectory(log_dir + "/" + container, 0755));
   if (etc_hosts) {
     files.etc_hosts = pod + "/etc-hosts";
     RETURN_IF_ERROR(WriteFile(files.etc_hosts, *etc_hosts, 0644));
   }
   if (termination_log) {
     std::string dir = pod + "/containers/" + container;
-    RETURN_IF_ERROR(MakeDir(dir, 0750));
+    RETURN_IF_ERROR(os::MakeDirectory(dir, 0750));
     KeepNewest(dir, 1);
     files.termination_log = dir + "/" + RandomHex();
     RETURN_IF_ERROR(WriteFile(files.termination_log, "", 0666));
@@ -151,7 +116,7 @@ absl::StatusOr<ContainerFiles> MakeContainerFiles(const PodDirs& dirs, const std
 }
 
 absl::Status LinkContainerLog(const PodDirs& dirs, const std::string& link, const std::string& log_path) {
-  RETURN_IF_ERROR(MakeDir(dirs.legacy_log_dir, 0755));
+  RETURN_IF_ERROR(os::MakeDirectory(dirs.legacy_log_dir, 0755));
   std::string path = dirs.legacy_log_dir + "/" + link;
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return base::ErrnoStatus(errno, "unlink " + path);
   if (symlink(log_path.c_str(), path.c_str()) != 0) return base::ErrnoStatus(errno, "symlink " + path);
@@ -159,9 +124,10 @@ absl::Status LinkContainerLog(const PodDirs& dirs, const std::string& link, cons
 }
 
 absl::Status RemovePodFiles(const PodDirs& dirs, const std::string& uid, const std::string& log_dir) {
+  if (!os::IsPathComponent(uid)) return absl::InvalidArgumentError("uid `" + uid + "` is no directory name");
   RemoveLinksInto(dirs.legacy_log_dir, log_dir);
-  RETURN_IF_ERROR(RemoveDir(log_dir));
-  return RemoveDir(dirs.root_dir + "/pods/" + uid);
+  RETURN_IF_ERROR(os::RemoveTree(log_dir));
+  return RemovePodDir(dirs.root_dir + "/pods/" + uid);
 }
 
 std::string ReadTerminationMessage(const std::string& path, size_t limit) {

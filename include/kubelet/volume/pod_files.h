@@ -36,7 +36,8 @@ absl::StatusOr<ContainerFiles> MakeContainerFiles(const PodDirs& dirs, const std
 // `<legacy_log_dir>/<link>` -> log path, replaced when it is there.
 absl::Status LinkContainerLog(const PodDirs& dirs, const std::string& link, const std::string& log_path);
 
-// Log directory, the links into it, and `<root>/pods/<uid>` without crossing a mount point. NotFound is success.
+// Log directory, the links into it, and `<root>/pods/<uid>`, after PodVolumes::Teardown. Crosses no mount point, also
+// no bind mount, and removes no file of a volume kind it does not know: FailedPrecondition names it. Absent is success.
 absl::Status RemovePodFiles(const PodDirs& dirs, const std::string& uid, const std::string& log_dir);
 
 // At most `limit` bytes from the end of a termination file; empty when it is not there.

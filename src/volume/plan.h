@@ -1,0 +1,45 @@
+// What a pod needs of its volumes. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "kubelet/api/types.h"
+
+namespace kubelet::volume {
+
+struct EmptyDirPlan {
+  std::string name;
+  enum class Medium { kDisk, kMemory, kHugePages } medium = Medium::kDisk;
+  int64_t size_bytes = 0;       // of memory; 0: the kernel's default
+  int64_t page_bytes = 0;       // of huge pages
+  std::optional<int64_t> group; // fsGroup
+};
+
+struct HostPathPlan {
+  std::string name, path, type;
+};
+
+struct SubPathPlan {
+  std::string volume, container, path;
+  int index = 0;
+  std::string Key() const { return container + "/" + std::to_string(index); }
+};
+
+struct VolumePlan {
+  std::vector<EmptyDirPlan> empty_dirs;
+  std::vector<HostPathPlan> host_paths;
+  std::vector<SubPathPlan> sub_paths;
+};
+
+// Of the volumes that a container mounts. FailedPrecondition names pod, volume and kind; InvalidArgument for names that
+// cannot be path components. `memory_bytes` as in VolumeOptions.
+absl::StatusOr<VolumePlan> PlanVolumes(const api::core::Pod& pod, int64_t memory_bytes);
+
+// `secret`, `persistentVolumeClaim`, … of a volume; `emptyDir` when it says nothing.
+std::string VolumeKind(const api::core::Volume& volume);
+
+}  // namespace kubelet::volume

@@ -1,0 +1,200 @@
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <functional>
+#include <vector>
+
+#include "kubelet/base/status.h"
+#include "kubelet/os/mount.h"
+#include "kubelet/os/mountinfo.h"
+#include "kubelet/volume/volume.h"
+#include "volume/plan.h"
+#include "volume/remove.h"
+#include "volume/set_up.h"
+
+namespace kubelet::volume {
+
+using base::Task;
+
+namespace {
+
+// A look at a mount that takes longer says something about the mount, not about the load.
+constexpr auto kSlow = std::chrono::seconds(1);
+
+// Where the first step ends: what may hang comes after it, one volume at a time.
+struct Local {
+  VolumeMap paths;
+  std::map<std::string, std::string> mount_points;  // of host paths that have to be looked at
+};
+
+const SubPathPlan* SubPathInto(const VolumePlan& plan, const std::string& volume) {
+  auto into = [&](const SubPathPlan& sub_path) { return sub_path.volume == volume; };
+  auto it = std::find_if(plan.sub_paths.begin(), plan.sub_paths.end(), into);
+  return it == plan.sub_paths.end() ? nullptr : &*it;
+}
+
+absl::Status SetUpSubPaths(const VolumePlan& plan, const std::string& pod_dir, const std::string& volume,
+                           VolumeMap& paths) {
+  VolumePath path = paths[volume];
+  for (const auto& sub_path : plan.sub_paths) {
+    if (sub_path.volume != volume) continue;
+    VolumePath entry = path;
+    ASSIGN_OR_RETURN(entry.host_path, SetUpSubPath(pod_dir, path.host_path, sub_path));
+    paths[sub_path.Key()] = entry;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status About(const absl::Status& status, const api::core::Pod& pod, const std::string& volume) {
+  return base::Annotate(status, "pod " + api::PodKey(pod) + ": MountVolume.SetUp failed for volume \"" + volume + "\" ");
+}
+
+absl::StatusOr<Local> PrepareLocal(const api::core::Pod& pod, const VolumePlan& plan, const std::string& pod_dir) {
+  Local out;
+  for (const auto& empty_dir : plan.empty_dirs) {
+    RETURN_IF_ERROR(About(SetUpEmptyDir(pod_dir, empty_dir), pod, empty_dir.name));
+    out.paths[empty_dir.name] = {EmptyDirPath(pod_dir, empty_dir.name), true};
+    RETURN_IF_ERROR(About(SetUpSubPaths(plan, pod_dir, empty_dir.name, out.paths), pod, empty_dir.name));
+  }
+  std::vector<os::Mount> mounts;
+  for (const auto& host_path : plan.host_paths) {
+    out.paths[host_path.name] = {host_path.path, false};
+    if (host_path.type.empty() && SubPathInto(plan, host_path.name) == nullptr) continue;
+    if (mounts.empty()) {
+      ASSIGN_OR_RETURN(mounts, os::ReadMountinfo());
+    }
+    const auto* mount = os::MountOf(mounts, host_path.path);
+    out.mount_points[host_path.name] = mount == nullptr ? "/" : mount->point;
+  }
+  return out;
+}
+
+absl::Status TearDownNow(const std::string& pod_dir, bool lazy) {
+  RETURN_IF_ERROR(os::UnmountBelow(pod_dir, lazy));
+  return RemoveVolumes(pod_dir);
+}
+
+}  // namespace
+
+// Core loop only.
+struct PodVolumes::State {
+  // What is under way, by mount point or by pod: when it was begun. An entry stays for as long as its thread does.
+  std::map<std::string, std::multiset<base::MonoTime>> running;
+
+  void Begin(const std::string& key, base::MonoTime now) { running[key].insert(now); }
+  void End(const std::string& key, base::MonoTime begun) {
+    auto it = running.find(key);
+    if (it == running.end()) return;
+    if (auto entry = it->second.find(begun); entry != it->second.end()) it->second.erase(entry);
+    if (it->second.empty()) running.erase(it);
+  }
+};
+
+PodVolumes::PodVolumes(base::Executor executor, base::Clock& clock, base::BlockingPool& pool, VolumeOptions options)
+    : executor_(std::move(executor)),
+      clock_(clock),
+      pool_(pool),
+      options_(std::move(options)),
+      state_(std::make_shared<State>()) {}
+
+PodVolumes::~PodVolumes() = default;
+
+template <typename T>
+Task<absl::StatusOr<T>> PodVolumes::Tracked(std::string kind, std::string key, std::chrono::seconds timeout,
+                                            std::function<absl::StatusOr<T>()> work) {
+  auto begun = clock_.Mono();
+  state_->Begin(key, begun);
+  std::function<void()> end = [state = state_, key, begun] { state->End(key, begun); };
+  std::function<absl::StatusOr<T>()> tracked = [work = std::move(work), end, executor = executor_] {
+    auto result = work();
+    boost::asio::post(executor, end);
+    return result;
+  };
+  co_return co_await pool_.Run<T>(std::move(kind), timeout, std::move(tracked));
+}
+
+Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
+  auto planned = PlanVolumes(*pod, options_.memory_bytes);
+  if (!planned.ok()) co_return planned.status();
+  auto plan = std::make_shared<const VolumePlan>(*std::move(planned));
+  if (plan->empty_dirs.empty() && plan->host_paths.empty()) co_return VolumeMap();
+  std::string pod_dir = PodDir(options_.root_dir, pod->metadata().uid());
+  std::string kind = "volume";
+  std::function<absl::StatusOr<Local>()> local_work = [pod, plan, pod_dir] {
+    return PrepareLocal(*pod, *plan, pod_dir);
+  };
+  auto local = co_await pool_.Run<Local>(std::move(kind), options_.prepare_timeout, std::move(local_work));
+  if (absl::IsDeadlineExceeded(local.status())) {
+    co_return base::Annotate(local.status(), "pod " + api::PodKey(*pod));
+  }
+  if (!local.ok()) co_return local.status();
+  auto paths = std::make_shared<VolumeMap>(std::move(local->paths));
+  auto mount_points = std::move(local->mount_points);
+  for (const auto& [volume, mount_point] : mount_points) {
+    auto status = co_await PrepareHostPath(pod, volume, mount_point, paths);
+    if (!status.ok()) co_return status;
+  }
+  co_return *paths;
+}
+
+Task<absl::Status> PodVolumes::PrepareHostPath(api::PodPtr pod, std::string volume, std::string mount_point,
+                                               std::shared_ptr<VolumeMap> out) {
+  // The root itself answers; a path on it that does not is a link to somewhere else.
+  std::string key = "mount " + mount_point;
+  if (mount_point == "/") key = "pod " + api::PodKey(*pod) + " volume " + volume;
+  auto running = state_->running.find(key);
+  if (running != state_->running.end() && clock_.Mono() - *running->second.begin() > kSlow) {
+    auto busy = absl::UnavailableError("the mount " + mount_point + " does not answer");
+    co_return About(busy, *pod, volume);
+  }
+  std::string pod_dir = PodDir(options_.root_dir, pod->metadata().uid());
+  int64_t memory_bytes = options_.memory_bytes;
+  std::function<absl::StatusOr<VolumeMap>()> work = [pod, volume, pod_dir, memory_bytes]() -> absl::StatusOr<VolumeMap> {
+    ASSIGN_OR_RETURN(auto plan, PlanVolumes(*pod, memory_bytes));
+    VolumeMap paths;
+    for (const auto& host_path : plan.host_paths) {
+      if (host_path.name != volume) continue;
+      RETURN_IF_ERROR(CheckHostPath(host_path));
+      paths[volume] = {host_path.path, false};
+      RETURN_IF_ERROR(SetUpSubPaths(plan, pod_dir, volume, paths));
+    }
+    return paths;
+  };
+  std::string kind = "hostPath";
+  auto paths = co_await Tracked<VolumeMap>(std::move(kind), std::move(key), options_.host_path_timeout, std::move(work));
+  if (!paths.ok()) co_return About(paths.status(), *pod, volume);
+  for (auto& [name, path] : *paths) (*out)[name] = path;
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> PodVolumes::Teardown(std::string uid) {
+  if (!os::IsPathComponent(uid)) co_return absl::InvalidArgumentError("uid `" + uid + "` is no directory name");
+  std::string key = "pod " + uid;
+  auto running = state_->running.find(key);
+  size_t attempts = running == state_->running.end() ? 0 : running->second.size();
+  // One that hangs in an unmount is followed by one that detaches instead; more would only hold threads.
+  if (attempts > 1) co_return absl::UnavailableError("pod " + uid + ": its volumes are still being removed");
+  std::string pod_dir = PodDir(options_.root_dir, uid);
+  bool lazy = attempts > 0;
+  std::function<absl::StatusOr<bool>()> work = [pod_dir, lazy]() -> absl::StatusOr<bool> {
+    RETURN_IF_ERROR(TearDownNow(pod_dir, lazy));
+    return true;
+  };
+  std::string kind = "volume";
+  auto done = co_await Tracked<bool>(std::move(kind), std::move(key), options_.teardown_timeout, std::move(work));
+  co_return base::Annotate(done.status(), "pod " + uid);
+}
+
+Task<absl::StatusOr<std::set<std::string>>> PodVolumes::Orphans(std::set<std::string> live) {
+  std::string pods = options_.root_dir + "/pods";
+  std::function<absl::StatusOr<std::set<std::string>>()> work = [pods, live]() -> absl::StatusOr<std::set<std::string>> {
+    std::set<std::string> orphans;
+    for (const auto& uid : DirectoriesIn(pods)) {
+      if (live.count(uid) == 0) orphans.insert(uid);
+    }
+    return orphans;
+  };
+  std::string kind = "volume";
+  co_return co_await pool_.Run<std::set<std::string>>(std::move(kind), options_.prepare_timeout, std::move(work));
+}
+
+}  // namespace kubelet::volume

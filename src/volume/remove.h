@@ -1,0 +1,22 @@
+// Taking away what lies in a pod's directory. Blocking.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace kubelet::volume {
+
+// volumes, volumeDevices, volume-subpaths and plugins of a pod's directory. Files only of volumes that are copies or
+// scratch (emptyDir, secret, configMap, projected, downwardAPI, gitRepo); FailedPrecondition names a file of another
+// kind, or a mount point, which stay. All else is gone by then. Absent is success.
+absl::Status RemoveVolumes(const std::string& pod_dir);
+
+// The pod's directory with everything in it, by the same rules.
+absl::Status RemovePodDir(const std::string& pod_dir);
+
+// Names of directories, unsorted; none when `path` is not there.
+std::vector<std::string> DirectoriesIn(const std::string& path);
+
+}  // namespace kubelet::volume

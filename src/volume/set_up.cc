@@ -1,0 +1,142 @@
+#include "volume/set_up.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <optional>
+
+#include "kubelet/base/status.h"
+#include "kubelet/os/mount.h"
+
+namespace kubelet::volume {
+namespace {
+
+constexpr char kEmptyDir[] = "kubernetes.io~empty-dir";
+
+// tmpfs learnt `noswap` in Linux 6.4; older kernels refuse the mount.
+std::atomic<bool> noswap_known{true};
+
+std::optional<mode_t> ModeOf(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return std::nullopt;
+  return info.st_mode;
+}
+
+// A mount of its own, with a filesystem of this kind.
+bool IsMounted(const std::string& dir, const std::string& parent, unsigned long magic) {
+  struct stat own {}, above {};
+  struct statfs fs {};
+  return stat(dir.c_str(), &own) == 0 && stat(parent.c_str(), &above) == 0 && own.st_dev != above.st_dev &&
+         statfs(dir.c_str(), &fs) == 0 && static_cast<unsigned long>(fs.f_type) == magic;
+}
+
+absl::Status MountTmpfs(const std::string& dir, int64_t size_bytes) {
+  std::string options = size_bytes > 0 ? "size=" + std::to_string(size_bytes) : "";
+  if (noswap_known) {
+    std::string noswap = options + (options.empty() ? "" : ",") + "noswap";
+    auto status = os::MountFilesystem("tmpfs", "tmpfs", dir, noswap);
+    if (!absl::IsInvalidArgument(status)) return status;
+    noswap_known = false;
+  }
+  return os::MountFilesystem("tmpfs", "tmpfs", dir, options);
+}
+
+// Only at the making: later what is inside belongs to the pod.
+absl::Status GiveToGroup(const std::string& dir, int64_t group) {
+  auto mode = ModeOf(dir);
+  if (!mode || lchown(dir.c_str(), static_cast<uid_t>(-1), static_cast<gid_t>(group)) != 0 ||
+      chmod(dir.c_str(), (*mode & 07777) | 02770) != 0) {
+    return base::ErrnoStatus(errno, "give " + dir + " to fsGroup " + std::to_string(group));
+  }
+  return absl::OkStatus();
+}
+
+// Tells a kubelet that goes by it, such as upstream's, that the volume is complete.
+void MarkReady(const std::string& pod_dir, const std::string& name) {
+  std::string dir = pod_dir + "/plugins/" + kEmptyDir + "/" + name;
+  if (!os::MakeDirectory(dir, 0750).ok()) return;
+  int fd = open((dir + "/ready").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+  if (fd >= 0) close(fd);
+}
+
+absl::Status MakeFile(const std::string& path) {
+  int fd = open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
+  if (fd < 0) return base::ErrnoStatus(errno, "open " + path);
+  close(fd);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string PodDir(const std::string& root_dir, const std::string& uid) { return root_dir + "/pods/" + uid; }
+
+std::string EmptyDirPath(const std::string& pod_dir, const std::string& name) {
+  return pod_dir + "/volumes/" + kEmptyDir + "/" + name;
+}
+
+absl::Status SetUpEmptyDir(const std::string& pod_dir, const EmptyDirPlan& plan) {
+  using Medium = EmptyDirPlan::Medium;
+  std::string dir = EmptyDirPath(pod_dir, plan.name), parent = EmptyDirPath(pod_dir, "");
+  parent.pop_back();
+  bool is_new = !ModeOf(dir);
+  if (is_new) {
+    RETURN_IF_ERROR(os::MakeDirectory(parent, 0750));
+    RETURN_IF_ERROR(os::MakeDirectory(dir, 0777));
+  }
+  if (plan.medium == Medium::kMemory && !IsMounted(dir, parent, TMPFS_MAGIC)) {
+    RETURN_IF_ERROR(MountTmpfs(dir, plan.size_bytes));
+    is_new = true;
+  }
+  if (plan.medium == Medium::kHugePages && !IsMounted(dir, parent, HUGETLBFS_MAGIC)) {
+    RETURN_IF_ERROR(os::MountFilesystem("hugetlbfs", "nodev", dir, "pagesize=" + std::to_string(plan.page_bytes)));
+    is_new = true;
+  }
+  if (!is_new) return absl::OkStatus();
+  if (plan.group) RETURN_IF_ERROR(GiveToGroup(dir, *plan.group));
+  MarkReady(pod_dir, plan.name);
+  return absl::OkStatus();
+}
+
+absl::Status CheckHostPath(const HostPathPlan& plan) {
+  const std::string& type = plan.type;
+  if (type.empty()) return absl::OkStatus();
+  auto mode = ModeOf(plan.path);
+  auto check = [&](bool fits, const char* what) {
+    if (fits) return absl::OkStatus();
+    return absl::FailedPreconditionError("hostPath type check failed: " + plan.path + " is not a " + what);
+  };
+  auto is = [&](mode_t kind) { return mode && (*mode & S_IFMT) == kind; };
+  if (type == "DirectoryOrCreate" && !mode) return os::MakeDirectory(plan.path, 0755);
+  if (type == "DirectoryOrCreate" || type == "Directory") return check(is(S_IFDIR), "directory");
+  if (type == "FileOrCreate" && !mode) return MakeFile(plan.path);
+  if (type == "FileOrCreate" || type == "File") return check(is(S_IFREG), "file");
+  if (type == "Socket") return check(is(S_IFSOCK), "socket file");
+  if (type == "CharDevice") return check(is(S_IFCHR), "character device");
+  if (type == "BlockDevice") return check(is(S_IFBLK), "block device");
+  return absl::FailedPreconditionError(type + " is an invalid volume type");
+}
+
+absl::StatusOr<std::string> SetUpSubPath(const std::string& pod_dir, const std::string& volume_path,
+                                         const SubPathPlan& plan) {
+  auto failed = [&](const absl::Status& status) {
+    return base::Annotate(status, "failed to prepare subPath for volumeMount \"" + plan.volume + "\" of container \"" +
+                                      plan.container + "\"");
+  };
+  auto mode = ModeOf(volume_path);
+  if (!mode) return failed(base::ErrnoStatus(errno, "stat " + volume_path));
+  // Searchable for the owner at least, or the next component could not be made in it.
+  auto fd = os::OpenInside(volume_path, plan.path, (*mode & 0777) | 0100);
+  if (!fd.ok()) return failed(fd.status());
+  std::string target = pod_dir + "/volume-subpaths/" + plan.volume + "/" + plan.Key();
+  auto bound = os::BindDescriptor(*fd, target);
+  close(*fd);
+  if (!bound.ok()) return failed(bound);
+  return target;
+}
+
+}  // namespace kubelet::volume

@@ -1,0 +1,24 @@
+// Making single volumes ready. Blocking.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "volume/plan.h"
+
+namespace kubelet::volume {
+
+std::string PodDir(const std::string& root_dir, const std::string& uid);
+std::string EmptyDirPath(const std::string& pod_dir, const std::string& name);
+
+// Directory (0777), tmpfs or hugetlbfs; what is there already stays.
+absl::Status SetUpEmptyDir(const std::string& pod_dir, const EmptyDirPlan& plan);
+
+// The type check of a host path, which makes what is to be made.
+absl::Status CheckHostPath(const HostPathPlan& plan);
+
+// The bind mount of a sub path, made with the volume's mode when absent: its target below the pod's directory.
+absl::StatusOr<std::string> SetUpSubPath(const std::string& pod_dir, const std::string& volume_path,
+                                         const SubPathPlan& plan);
+
+}  // namespace kubelet::volume

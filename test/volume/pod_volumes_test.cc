@@ -1,0 +1,265 @@
+#include "kubelet/volume/volume.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+
+#include <boost/asio/io_context.hpp>
+#include <iostream>
+
+#include "catch.h"
+#include "kubelet/base/clock.h"
+#include "kubelet/os/mount.h"
+#include "kubelet/os/mountinfo.h"
+#include "kubelet/volume/pod_files.h"
+#include "os/temp_dir.h"
+#include "resource/pod_yaml.h"
+#include "volume/plan.h"
+#include "volume/set_up.h"
+
+namespace kubelet::volume {
+namespace {
+
+using test::ModeOf;
+using test::NeedsRoot;
+using test::PodOf;
+using test::ReadText;
+using test::TempDir;
+using test::WriteText;
+
+// Real threads, so real time; the loop runs until the answer is there.
+struct Fixture {
+  TempDir root;
+  boost::asio::io_context io{1};
+  base::RealClock clock{io};
+  base::BlockingPool pool{io.get_executor(), clock, {}};
+  VolumeOptions options = Options();
+  PodVolumes volumes{io.get_executor(), clock, pool, options};
+  std::string pod_dir = root / "pods/1-2";
+
+  ~Fixture() { os::UnmountBelow(root.path(), true).IgnoreError(); }
+  VolumeOptions Options() {
+    VolumeOptions options;
+    options.root_dir = root.path();
+    options.memory_bytes = 1 << 20;
+    return options;
+  }
+  template <typename T>
+  static base::Task<void> Store(base::Task<T> task, std::optional<T>& out) {
+    out = co_await std::move(task);
+  }
+  template <typename T>
+  T Await(base::Task<T> task) {
+    std::optional<T> out;
+    base::TaskScope scope(io.get_executor());
+    scope.Spawn("test", Store(std::move(task), out));
+    io.restart();
+    while (!out) io.run_one();
+    return *out;
+  }
+  absl::StatusOr<VolumeMap> Prepare(const std::string& spec) {
+    return Await(volumes.Prepare(std::make_shared<const api::core::Pod>(PodOf(spec))));
+  }
+  size_t Mounts() { return os::MountsBelow(*os::ReadMountinfo(), root.path()).size(); }
+};
+
+std::string WithVolume(const std::string& source, const std::string& mount = "", const std::string& more = "") {
+  return "{volumes: [{name: v, " + source + "}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v" + mount +
+         "}]}]" + more + "}";
+}
+
+TEST_CASE("an emptyDir on disk: made once, kept, removed with its content") {
+  Fixture f;
+  mode_t old = umask(0077);
+  auto paths = f.Prepare(WithVolume("emptyDir: {}"));
+  umask(old);
+  REQUIRE(paths.ok());
+  std::string dir = f.pod_dir + "/volumes/kubernetes.io~empty-dir/v";
+  CHECK((*paths)["v"].host_path == dir);
+  CHECK((*paths)["v"].selinux_relabel);
+  CHECK(ModeOf(dir) == 0777);
+  for (const char* part : {"", "/volumes", "/volumes/kubernetes.io~empty-dir", "/plugins"}) CHECK(ModeOf(f.pod_dir + part) == 0750);
+  CHECK(std::filesystem::exists(f.pod_dir + "/plugins/kubernetes.io~empty-dir/v/ready"));
+  WriteText(dir + "/data", "1");
+  REQUIRE(f.Prepare(WithVolume("emptyDir: {}")).ok());
+  CHECK(ReadText(dir + "/data") == "1");
+  CHECK(*f.Await(f.volumes.Orphans({})) == std::set<std::string>{"1-2"});
+  CHECK(f.Await(f.volumes.Orphans({"1-2"}))->empty());
+  REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
+  CHECK(std::filesystem::is_empty(f.pod_dir));
+  CHECK(f.Await(f.volumes.Teardown("1-2")).ok());
+  CHECK(f.Await(f.volumes.Teardown("unknown")).ok());
+  CHECK(absl::IsInvalidArgument(f.Await(f.volumes.Teardown("../1-2"))));
+}
+
+TEST_CASE("fsGroup owns a new emptyDir") {
+  if (!NeedsRoot("chown to fsGroup")) return;
+  Fixture f;
+  REQUIRE(f.Prepare(WithVolume("emptyDir: {}", "", ", securityContext: {fsGroup: 4242}")).ok());
+  struct stat info {};
+  REQUIRE(stat((f.pod_dir + "/volumes/kubernetes.io~empty-dir/v").c_str(), &info) == 0);
+  CHECK(info.st_gid == 4242);
+  CHECK((info.st_mode & 07777) == 02777);
+}
+
+TEST_CASE("an emptyDir in memory is one tmpfs of its size, and gone afterwards") {
+  if (!NeedsRoot("tmpfs mounts")) return;
+  Fixture f;
+  std::string spec = WithVolume("emptyDir: {medium: Memory, sizeLimit: 64Ki}");
+  auto paths = f.Prepare(spec);
+  REQUIRE(paths.ok());
+  struct statfs fs {};
+  REQUIRE(statfs((*paths)["v"].host_path.c_str(), &fs) == 0);
+  CHECK(fs.f_blocks * static_cast<uint64_t>(fs.f_bsize) == 64 << 10);
+  WriteText((*paths)["v"].host_path + "/data", "1");
+  REQUIRE(f.Prepare(spec).ok());
+  CHECK(f.Mounts() == 1);
+  CHECK(ReadText((*paths)["v"].host_path + "/data") == "1");
+  REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
+  CHECK(f.Mounts() == 0);
+  CHECK(std::filesystem::is_empty(f.pod_dir));
+}
+
+TEST_CASE("host paths of every type") {
+  TempDir dir;
+  WriteText(dir / "file", "x");
+  std::filesystem::create_directory_symlink(dir.path(), dir / "link");
+  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::snprintf(address.sun_path, sizeof address.sun_path, "%s", (dir / "sock").c_str());
+  REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  close(fd);
+  auto check = [&](const std::string& path, const char* type) {
+    auto status = CheckHostPath({"v", path, type});
+    return status.ok() ? "" : std::string(status.message());
+  };
+  const std::string failed = "hostPath type check failed: ";
+  CHECK(check(dir / "absent", "").empty());
+  CHECK(check(dir.path(), "Directory").empty());
+  CHECK(check(dir / "link", "Directory").empty());
+  CHECK(check(dir / "file", "Directory") == failed + (dir / "file") + " is not a directory");
+  CHECK(check(dir / "absent", "Directory") == failed + (dir / "absent") + " is not a directory");
+  CHECK(check(dir / "file", "DirectoryOrCreate") == failed + (dir / "file") + " is not a directory");
+  CHECK(check(dir / "file", "File").empty());
+  CHECK(check(dir.path(), "File") == failed + dir.path() + " is not a file");
+  CHECK(check(dir.path(), "FileOrCreate") == failed + dir.path() + " is not a file");
+  CHECK(check(dir / "sock", "Socket").empty());
+  CHECK(check(dir / "file", "Socket") == failed + (dir / "file") + " is not a socket file");
+  CHECK(check("/dev/null", "CharDevice").empty());
+  CHECK(check(dir / "file", "CharDevice") == failed + (dir / "file") + " is not a character device");
+  CHECK(check("/dev/null", "BlockDevice") == failed + "/dev/null is not a block device");
+  CHECK(check(dir / "file", "Nonsense") == "Nonsense is an invalid volume type");
+
+  mode_t old = umask(0022);
+  CHECK(check(dir / "made/dir", "DirectoryOrCreate").empty());
+  CHECK(check(dir / "made/file", "FileOrCreate").empty());
+  umask(old);
+  CHECK(ModeOf(dir / "made/dir") == 0755);
+  CHECK(ModeOf(dir / "made/file") == 0644);
+  CHECK(check(dir / "absent/file", "FileOrCreate").find(dir / "absent/file") != std::string::npos);
+}
+
+TEST_CASE("a host path is given as it is, and never removed") {
+  Fixture f;
+  TempDir host;
+  WriteText(host / "data", "precious");
+  auto paths = f.Prepare(WithVolume("hostPath: {path: " + host.path() + ", type: Directory}"));
+  REQUIRE(paths.ok());
+  CHECK((*paths)["v"].host_path == host.path());
+  CHECK_FALSE((*paths)["v"].selinux_relabel);
+  auto wrong = f.Prepare(WithVolume("hostPath: {path: " + (host / "data") + ", type: Directory}"));
+  REQUIRE(absl::IsFailedPrecondition(wrong.status()));
+  CHECK(std::string(wrong.status().message()) ==
+        "pod shop/web: MountVolume.SetUp failed for volume \"v\" : hostPath type check failed: " + (host / "data") +
+            " is not a directory");
+  REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
+  CHECK(ReadText(host / "data") == "precious");
+}
+
+TEST_CASE("a sub path is made with the volume's mode, bound, and goes with the pod") {
+  if (!NeedsRoot("bind mounts")) return;
+  Fixture f;
+  auto paths = f.Prepare(WithVolume("emptyDir: {}", ", subPath: a/b"));
+  REQUIRE(paths.ok());
+  std::string target = f.pod_dir + "/volume-subpaths/v/c/0";
+  CHECK((*paths)["c/0"].host_path == target);
+  std::string inside = (*paths)["v"].host_path + "/a/b";
+  CHECK(ModeOf(inside) == 0777);
+  WriteText(target + "/data", "1");
+  CHECK(ReadText(inside + "/data") == "1");
+  REQUIRE(f.Prepare(WithVolume("emptyDir: {}", ", subPath: a/b")).ok());
+  CHECK(f.Mounts() == 1);
+  REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
+  CHECK(f.Mounts() == 0);
+  CHECK(std::filesystem::is_empty(f.pod_dir));
+}
+
+TEST_CASE("a sub path of a host path: the data stays, a way out is refused") {
+  if (!NeedsRoot("bind mounts")) return;
+  Fixture f;
+  TempDir host;
+  WriteText(host / "vol/sub/data", "precious");
+  WriteText(host / "outside/data", "secret");
+  std::filesystem::create_symlink("../outside", host / "vol/escape");
+  auto source = "hostPath: {path: " + (host / "vol") + "}";
+  auto paths = f.Prepare(WithVolume(source, ", subPath: sub/data"));
+  REQUIRE(paths.ok());
+  CHECK(ReadText((*paths)["c/0"].host_path) == "precious");
+  REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
+  CHECK(ReadText(host / "vol/sub/data") == "precious");
+  auto escape = f.Prepare(WithVolume(source, ", subPath: escape"));
+  REQUIRE_FALSE(escape.ok());
+  CHECK(std::string(escape.status().message()).find("leads outside") != std::string::npos);
+}
+
+TEST_CASE("orphaned pod volume paths are still present: teardown goes by the mount table, and deletes no data behind a mount") {
+  if (!NeedsRoot("bind mounts")) return;
+  Fixture f;
+  TempDir host;
+  WriteText(host / "data", "precious");
+  // What a predecessor left: a bind mount of data, a tmpfs, and a mount on a mount.
+  std::string local = f.pod_dir + "/volumes/kubernetes.io~local-volume/pv1";
+  std::string secret = f.pod_dir + "/volumes/kubernetes.io~secret/s";
+  REQUIRE(os::MakeDirectory(local, 0750).ok());
+  REQUIRE(os::MakeDirectory(secret, 0750).ok());
+  REQUIRE(mount(host.path().c_str(), local.c_str(), nullptr, MS_BIND, nullptr) == 0);
+  REQUIRE(os::MountFilesystem("tmpfs", "tmpfs", secret, "size=65536").ok());
+  WriteText(secret + "/..data/token", "x");
+  int busy = open(secret.c_str(), O_RDONLY | O_DIRECTORY);
+  REQUIRE(f.Mounts() == 2);
+  CHECK(f.Await(f.volumes.Teardown("1-2")).ok());
+  close(busy);
+  CHECK(f.Mounts() == 0);
+  CHECK(ReadText(host / "data") == "precious");
+  CHECK(std::filesystem::is_empty(f.pod_dir));
+}
+
+TEST_CASE("files of a volume kind that is not ours stay, and are named") {
+  Fixture f;
+  std::string csi = f.pod_dir + "/volumes/kubernetes.io~csi/pv1";
+  WriteText(csi + "/vol_data.json", "{}");
+  std::filesystem::create_directories(csi + "/mount");
+  WriteText(f.pod_dir + "/volumes/kubernetes.io~empty-dir/e/x", "x");
+  PodDirs dirs{f.root.path(), f.root / "logs", f.root / "links"};
+  for (const auto& status : {f.Await(f.volumes.Teardown("1-2")), RemovePodFiles(dirs, "1-2", f.root / "logs/p")}) {
+    REQUIRE(absl::IsFailedPrecondition(status));
+    CHECK(std::string(status.message()).find(csi + "/vol_data.json") != std::string::npos);
+    CHECK(ReadText(csi + "/vol_data.json") == "{}");
+    CHECK_FALSE(std::filesystem::exists(csi + "/mount"));
+    CHECK_FALSE(std::filesystem::exists(f.pod_dir + "/volumes/kubernetes.io~empty-dir"));
+  }
+}
+
+TEST_CASE("a pod without volumes asks nobody") {
+  Fixture f;
+  CHECK(f.Prepare("containers: [{name: c}]")->empty());
+  CHECK_FALSE(std::filesystem::exists(f.pod_dir));
+  CHECK(f.Await(f.volumes.Orphans({}))->empty());
+}
+
+}  // namespace
+}  // namespace kubelet::volume
