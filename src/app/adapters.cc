@@ -1,8 +1,7 @@
 #include "app/adapters.h"
 
-#include <filesystem>
-
 #include "app/pod_files.h"
+#include "kubelet/volume/volume.h"
 
 namespace kubelet::app {
 
@@ -10,34 +9,39 @@ using base::Task;
 
 namespace {
 
-class TempVolumes : public runtime::Volumes {
+class VolumesAdapter : public runtime::Volumes {
  public:
-  explicit TempVolumes(std::string root) : root_(std::move(root)) {}
+  VolumesAdapter(const NodeCgroups::Deps& deps, volume::VolumeOptions options)
+      : volumes_(deps.executor, deps.clock, deps.pool, std::move(options)) {}
   Task<absl::StatusOr<std::map<std::string, std::string>>> Prepare(api::PodPtr pod) override {
-    std::map<std::string, std::string> out;
-    for (const auto& v : pod->spec().volumes()) {
-      if (v.volume_source().has_host_path()) {
-        out[v.name()] = v.volume_source().host_path().path();
-      } else {
-        std::string dir = root_ + "/pods/" + pod->metadata().uid() + "/volumes/kubernetes.io~empty-dir/" + v.name();
-        std::filesystem::create_directories(dir);
-        out[v.name()] = dir;
-      }
-    }
-    co_return out;
+    auto prepared = co_await volumes_.Prepare(std::move(pod));
+    if (!prepared.ok()) co_return prepared.status();
+    std::map<std::string, std::string> paths;
+    for (const auto& [name, path] : *prepared) paths[name] = path.host_path;
+    co_return paths;
   }
-  Task<absl::Status> Teardown(std::string) override { co_return absl::OkStatus(); }
-  std::string root_;
+  Task<absl::Status> Teardown(std::string uid) override { return volumes_.Teardown(std::move(uid)); }
+  volume::PodVolumes& volumes() { return volumes_; }
+
+ private:
+  volume::PodVolumes volumes_;
 };
+
+volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps) {
+  volume::VolumeOptions options;
+  options.root_dir = deps.config.flags.root_dir;
+  options.memory_bytes = deps.node.machine.memory_bytes;
+  return options;
+}
 
 }  // namespace
 
 struct Adapters::Parts {
   Parts(NodeCgroups::Deps deps)
-      : volumes(deps.config.flags.root_dir),
+      : volumes(deps, VolumeOptionsOf(deps)),
         files(deps.pool, {deps.config.flags.root_dir, deps.config.kubelet.pod_logs_dir()}),
         cgroups(std::move(deps)) {}
-  TempVolumes volumes;
+  VolumesAdapter volumes;
   PodFilesAdapter files;
   NodeCgroups cgroups;
 };
@@ -47,6 +51,8 @@ Adapters::~Adapters() = default;
 runtime::Volumes& Adapters::volumes() { return parts_->volumes; }
 runtime::Cgroups& Adapters::cgroups() { return parts_->cgroups; }
 runtime::PodFiles& Adapters::files() { return parts_->files; }
+volume::PodVolumes& Adapters::pod_volumes() { return parts_->volumes.volumes(); }
+NodeCgroups& Adapters::node_cgroups() { return parts_->cgroups; }
 void Adapters::UseDriver(runtime::CgroupDriver driver) { parts_->cgroups.UseDriver(driver); }
 
 }  // namespace kubelet::app

@@ -10,6 +10,7 @@
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/config/config.h"
 #include "kubelet/runtime/pod_syncer.h"
+#include "kubelet/volume/volume.h"
 #include "kubelet/worker/pod_workers.h"
 
 namespace kubelet::app {
@@ -49,6 +50,9 @@ class Adapters {
   runtime::Volumes& volumes();
   runtime::Cgroups& cgroups();
   runtime::PodFiles& files();
+  // For housekeeping.
+  volume::PodVolumes& pod_volumes();
+  NodeCgroups& node_cgroups();
   // The runtime told which driver it uses; before the first pod is started.
   void UseDriver(runtime::CgroupDriver driver);
 

@@ -62,6 +62,7 @@ int Kubelet::Run() {
   OnSignal();
   scope_.Spawn("runtime watch", WatchRuntime());
   scope_.Spawn("node addresses", FindAddresses());
+  scope_.Spawn("housekeeping", housekeeping_->Run());
   pleg_->Start();
   for (auto& source : sources_) source->Start();
   NotifyServiceManager("READY=1");
@@ -175,6 +176,9 @@ void Kubelet::MakePods() {
   statuses_ = std::make_unique<StatusCache>(StatusCache::Deps{
       executor, clock_, pool_, *pleg_, *workers_, [this](const std::string& uid) { return store_->Get(uid); },
       [this] { return node_.runtime_name; }, [this] { return node_.context.host_ips; }, &metrics_});
+  housekeeping_ = std::make_unique<Housekeeping>(
+      Housekeeping::Deps{clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},
+                         [this] { return LivePods(); }});
   api_ = std::make_unique<LocalApi>(LocalApi::Deps{clock_, *store_, *workers_, *pleg_, *statuses_, metrics_,
                                                    [this] { return Problems(); },
                                                    [this] { return node_.runtime_health; }});
@@ -280,6 +284,15 @@ int64_t Kubelet::BurstableCpu() const {
     if (api::ComputeQos(*pod) == api::QosClass::kBurstable) sum += api::ComputePodResources(*pod).cpu_request_milli;
   }
   return sum;
+}
+
+std::optional<std::set<std::string>> Kubelet::LivePods() const {
+  if (!pleg_->Synced() || !pleg_->Health().ok() || !store_->AllComplete()) return std::nullopt;
+  std::set<std::string> live;
+  for (const auto& pod : store_->All()) live.insert(pod->metadata().uid());
+  for (const auto& view : workers_->Views()) live.insert(view.uid);
+  for (const auto& pod : pleg_->All()) live.insert(pod->uid);
+  return live;
 }
 
 // The address that the node's name resolves to goes before a guess from the routes, but nothing waits for DNS.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/adapters.h"
+#include "app/housekeeping.h"
 #include "app/local_api.h"
 #include "app/node.h"
 #include "app/status_cache.h"
@@ -45,6 +46,7 @@ class Kubelet {
   base::Task<void> WatchRuntime();
   base::Task<void> FindAddresses();
   int64_t BurstableCpu() const;
+  std::optional<std::set<std::string>> LivePods() const;
   base::Task<void> ListenAgain(server::HttpServer* server, const char* what);
   void OnPodChange(const std::string& uid);
   void OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event);
@@ -74,6 +76,7 @@ class Kubelet {
   std::unique_ptr<worker::PodWorkers> workers_;
   std::unique_ptr<worker::PodManager> manager_;
   std::unique_ptr<StatusCache> statuses_;
+  std::unique_ptr<Housekeeping> housekeeping_;
   std::unique_ptr<LocalApi> api_;
   std::vector<std::unique_ptr<source::PodSource>> sources_;
   std::vector<std::unique_ptr<server::HttpServer>> servers_;

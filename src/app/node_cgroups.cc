@@ -132,6 +132,11 @@ Task<absl::Status> NodeCgroups::RemovePod(std::string uid) {
   co_return status;
 }
 
+Task<absl::StatusOr<std::set<std::string>>> NodeCgroups::ListPods() {
+  if (!root_ || !root_->ok()) co_return absl::UnavailableError("the cgroups of this node are not there yet");
+  co_return co_await groups_->ListPods();
+}
+
 int64_t NodeCgroups::OomScoreAdj(const api::core::Pod& pod, const api::core::Container& container) {
   return resource::ComputeOomScoreAdj(pod, container, deps_.node.machine.memory_bytes);
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ class NodeCgroups : public runtime::Cgroups {
 
   base::Task<absl::StatusOr<std::string>> EnsurePod(api::PodPtr pod) override;
   base::Task<absl::Status> RemovePod(std::string uid) override;
+  // Pods that have a cgroup; Unavailable before the driver is known.
+  base::Task<absl::StatusOr<std::set<std::string>>> ListPods();
   int64_t OomScoreAdj(const api::core::Pod& pod, const api::core::Container& container) override;
 
   // Once, when the runtime has answered. Makes the node's groups; a failure is tried again.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,10 @@ absl::Status LinkContainerLog(const PodDirs& dirs, const std::string& link, cons
 // Log directory, the links into it, and `<root>/pods/<uid>`, after PodVolumes::Teardown. Crosses no mount point, also
 // no bind mount, and removes no file of a volume kind it does not know: FailedPrecondition names it. Absent is success.
 absl::Status RemovePodFiles(const PodDirs& dirs, const std::string& uid, const std::string& log_dir);
+
+// Log directories `<namespace>_<name>_<uid>` of pods not in `live`, and links that lead nowhere: what pods left that
+// went while no kubelet ran. Best effort.
+void RemoveOrphanLogs(const PodDirs& dirs, const std::set<std::string>& live);
 
 // At most `limit` bytes from the end of a termination file; empty when it is not there.
 std::string ReadTerminationMessage(const std::string& path, size_t limit = 4096);
