@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "api/json_text.h"
+#include "api/yaml_forms.h"
 #include "kubelet/base/status.h"
 
 namespace kubelet::api {
@@ -189,81 +190,13 @@ YamlValue ResolvePlain(const std::string& text) {
   return value ? *std::move(value) : StringValue(text);
 }
 
-// One of Go's layouts 2006-1-2, 2006-1-2T15:4:5.999999999Z07:00 (also with t) and 2006-1-2
-// 15:4:5.999999999.
-bool IsTimestamp(std::string_view text) {
-  size_t i = 0;
-  auto number = [&](size_t least, size_t most, int low, int high) {
-    int value = 0;
-    size_t count = 0;
-    for (; count < most && i < text.size() && IsDigit(text[i]); ++count)
-      value = value * 10 + (text[i++] - '0');
-    return count >= least && value >= low && value <= high ? value : -1;
-  };
-  auto skip = [&](char c) { return i < text.size() && text[i] == c && ++i; };
-  int year = number(4, 4, 0, 9999);
-  if (year < 0 || !skip('-')) return false;
-  int month = number(1, 2, 1, 12);
-  if (month < 0 || !skip('-')) return false;
-  constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-  if (number(1, 2, 1, kDays[month - 1] + (month == 2 && leap ? 1 : 0)) < 0) return false;
-  if (i == text.size()) return true;
-  bool zone = text[i] == 'T' || text[i] == 't';
-  if (!zone && text[i] != ' ') return false;
-  ++i;
-  if (number(1, 2, 0, 23) < 0 || !skip(':') || number(1, 2, 0, 59) < 0 || !skip(':') ||
-      number(1, 2, 0, 59) < 0) {
-    return false;
-  }
-  if (skip('.')) {
-    size_t from = i;
-    while (i < text.size() && IsDigit(text[i])) ++i;
-    if (i == from) return false;
-  }
-  if (!zone) return i == text.size();
-  if (skip('Z')) return i == text.size();
-  if (!skip('+') && !skip('-')) return false;
-  return number(2, 2, 0, 24) >= 0 && skip(':') && number(2, 2, 0, 60) >= 0 && i == text.size();
-}
-
-// Base64 of RFC 4648 with padding; line breaks between the characters are skipped.
-std::optional<std::string> DecodeBase64(std::string_view text) {
-  std::string out;
-  unsigned bits = 0;
-  int count = 0;
-  int padding = 0;
-  for (char c : text) {
-    if (c == '\n' || c == '\r') continue;
-    int digit = c >= 'A' && c <= 'Z'   ? c - 'A'
-                : c >= 'a' && c <= 'z' ? c - 'a' + 26
-                : IsDigit(c)           ? c - '0' + 52
-                : c == '+'             ? 62
-                : c == '/'             ? 63
-                                       : -1;
-    if (c == '=' && count % 4 >= 2) {
-      ++padding;
-      digit = 0;
-    }
-    if (digit < 0 || (c != '=' && padding > 0)) return std::nullopt;
-    bits = bits << 6 | static_cast<unsigned>(digit);
-    if (++count % 4 == 0) {
-      for (int shift = 16; shift >= 0; shift -= 8) out += static_cast<char>(bits >> shift & 0xff);
-      bits = 0;
-    }
-  }
-  if (count % 4 != 0 || padding > 2) return std::nullopt;
-  out.resize(out.size() - padding);
-  return out;
-}
-
 const char* KindName(Kind kind) {
   constexpr const char* kNames[] = {"!!null", "!!bool", "!!int", "!!int", "!!float", "!!str"};
   return kNames[static_cast<int>(kind)];
 }
 
 absl::StatusOr<YamlValue> ResolveTagged(std::string_view type, const std::string& text) {
-  if (type == "timestamp" && IsTimestamp(text)) return StringValue(text);
+  if (type == "timestamp" && IsYamlTimestamp(text)) return StringValue(text);
   YamlValue value = ResolvePlain(text);
   bool fits = KindName(value.kind) == "!!" + std::string(type);
   if (type == "float" && value.kind == Kind::kInt)
@@ -349,7 +282,7 @@ absl::StatusOr<YamlValue> ResolveYamlScalar(std::string_view tag, bool plain,
 std::string YamlFloat(double number) { return FloatText(number); }
 
 bool ReadsAsString(const std::string& text) {
-  return ResolvePlain(text).kind == Kind::kString && !IsTimestamp(text);
+  return ResolvePlain(text).kind == Kind::kString && !IsYamlTimestamp(text);
 }
 
 absl::StatusOr<std::string> YamlKey(const YamlValue& value) {

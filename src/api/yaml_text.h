@@ -22,10 +22,10 @@ absl::Status YamlError(int line, const std::string& message);
 
 // Text of the first document, directives and `---` included, up to and without the next `---` or
 // `...`. Line breaks (CR LF, CR and U+0085) have become \n, a byte order mark is gone; line numbers
-// still hold. Refuses: over kMaxYamlBytes; bad UTF-8 and control characters anywhere in the input;
-// directives other than
-// `%YAML 1.1` and `%TAG`, and directives without `---`; content behind `...`; `...` before any
-// document.
+// still hold.
+// Refuses: over kMaxYamlBytes; bad UTF-8 and control characters anywhere in the input; directives
+// other than `%YAML 1.1` and `%TAG`, and directives without `---`; content behind `...`; `...`
+// before any document.
 absl::StatusOr<std::string> FirstYamlDocument(std::string_view input);
 
 // Whether U+2028 or U+2029 is in `text`: line breaks to go-yaml, ordinary characters to yaml-cpp.

@@ -11,6 +11,7 @@
 #include "catch.h"
 #include "golden.h"
 #include "kubelet/api/codec.h"
+#include "kubelet/api/types.h"
 
 namespace kubelet::api {
 namespace {
@@ -198,6 +199,24 @@ TEST_CASE("golden objects have upstream's YAML", "[yaml]") {
     REQUIRE(again.ok());
     CHECK(*again == upstream);
   }
+}
+
+TEST_CASE("a pod goes through YAML", "[yaml]") {
+  const std::string yaml =
+      "apiVersion: v1\nkind: Pod\nmetadata:\n  labels:\n    \"on\": \"1\"\n  name: web\n"
+      "spec:\n  containers:\n  - args:\n    - |\n      line\n    image: nginx:1\n    name: c\n"
+      "    resources: {}\n";
+  core::Pod pod;
+  REQUIRE(DecodeYaml(yaml, pod).ok());
+  CHECK(pod.metadata().name() == "web");
+  CHECK(pod.metadata().labels().at("on") == "1");
+  CHECK(pod.spec().containers(0).args(0) == "line\n");
+  core::Pod again;
+  REQUIRE(DecodeYaml(EncodeYaml(pod), again).ok());
+  CHECK(EncodeJson(again) == EncodeJson(pod));
+  // As upstream: a label that reads as a boolean is no string.
+  CHECK_FALSE(DecodeYaml("metadata:\n  labels:\n    a: yes\n", pod).ok());
+  CHECK_FALSE(DecodeYaml("metadata: [", pod).ok());
 }
 
 TEST_CASE("long keys read back", "[yaml]") {
