@@ -89,7 +89,8 @@ bool MoveUp(int parent, const std::string& name, Top& top) {
 
 absl::Status RemoveEntry(int parent, const std::string& name, bool is_dir, const std::string& path,
                          int depth, Top& top) {
-  if (!is_dir && !top.files) return absl::FailedPreconditionError(path + " is not a directory: not removed");
+  if (!is_dir && !top.files)
+    return absl::FailedPreconditionError(path + " is not a directory: not removed");
   if (!is_dir) {
     if (unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return absl::OkStatus();
     if (errno == EBUSY) return MountPoint(path);

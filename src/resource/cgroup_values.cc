@@ -9,7 +9,8 @@ namespace {
 
 constexpr char kHugePages[] = "hugepages-";
 
-std::optional<int64_t> Less(std::optional<int64_t> capacity, std::optional<int64_t> one, std::optional<int64_t> two) {
+std::optional<int64_t> Less(std::optional<int64_t> capacity, std::optional<int64_t> one,
+                            std::optional<int64_t> two) {
   if (!capacity) return std::nullopt;
   return std::max<int64_t>(*capacity - one.value_or(0) - two.value_or(0), 0);
 }
@@ -55,7 +56,8 @@ os::CgroupValues ComputePodCgroup(const api::core::Pod& pod, const PodCgroupOpti
   os::CgroupValues values;
   api::QosClass qos = api::ComputeQos(pod);
   auto resources = api::ComputePodResources(pod);
-  bool guaranteed = qos == api::QosClass::kGuaranteed, best_effort = qos == api::QosClass::kBestEffort;
+  bool guaranteed = qos == api::QosClass::kGuaranteed,
+       best_effort = qos == api::QosClass::kBestEffort;
   values.cpu_shares = best_effort ? kMinShares : MilliCpuToShares(resources.cpu_request_milli);
   int64_t quota = MilliCpuToQuota(resources.cpu_limit_milli, options.quota_period.count());
   if (!best_effort && (guaranteed || resources.all_cpu_limited) && quota > 0) {
@@ -63,7 +65,8 @@ os::CgroupValues ComputePodCgroup(const api::core::Pod& pod, const PodCgroupOpti
     values.cpu_period_us = static_cast<uint64_t>(options.quota_period.count());
   }
   bool limited = guaranteed || resources.all_memory_limited;
-  if (!best_effort && limited && resources.memory_limit > 0) values.memory_bytes = resources.memory_limit;
+  if (!best_effort && limited && resources.memory_limit > 0)
+    values.memory_bytes = resources.memory_limit;
   if (options.pod_pids_limit > 0) values.pids = options.pod_pids_limit;
   std::map<int64_t, int64_t> huge_pages;
   for (const auto& [name, bytes] : resources.hugepage_limits) {
@@ -107,7 +110,8 @@ os::CgroupName QosCgroupName(const std::string& cgroup_root, api::QosClass qos) 
   return name;
 }
 
-os::CgroupName PodCgroupName(const std::string& cgroup_root, api::QosClass qos, const std::string& uid) {
+os::CgroupName PodCgroupName(const std::string& cgroup_root, api::QosClass qos,
+                             const std::string& uid) {
   os::CgroupName name = QosCgroupName(cgroup_root, qos);
   name.push_back("pod" + uid);
   return name;

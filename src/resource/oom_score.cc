@@ -25,7 +25,9 @@ bool HasPodLevelRequests(const Pod& pod) {
   return false;
 }
 
-int64_t MemoryRequest(const Container& container) { return api::Request(container, "memory").Value(); }
+int64_t MemoryRequest(const Container& container) {
+  return api::Request(container, "memory").Value();
+}
 
 // What the pod asks for beyond its containers, divided among all of them.
 int64_t UnclaimedShare(const Pod& pod) {
@@ -43,7 +45,8 @@ int64_t UnclaimedShare(const Pod& pod) {
 bool IsSidecar(const Pod& pod, const Container& container) {
   if (!api::IsRestartableInit(container)) return false;
   const auto& inits = pod.spec().init_containers();
-  return std::any_of(inits.begin(), inits.end(), [&](const Container& init) { return init.name() == container.name(); });
+  return std::any_of(inits.begin(), inits.end(),
+                     [&](const Container& init) { return init.name() == container.name(); });
 }
 
 int64_t Score(int64_t request, int64_t capacity) {
@@ -55,16 +58,20 @@ int64_t Score(int64_t request, int64_t capacity) {
 int64_t ComputeOomScoreAdj(const Pod& pod, const Container& container, int64_t memory_capacity) {
   if (IsNodeCritical(pod)) return kGuaranteed;
   switch (api::ComputeQos(pod)) {
-    case api::QosClass::kGuaranteed: return kGuaranteed;
-    case api::QosClass::kBestEffort: return kBestEffort;
-    case api::QosClass::kBurstable: break;
+    case api::QosClass::kGuaranteed:
+      return kGuaranteed;
+    case api::QosClass::kBestEffort:
+      return kBestEffort;
+    case api::QosClass::kBurstable:
+      break;
   }
   if (memory_capacity <= 0) return kBestEffort - 1;
   int64_t unclaimed = HasPodLevelRequests(pod) ? UnclaimedShare(pod) : 0;
   int64_t score = Score(MemoryRequest(container) + unclaimed, memory_capacity);
   if (IsSidecar(pod, container) && pod.spec().containers_size() > 0) {
     int64_t smallest = MemoryRequest(pod.spec().containers(0));
-    for (const auto& regular : pod.spec().containers()) smallest = std::min(smallest, MemoryRequest(regular));
+    for (const auto& regular : pod.spec().containers())
+      smallest = std::min(smallest, MemoryRequest(regular));
     score = std::min(score, Score(smallest + unclaimed, memory_capacity));
   }
   return std::clamp(score, 1000 + kGuaranteed, kBestEffort - 1);

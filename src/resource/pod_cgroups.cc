@@ -13,8 +13,10 @@ using api::QosClass;
 using base::Task;
 
 constexpr char kKind[] = "cgroup";
-constexpr auto kTimeout = std::chrono::seconds(60);  // above the 30 s that a job of systemd may take
-constexpr QosClass kClasses[] = {QosClass::kGuaranteed, QosClass::kBurstable, QosClass::kBestEffort};
+constexpr auto kTimeout =
+    std::chrono::seconds(60);  // above the 30 s that a job of systemd may take
+constexpr QosClass kClasses[] = {QosClass::kGuaranteed, QosClass::kBurstable,
+                                 QosClass::kBestEffort};
 
 }  // namespace
 
@@ -32,8 +34,8 @@ struct PodCgroups::State {
     std::lock_guard lock(mutex);
     for (const auto& limit : lost) {
       if (!told.insert(limit.file).second) continue;
-      LOG_WARNING("A cgroup limit cannot be set here; going on without, and saying so only once", "file", limit.file,
-                  "cgroup", group, "err", limit.status);
+      LOG_WARNING("A cgroup limit cannot be set here; going on without, and saying so only once",
+                  "file", limit.file, "cgroup", group, "err", limit.status);
     }
     return lost.empty();
   }
@@ -44,7 +46,8 @@ struct PodCgroups::State {
     return values;
   }
 
-  absl::Status Make(const os::CgroupName& name, const os::CgroupValues& values, bool is_root = false) {
+  absl::Status Make(const os::CgroupName& name, const os::CgroupValues& values,
+                    bool is_root = false) {
     auto lost = driver->Create(name, values);
     std::string path = driver->Path(name);
     if (!lost.ok()) return base::Annotate(lost.status(), "cgroup " + path);
@@ -63,10 +66,11 @@ struct PodCgroups::State {
     return root_complete;
   }
 
-  absl::Status Enforce(const std::string& group, const NodeAmounts& reserved, Enforcement enforcement,
-                       const char* field) {
+  absl::Status Enforce(const std::string& group, const NodeAmounts& reserved,
+                       Enforcement enforcement, const char* field) {
     if (enforcement == Enforcement::kNone) return absl::OkStatus();
-    auto lost = driver->Update(driver->Parse(group), ComputeReservedCgroup(reserved, enforcement, options));
+    auto lost =
+        driver->Update(driver->Parse(group), ComputeReservedCgroup(reserved, enforcement, options));
     if (!lost.ok()) {
       return absl::FailedPreconditionError(std::string(field) + ": cgroup `" + group +
                                            "` cannot be limited: " + base::Message(lost.status()));
@@ -81,14 +85,17 @@ struct PodCgroups::State {
       if (!hierarchy->Exists(root)) {
         return absl::FailedPreconditionError("cgroupRoot: cgroup `" + root + "` does not exist");
       }
-      RETURN_IF_ERROR(Make(QosCgroupName(options.cgroup_root, QosClass::kGuaranteed), RootValues(), true));
+      RETURN_IF_ERROR(
+          Make(QosCgroupName(options.cgroup_root, QosClass::kGuaranteed), RootValues(), true));
       for (auto qos : {QosClass::kBurstable, QosClass::kBestEffort}) {
-        RETURN_IF_ERROR(Make(QosCgroupName(options.cgroup_root, qos), ComputeQosCgroup(qos, std::nullopt, options)));
+        RETURN_IF_ERROR(Make(QosCgroupName(options.cgroup_root, qos),
+                             ComputeQosCgroup(qos, std::nullopt, options)));
       }
     }
-    RETURN_IF_ERROR(Enforce(options.system_reserved_cgroup, options.system_reserved, options.enforce_system,
-                            "systemReservedCgroup"));
-    return Enforce(options.kube_reserved_cgroup, options.kube_reserved, options.enforce_kube, "kubeReservedCgroup");
+    RETURN_IF_ERROR(Enforce(options.system_reserved_cgroup, options.system_reserved,
+                            options.enforce_system, "systemReservedCgroup"));
+    return Enforce(options.kube_reserved_cgroup, options.kube_reserved, options.enforce_kube,
+                   "kubeReservedCgroup");
   }
 
   // A uid that cannot be told from the group's name would be an orphan in the next moment.
@@ -100,9 +107,11 @@ struct PodCgroups::State {
   absl::StatusOr<std::string> EnsurePod(const api::core::Pod& pod) {
     if (!options.pods_per_qos) return std::string();
     auto name = PodCgroupName(options.cgroup_root, api::ComputeQos(pod), pod.metadata().uid());
-    if (pod.metadata().uid().empty()) return absl::InvalidArgumentError("pod " + api::PodKey(pod) + ": no uid");
+    if (pod.metadata().uid().empty())
+      return absl::InvalidArgumentError("pod " + api::PodKey(pod) + ": no uid");
     RETURN_IF_ERROR(CheckUid(name, api::PodKey(pod)));
-    RETURN_IF_ERROR(base::Annotate(Make(name, ComputePodCgroup(pod, options)), "pod " + api::PodKey(pod)));
+    RETURN_IF_ERROR(
+        base::Annotate(Make(name, ComputePodCgroup(pod, options)), "pod " + api::PodKey(pod)));
     return driver->Path(name);
   }
 
@@ -137,7 +146,8 @@ struct PodCgroups::State {
       auto parent = QosCgroupName(options.cgroup_root, qos);
       for (const auto& entry : hierarchy->Children(driver->Path(parent))) {
         auto child = driver->ChildComponent(parent, entry);
-        if (child && child->size() > 3 && child->rfind("pod", 0) == 0) uids.insert(child->substr(3));
+        if (child && child->size() > 3 && child->rfind("pod", 0) == 0)
+          uids.insert(child->substr(3));
       }
     }
     return uids;
@@ -146,18 +156,20 @@ struct PodCgroups::State {
   absl::Status UpdateQos(int64_t burstable_cpu_milli) {
     if (!options.pods_per_qos) return absl::OkStatus();
     if (!RootComplete()) {
-      RETURN_IF_ERROR(Make(QosCgroupName(options.cgroup_root, QosClass::kGuaranteed), RootValues(), true));
+      RETURN_IF_ERROR(
+          Make(QosCgroupName(options.cgroup_root, QosClass::kGuaranteed), RootValues(), true));
     }
     for (auto qos : {QosClass::kBurstable, QosClass::kBestEffort}) {
-      RETURN_IF_ERROR(
-          Make(QosCgroupName(options.cgroup_root, qos), ComputeQosCgroup(qos, burstable_cpu_milli, options)));
+      RETURN_IF_ERROR(Make(QosCgroupName(options.cgroup_root, qos),
+                           ComputeQosCgroup(qos, burstable_cpu_milli, options)));
     }
     return absl::OkStatus();
   }
 };
 
 PodCgroups::PodCgroups(base::BlockingPool& pool, std::shared_ptr<os::CgroupDriver> driver,
-                       std::shared_ptr<const os::CgroupHierarchy> hierarchy, PodCgroupOptions options)
+                       std::shared_ptr<const os::CgroupHierarchy> hierarchy,
+                       PodCgroupOptions options)
     : pool_(pool), state_(std::make_shared<State>()) {
   state_->driver = std::move(driver);
   state_->hierarchy = std::move(hierarchy);
@@ -174,19 +186,25 @@ Task<absl::Status> PodCgroups::EnsureRoot() {
 
 Task<absl::StatusOr<std::string>> PodCgroups::EnsurePod(api::PodPtr pod) {
   std::string kind = kKind;
-  std::function<absl::StatusOr<std::string>()> work = [state = state_, pod] { return state->EnsurePod(*pod); };
+  std::function<absl::StatusOr<std::string>()> work = [state = state_, pod] {
+    return state->EnsurePod(*pod);
+  };
   co_return co_await pool_.Run<std::string>(std::move(kind), kTimeout, std::move(work));
 }
 
 Task<absl::Status> PodCgroups::RemovePod(std::string uid, std::optional<QosClass> qos) {
   std::string kind = kKind;
-  std::function<absl::Status()> work = [state = state_, uid, qos] { return state->RemovePod(uid, qos); };
+  std::function<absl::Status()> work = [state = state_, uid, qos] {
+    return state->RemovePod(uid, qos);
+  };
   co_return co_await pool_.RunStatus(std::move(kind), kTimeout, std::move(work));
 }
 
 Task<absl::StatusOr<std::set<std::string>>> PodCgroups::ListPods() {
   std::string kind = kKind;
-  std::function<absl::StatusOr<std::set<std::string>>()> work = [state = state_] { return state->ListPods(); };
+  std::function<absl::StatusOr<std::set<std::string>>()> work = [state = state_] {
+    return state->ListPods();
+  };
   co_return co_await pool_.Run<std::set<std::string>>(std::move(kind), kTimeout, std::move(work));
 }
 

@@ -23,8 +23,10 @@ void VisitMounts(const Pod& pod, const Visit& visit) {
   auto each = [&](const std::string& container, const auto& mounts) {
     for (int i = 0; i < mounts.size(); ++i) visit(container, i, mounts[i]);
   };
-  for (const auto& container : pod.spec().init_containers()) each(container.name(), container.volume_mounts());
-  for (const auto& container : pod.spec().containers()) each(container.name(), container.volume_mounts());
+  for (const auto& container : pod.spec().init_containers())
+    each(container.name(), container.volume_mounts());
+  for (const auto& container : pod.spec().containers())
+    each(container.name(), container.volume_mounts());
   for (const auto& container : pod.spec().ephemeral_containers()) {
     const auto& common = container.ephemeral_container_common();
     each(common.name(), common.volume_mounts());
@@ -64,12 +66,14 @@ std::set<int64_t> RequestedPageSizes(const Pod& pod) {
 absl::StatusOr<int64_t> PageSize(const Pod& pod, const std::string& medium) {
   auto requested = RequestedPageSizes(pod);
   auto none = [&] {
-    return absl::FailedPreconditionError("medium " + medium + ": no container requests huge pages of that size");
+    return absl::FailedPreconditionError("medium " + medium +
+                                         ": no container requests huge pages of that size");
   };
   if (medium == kHugePages) {
     if (requested.empty()) return none();
     if (requested.size() == 1) return *requested.begin();
-    return absl::FailedPreconditionError("medium " + medium + ": the containers request several sizes of huge pages");
+    return absl::FailedPreconditionError("medium " + medium +
+                                         ": the containers request several sizes of huge pages");
   }
   auto size = api::Quantity::Parse(medium.substr(sizeof kHugePages));
   if (!size.ok()) return absl::FailedPreconditionError("unknown storage medium `" + medium + "`");
@@ -77,11 +81,13 @@ absl::StatusOr<int64_t> PageSize(const Pod& pod, const std::string& medium) {
   return size->Value();
 }
 
-absl::StatusOr<EmptyDirPlan> PlanEmptyDir(const Pod& pod, const Volume& volume, int64_t memory_bytes) {
+absl::StatusOr<EmptyDirPlan> PlanEmptyDir(const Pod& pod, const Volume& volume,
+                                          int64_t memory_bytes) {
   EmptyDirPlan plan;
   plan.name = volume.name();
   const std::string& medium = volume.volume_source().empty_dir().medium();
-  if (pod.spec().security_context().has_fs_group()) plan.group = pod.spec().security_context().fs_group();
+  if (pod.spec().security_context().has_fs_group())
+    plan.group = pod.spec().security_context().fs_group();
   if (medium == "Memory") {
     plan.medium = EmptyDirPlan::Medium::kMemory;
     plan.size_bytes = MemorySize(pod, volume, memory_bytes);
@@ -101,17 +107,22 @@ bool HasBackstep(const std::string& path) {
 
 absl::Status CheckSubPath(const api::core::VolumeMount& mount) {
   if (!mount.sub_path_expr().empty()) {
-    return absl::FailedPreconditionError("subPathExpr `" + mount.sub_path_expr() + "` is not built yet");
+    return absl::FailedPreconditionError("subPathExpr `" + mount.sub_path_expr() +
+                                         "` is not built yet");
   }
   const std::string& path = mount.sub_path();
-  if (path[0] == '/') return absl::FailedPreconditionError("error SubPath `" + path + "` must not be an absolute path");
+  if (path[0] == '/')
+    return absl::FailedPreconditionError("error SubPath `" + path +
+                                         "` must not be an absolute path");
   if (HasBackstep(path)) {
-    return absl::FailedPreconditionError("unable to provision SubPath `" + path + "`: must not contain '..'");
+    return absl::FailedPreconditionError("unable to provision SubPath `" + path +
+                                         "`: must not contain '..'");
   }
   return absl::OkStatus();
 }
 
-absl::Status PlanVolume(const Pod& pod, const Volume& volume, int64_t memory_bytes, VolumePlan& plan) {
+absl::Status PlanVolume(const Pod& pod, const Volume& volume, int64_t memory_bytes,
+                        VolumePlan& plan) {
   std::string kind = VolumeKind(volume);
   if (kind == "emptyDir") {
     ASSIGN_OR_RETURN(auto empty_dir, PlanEmptyDir(pod, volume, memory_bytes));
@@ -119,7 +130,8 @@ absl::Status PlanVolume(const Pod& pod, const Volume& volume, int64_t memory_byt
   } else if (kind == "hostPath") {
     const auto& source = volume.volume_source().host_path();
     if (HasBackstep(source.path())) {
-      return absl::FailedPreconditionError("invalid HostPath `" + source.path() + "`: must not contain '..'");
+      return absl::FailedPreconditionError("invalid HostPath `" + source.path() +
+                                           "`: must not contain '..'");
     }
     plan.host_paths.push_back({volume.name(), source.path(), source.type()});
   } else {
@@ -141,33 +153,36 @@ std::string VolumeKind(const Volume& volume) {
 absl::StatusOr<VolumePlan> PlanVolumes(const Pod& pod, int64_t memory_bytes) {
   std::string name = "pod " + api::PodKey(pod);
   if (!os::IsPathComponent(pod.metadata().uid())) {
-    return absl::InvalidArgumentError(name + ": metadata.uid `" + pod.metadata().uid() + "` is no directory name");
+    return absl::InvalidArgumentError(name + ": metadata.uid `" + pod.metadata().uid() +
+                                      "` is no directory name");
   }
   VolumePlan plan;
   std::map<std::string, const Volume*> volumes;
   for (const auto& volume : pod.spec().volumes()) volumes.emplace(volume.name(), &volume);
   std::set<std::string> planned;
   absl::Status first;
-  VisitMounts(pod, [&](const std::string& container, int index, const api::core::VolumeMount& mount) {
-    if (!first.ok()) return;
-    std::string where = name + ": volume \"" + mount.name() + "\" of container " + container;
-    auto it = volumes.find(mount.name());
-    if (it == volumes.end()) {
-      first = absl::FailedPreconditionError(where + ": spec.volumes has no such volume");
-      return;
-    }
-    if (!os::IsPathComponent(mount.name()) || !os::IsPathComponent(container)) {
-      first = absl::InvalidArgumentError(where + ": no directory name");
-      return;
-    }
-    if (planned.insert(mount.name()).second) {
-      first = base::Annotate(PlanVolume(pod, *it->second, memory_bytes, plan),
-                             name + ": MountVolume.SetUp failed for volume \"" + mount.name() + "\" ");
-    }
-    if (!first.ok() || (mount.sub_path().empty() && mount.sub_path_expr().empty())) return;
-    first = base::Annotate(CheckSubPath(mount), where);
-    plan.sub_paths.push_back({mount.name(), container, mount.sub_path(), index});
-  });
+  VisitMounts(
+      pod, [&](const std::string& container, int index, const api::core::VolumeMount& mount) {
+        if (!first.ok()) return;
+        std::string where = name + ": volume \"" + mount.name() + "\" of container " + container;
+        auto it = volumes.find(mount.name());
+        if (it == volumes.end()) {
+          first = absl::FailedPreconditionError(where + ": spec.volumes has no such volume");
+          return;
+        }
+        if (!os::IsPathComponent(mount.name()) || !os::IsPathComponent(container)) {
+          first = absl::InvalidArgumentError(where + ": no directory name");
+          return;
+        }
+        if (planned.insert(mount.name()).second) {
+          first = base::Annotate(
+              PlanVolume(pod, *it->second, memory_bytes, plan),
+              name + ": MountVolume.SetUp failed for volume \"" + mount.name() + "\" ");
+        }
+        if (!first.ok() || (mount.sub_path().empty() && mount.sub_path_expr().empty())) return;
+        first = base::Annotate(CheckSubPath(mount), where);
+        plan.sub_paths.push_back({mount.name(), container, mount.sub_path(), index});
+      });
   if (!first.ok()) return first;
   return plan;
 }

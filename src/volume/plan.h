@@ -14,9 +14,9 @@ namespace kubelet::volume {
 struct EmptyDirPlan {
   std::string name;
   enum class Medium { kDisk, kMemory, kHugePages } medium = Medium::kDisk;
-  int64_t size_bytes = 0;       // of memory; 0: the kernel's default
-  int64_t page_bytes = 0;       // of huge pages
-  std::optional<int64_t> group; // fsGroup
+  int64_t size_bytes = 0;        // of memory; 0: the kernel's default
+  int64_t page_bytes = 0;        // of huge pages
+  std::optional<int64_t> group;  // fsGroup
 };
 
 struct HostPathPlan {
@@ -35,8 +35,8 @@ struct VolumePlan {
   std::vector<SubPathPlan> sub_paths;
 };
 
-// Of the volumes that a container mounts. FailedPrecondition names pod, volume and kind; InvalidArgument for names that
-// cannot be path components. `memory_bytes` as in VolumeOptions.
+// Of the volumes that a container mounts. FailedPrecondition names pod, volume and kind;
+// InvalidArgument for names that cannot be path components. `memory_bytes` as in VolumeOptions.
 absl::StatusOr<VolumePlan> PlanVolumes(const api::core::Pod& pod, int64_t memory_bytes);
 
 // `secret`, `persistentVolumeClaim`, … of a volume; `emptyDir` when it says nothing.

@@ -32,8 +32,8 @@ const SubPathPlan* SubPathInto(const VolumePlan& plan, const std::string& volume
   return it == plan.sub_paths.end() ? nullptr : &*it;
 }
 
-absl::Status SetUpSubPaths(const VolumePlan& plan, const std::string& pod_dir, const std::string& volume,
-                           VolumeMap& paths) {
+absl::Status SetUpSubPaths(const VolumePlan& plan, const std::string& pod_dir,
+                           const std::string& volume, VolumeMap& paths) {
   VolumePath path = paths[volume];
   for (const auto& sub_path : plan.sub_paths) {
     if (sub_path.volume != volume) continue;
@@ -44,16 +44,20 @@ absl::Status SetUpSubPaths(const VolumePlan& plan, const std::string& pod_dir, c
   return absl::OkStatus();
 }
 
-absl::Status About(const absl::Status& status, const api::core::Pod& pod, const std::string& volume) {
-  return base::Annotate(status, "pod " + api::PodKey(pod) + ": MountVolume.SetUp failed for volume \"" + volume + "\" ");
+absl::Status About(const absl::Status& status, const api::core::Pod& pod,
+                   const std::string& volume) {
+  return base::Annotate(status, "pod " + api::PodKey(pod) +
+                                    ": MountVolume.SetUp failed for volume \"" + volume + "\" ");
 }
 
-absl::StatusOr<Local> PrepareLocal(const api::core::Pod& pod, const VolumePlan& plan, const std::string& pod_dir) {
+absl::StatusOr<Local> PrepareLocal(const api::core::Pod& pod, const VolumePlan& plan,
+                                   const std::string& pod_dir) {
   Local out;
   for (const auto& empty_dir : plan.empty_dirs) {
     RETURN_IF_ERROR(About(SetUpEmptyDir(pod_dir, empty_dir), pod, empty_dir.name));
     out.paths[empty_dir.name] = {EmptyDirPath(pod_dir, empty_dir.name), true};
-    RETURN_IF_ERROR(About(SetUpSubPaths(plan, pod_dir, empty_dir.name, out.paths), pod, empty_dir.name));
+    RETURN_IF_ERROR(
+        About(SetUpSubPaths(plan, pod_dir, empty_dir.name, out.paths), pod, empty_dir.name));
   }
   std::vector<os::Mount> mounts;
   for (const auto& host_path : plan.host_paths) {
@@ -77,7 +81,8 @@ absl::Status TearDownNow(const std::string& pod_dir, bool lazy) {
 
 // Core loop only.
 struct PodVolumes::State {
-  // What is under way, by mount point or by pod: when it was begun. An entry stays for as long as its thread does.
+  // What is under way, by mount point or by pod: when it was begun. An entry stays for as long as
+  // its thread does.
   std::map<std::string, std::multiset<base::MonoTime>> running;
 
   void Begin(const std::string& key, base::MonoTime now) { running[key].insert(now); }
@@ -89,7 +94,8 @@ struct PodVolumes::State {
   }
 };
 
-PodVolumes::PodVolumes(base::Executor executor, base::Clock& clock, base::BlockingPool& pool, VolumeOptions options)
+PodVolumes::PodVolumes(base::Executor executor, base::Clock& clock, base::BlockingPool& pool,
+                       VolumeOptions options)
     : executor_(std::move(executor)),
       clock_(clock),
       pool_(pool),
@@ -99,7 +105,8 @@ PodVolumes::PodVolumes(base::Executor executor, base::Clock& clock, base::Blocki
 PodVolumes::~PodVolumes() = default;
 
 template <typename T>
-Task<absl::StatusOr<T>> PodVolumes::Tracked(std::string kind, std::string key, std::chrono::seconds timeout,
+Task<absl::StatusOr<T>> PodVolumes::Tracked(std::string kind, std::string key,
+                                            std::chrono::seconds timeout,
                                             std::function<absl::StatusOr<T>()> work) {
   auto begun = clock_.Mono();
   state_->Begin(key, begun);
@@ -122,7 +129,8 @@ Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
   std::function<absl::StatusOr<Local>()> local_work = [pod, plan, pod_dir] {
     return PrepareLocal(*pod, *plan, pod_dir);
   };
-  auto local = co_await pool_.Run<Local>(std::move(kind), options_.prepare_timeout, std::move(local_work));
+  auto local =
+      co_await pool_.Run<Local>(std::move(kind), options_.prepare_timeout, std::move(local_work));
   if (absl::IsDeadlineExceeded(local.status())) {
     co_return base::Annotate(local.status(), "pod " + api::PodKey(*pod));
   }
@@ -136,7 +144,8 @@ Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
   co_return *paths;
 }
 
-Task<absl::Status> PodVolumes::PrepareHostPath(api::PodPtr pod, std::string volume, std::string mount_point,
+Task<absl::Status> PodVolumes::PrepareHostPath(api::PodPtr pod, std::string volume,
+                                               std::string mount_point,
                                                std::shared_ptr<VolumeMap> out) {
   // The root itself answers; a path on it that does not is a link to somewhere else.
   std::string key = "mount " + mount_point;
@@ -147,12 +156,14 @@ Task<absl::Status> PodVolumes::PrepareHostPath(api::PodPtr pod, std::string volu
     co_return About(busy, *pod, volume);
   }
   std::string pod_dir = PodDir(options_.root_dir, pod->metadata().uid());
-  int64_t memory_bytes = options_.memory_bytes;
-  std::function<absl::StatusOr<VolumeMap>()> work = [pod, volume, pod_dir, memory_bytes]() -> absl::StatusOr<VolumeMap> {
-    ASSIGN_OR_RETURN(auto plan, PlanVolumes(*pod, memory_bytes));
+  VolumeOptions options = options_;
+  std::function<absl::StatusOr<VolumeMap>()> work = [pod, volume, pod_dir,
+                                                     options]() -> absl::StatusOr<VolumeMap> {
+    ASSIGN_OR_RETURN(auto plan, PlanVolumes(*pod, options.memory_bytes));
     VolumeMap paths;
     for (const auto& host_path : plan.host_paths) {
       if (host_path.name != volume) continue;
+      if (options.before_look) options.before_look(host_path.path);
       RETURN_IF_ERROR(CheckHostPath(host_path));
       paths[volume] = {host_path.path, false};
       RETURN_IF_ERROR(SetUpSubPaths(plan, pod_dir, volume, paths));
@@ -160,19 +171,23 @@ Task<absl::Status> PodVolumes::PrepareHostPath(api::PodPtr pod, std::string volu
     return paths;
   };
   std::string kind = "hostPath";
-  auto paths = co_await Tracked<VolumeMap>(std::move(kind), std::move(key), options_.host_path_timeout, std::move(work));
+  auto paths = co_await Tracked<VolumeMap>(std::move(kind), std::move(key),
+                                           options_.host_path_timeout, std::move(work));
   if (!paths.ok()) co_return About(paths.status(), *pod, volume);
   for (auto& [name, path] : *paths) (*out)[name] = path;
   co_return absl::OkStatus();
 }
 
 Task<absl::Status> PodVolumes::Teardown(std::string uid) {
-  if (!os::IsPathComponent(uid)) co_return absl::InvalidArgumentError("uid `" + uid + "` is no directory name");
+  if (!os::IsPathComponent(uid))
+    co_return absl::InvalidArgumentError("uid `" + uid + "` is no directory name");
   std::string key = "pod " + uid;
   auto running = state_->running.find(key);
   size_t attempts = running == state_->running.end() ? 0 : running->second.size();
-  // One that hangs in an unmount is followed by one that detaches instead; more would only hold threads.
-  if (attempts > 1) co_return absl::UnavailableError("pod " + uid + ": its volumes are still being removed");
+  // One that hangs in an unmount is followed by one that detaches instead; more would only hold
+  // threads.
+  if (attempts > 1)
+    co_return absl::UnavailableError("pod " + uid + ": its volumes are still being removed");
   std::string pod_dir = PodDir(options_.root_dir, uid);
   bool lazy = attempts > 0;
   std::function<absl::StatusOr<bool>()> work = [pod_dir, lazy]() -> absl::StatusOr<bool> {
@@ -180,13 +195,15 @@ Task<absl::Status> PodVolumes::Teardown(std::string uid) {
     return true;
   };
   std::string kind = "volume";
-  auto done = co_await Tracked<bool>(std::move(kind), std::move(key), options_.teardown_timeout, std::move(work));
+  auto done = co_await Tracked<bool>(std::move(kind), std::move(key), options_.teardown_timeout,
+                                     std::move(work));
   co_return base::Annotate(done.status(), "pod " + uid);
 }
 
 Task<absl::StatusOr<std::set<std::string>>> PodVolumes::Orphans(std::set<std::string> live) {
   std::string pods = options_.root_dir + "/pods";
-  std::function<absl::StatusOr<std::set<std::string>>()> work = [pods, live]() -> absl::StatusOr<std::set<std::string>> {
+  std::function<absl::StatusOr<std::set<std::string>>()> work =
+      [pods, live]() -> absl::StatusOr<std::set<std::string>> {
     std::set<std::string> orphans;
     for (const auto& uid : DirectoriesIn(pods)) {
       if (live.count(uid) == 0) orphans.insert(uid);
@@ -194,7 +211,8 @@ Task<absl::StatusOr<std::set<std::string>>> PodVolumes::Orphans(std::set<std::st
     return orphans;
   };
   std::string kind = "volume";
-  co_return co_await pool_.Run<std::set<std::string>>(std::move(kind), options_.prepare_timeout, std::move(work));
+  co_return co_await pool_.Run<std::set<std::string>>(std::move(kind), options_.prepare_timeout,
+                                                      std::move(work));
 }
 
 }  // namespace kubelet::volume

@@ -10,8 +10,9 @@
 namespace kubelet::volume {
 namespace {
 
-constexpr std::array kScratch = {"kubernetes.io~empty-dir", "kubernetes.io~secret",       "kubernetes.io~configmap",
-                                 "kubernetes.io~projected", "kubernetes.io~downward-api", "kubernetes.io~git-repo"};
+constexpr std::array kScratch = {"kubernetes.io~empty-dir",    "kubernetes.io~secret",
+                                 "kubernetes.io~configmap",    "kubernetes.io~projected",
+                                 "kubernetes.io~downward-api", "kubernetes.io~git-repo"};
 
 std::vector<std::string> EntriesIn(const std::string& path, bool directories_only) {
   std::vector<std::string> names;
@@ -20,7 +21,8 @@ std::vector<std::string> EntriesIn(const std::string& path, bool directories_onl
   while (const dirent* entry = readdir(dir)) {
     std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
-    if (!directories_only || entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) names.push_back(name);
+    if (!directories_only || entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN)
+      names.push_back(name);
   }
   closedir(dir);
   return names;
@@ -60,7 +62,8 @@ absl::Status RemovePodDir(const std::string& pod_dir) {
   First first;
   first.Add(RemoveVolumes(pod_dir));
   for (const auto& name : EntriesIn(pod_dir, false)) {
-    if (name != "volumes" && name != "volumeDevices") first.Add(os::RemoveTree(pod_dir + "/" + name));
+    if (name != "volumes" && name != "volumeDevices")
+      first.Add(os::RemoveTree(pod_dir + "/" + name));
   }
   if (first.status().ok()) first.Add(os::RemoveDirectories(pod_dir));
   return first.status();

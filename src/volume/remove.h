@@ -8,9 +8,10 @@
 
 namespace kubelet::volume {
 
-// volumes, volumeDevices, volume-subpaths and plugins of a pod's directory. Files only of volumes that are copies or
-// scratch (emptyDir, secret, configMap, projected, downwardAPI, gitRepo); FailedPrecondition names a file of another
-// kind, or a mount point, which stay. All else is gone by then. Absent is success.
+// volumes, volumeDevices, volume-subpaths and plugins of a pod's directory. Files only of volumes
+// that are copies or scratch (emptyDir, secret, configMap, projected, downwardAPI, gitRepo);
+// FailedPrecondition names a file of another kind, or a mount point, which stay. All else is gone
+// by then. Absent is success.
 absl::Status RemoveVolumes(const std::string& pod_dir);
 
 // The pod's directory with everything in it, by the same rules.

@@ -29,10 +29,12 @@ std::optional<mode_t> ModeOf(const std::string& path) {
 
 // A mount of its own, with a filesystem of this kind.
 bool IsMounted(const std::string& dir, const std::string& parent, unsigned long magic) {
-  struct stat own {}, above {};
+  struct stat own {
+  }, above{};
   struct statfs fs {};
-  return stat(dir.c_str(), &own) == 0 && stat(parent.c_str(), &above) == 0 && own.st_dev != above.st_dev &&
-         statfs(dir.c_str(), &fs) == 0 && static_cast<unsigned long>(fs.f_type) == magic;
+  return stat(dir.c_str(), &own) == 0 && stat(parent.c_str(), &above) == 0 &&
+         own.st_dev != above.st_dev && statfs(dir.c_str(), &fs) == 0 &&
+         static_cast<unsigned long>(fs.f_type) == magic;
 }
 
 absl::Status MountTmpfs(const std::string& dir, int64_t size_bytes) {
@@ -73,7 +75,9 @@ absl::Status MakeFile(const std::string& path) {
 
 }  // namespace
 
-std::string PodDir(const std::string& root_dir, const std::string& uid) { return root_dir + "/pods/" + uid; }
+std::string PodDir(const std::string& root_dir, const std::string& uid) {
+  return root_dir + "/pods/" + uid;
+}
 
 std::string EmptyDirPath(const std::string& pod_dir, const std::string& name) {
   return pod_dir + "/volumes/" + kEmptyDir + "/" + name;
@@ -93,7 +97,8 @@ absl::Status SetUpEmptyDir(const std::string& pod_dir, const EmptyDirPlan& plan)
     is_new = true;
   }
   if (plan.medium == Medium::kHugePages && !IsMounted(dir, parent, HUGETLBFS_MAGIC)) {
-    RETURN_IF_ERROR(os::MountFilesystem("hugetlbfs", "nodev", dir, "pagesize=" + std::to_string(plan.page_bytes)));
+    RETURN_IF_ERROR(os::MountFilesystem("hugetlbfs", "nodev", dir,
+                                        "pagesize=" + std::to_string(plan.page_bytes)));
     is_new = true;
   }
   if (!is_new) return absl::OkStatus();
@@ -108,7 +113,8 @@ absl::Status CheckHostPath(const HostPathPlan& plan) {
   auto mode = ModeOf(plan.path);
   auto check = [&](bool fits, const char* what) {
     if (fits) return absl::OkStatus();
-    return absl::FailedPreconditionError("hostPath type check failed: " + plan.path + " is not a " + what);
+    return absl::FailedPreconditionError("hostPath type check failed: " + plan.path + " is not a " +
+                                         what);
   };
   auto is = [&](mode_t kind) { return mode && (*mode & S_IFMT) == kind; };
   if (type == "DirectoryOrCreate" && !mode) return os::MakeDirectory(plan.path, 0755);
@@ -124,8 +130,8 @@ absl::Status CheckHostPath(const HostPathPlan& plan) {
 absl::StatusOr<std::string> SetUpSubPath(const std::string& pod_dir, const std::string& volume_path,
                                          const SubPathPlan& plan) {
   auto failed = [&](const absl::Status& status) {
-    return base::Annotate(status, "failed to prepare subPath for volumeMount \"" + plan.volume + "\" of container \"" +
-                                      plan.container + "\"");
+    return base::Annotate(status, "failed to prepare subPath for volumeMount \"" + plan.volume +
+                                      "\" of container \"" + plan.container + "\"");
   };
   auto mode = ModeOf(volume_path);
   if (!mode) return failed(base::ErrnoStatus(errno, "stat " + volume_path));

@@ -17,7 +17,8 @@ absl::Status SetUpEmptyDir(const std::string& pod_dir, const EmptyDirPlan& plan)
 // The type check of a host path, which makes what is to be made.
 absl::Status CheckHostPath(const HostPathPlan& plan);
 
-// The bind mount of a sub path, made with the volume's mode when absent: its target below the pod's directory.
+// The bind mount of a sub path, made with the volume's mode when absent: its target below the pod's
+// directory.
 absl::StatusOr<std::string> SetUpSubPath(const std::string& pod_dir, const std::string& volume_path,
                                          const SubPathPlan& plan);
 

@@ -30,7 +30,7 @@ struct Loop {
     base::TaskScope scope(io.get_executor());
     scope.Spawn("test", Store(std::move(task), out));
     io.restart();
-    while (!out) io.run_one();
+    while (scope.size() > 0) io.run_one();
     return *out;
   }
 };
@@ -43,24 +43,31 @@ struct FakeDriver : os::CgroupDriver {
   absl::Status fail;
 
   std::string Path(const os::CgroupName& name) const override { return os::CgroupfsPath(name); }
-  std::optional<std::string> ChildComponent(const os::CgroupName&, const std::string& entry) const override {
+  std::optional<std::string> ChildComponent(const os::CgroupName&,
+                                            const std::string& entry) const override {
     return entry;
   }
-  os::CgroupName Parse(const std::string& path) const override { return os::ParseCgroupfsPath(path); }
-  absl::StatusOr<os::LostLimits> Create(const os::CgroupName& name, const os::CgroupValues& values) override {
+  os::CgroupName Parse(const std::string& path) const override {
+    return os::ParseCgroupfsPath(path);
+  }
+  absl::StatusOr<os::LostLimits> Create(const os::CgroupName& name,
+                                        const os::CgroupValues& values) override {
     log.push_back("create " + Path(name) + " " + std::to_string(values.cpu_shares.value_or(0)));
     if (!fail.ok()) return fail;
-    for (const char* controller : {"cpu", "memory"}) std::filesystem::create_directories(root + "/" + controller + Path(name));
+    for (const char* controller : {"cpu", "memory"})
+      std::filesystem::create_directories(root + "/" + controller + Path(name));
     return lose;
   }
-  absl::StatusOr<os::LostLimits> Update(const os::CgroupName& name, const os::CgroupValues& values) override {
+  absl::StatusOr<os::LostLimits> Update(const os::CgroupName& name,
+                                        const os::CgroupValues& values) override {
     log.push_back("update " + Path(name) + " " + std::to_string(values.cpu_shares.value_or(0)));
     if (!fail.ok()) return fail;
     return lose;
   }
   absl::Status Remove(const os::CgroupName& name) override {
     log.push_back("remove " + Path(name));
-    for (const char* controller : {"cpu", "memory"}) std::filesystem::remove_all(root + "/" + controller + Path(name));
+    for (const char* controller : {"cpu", "memory"})
+      std::filesystem::remove_all(root + "/" + controller + Path(name));
     return fail;
   }
 };
@@ -75,15 +82,21 @@ struct Fixture {
     driver->root = root.path();
     os::CgroupMounts mounts;
     mounts.mode = os::CgroupMode::kV1;
-    mounts.v1 = {{"cpu", root / "cpu"}, {"cpuacct", root / "cpu"}, {"cpuset", root / "cpu"}, {"memory", root / "memory"}};
-    for (const char* controller : {"cpu", "memory"}) std::filesystem::create_directories(root / controller);
+    mounts.v1 = {{"cpu", root / "cpu"},
+                 {"cpuacct", root / "cpu"},
+                 {"cpuset", root / "cpu"},
+                 {"memory", root / "memory"}};
+    for (const char* controller : {"cpu", "memory"})
+      std::filesystem::create_directories(root / controller);
     auto hierarchy = os::CgroupHierarchy::Open(mounts, {});
     REQUIRE(hierarchy.ok());
     return PodCgroups(loop.pool, driver, *hierarchy, options);
   }
 };
 
-api::PodPtr Shared(api::core::Pod pod) { return std::make_shared<const api::core::Pod>(std::move(pod)); }
+api::PodPtr Shared(api::core::Pod pod) {
+  return std::make_shared<const api::core::Pod>(std::move(pod));
+}
 
 using Log = std::vector<std::string>;
 
@@ -93,13 +106,16 @@ TEST_CASE("the root, the classes, a pod, and the pod's end") {
   auto cgroups = fixture.Make();
   auto& log = fixture.driver->log;
   REQUIRE(fixture.loop.Await(cgroups.EnsureRoot()).ok());
-  CHECK(log == Log{"create /kubepods 2048", "create /kubepods/burstable 0", "create /kubepods/besteffort 2"});
+  CHECK(log == Log{"create /kubepods 2048", "create /kubepods/burstable 0",
+                   "create /kubepods/besteffort 2"});
   log.clear();
-  auto parent = fixture.loop.Await(cgroups.EnsurePod(Shared(PodOf("containers: [{name: a}]", "1-2"))));
+  auto parent =
+      fixture.loop.Await(cgroups.EnsurePod(Shared(PodOf("containers: [{name: a}]", "1-2"))));
   REQUIRE(parent.ok());
   CHECK(*parent == "/kubepods/besteffort/pod1-2");
   CHECK(log == Log{"create /kubepods/besteffort/pod1-2 2"});
-  std::filesystem::create_directories(fixture.root / "memory/kubepods/pod7");  // in one hierarchy only
+  std::filesystem::create_directories(fixture.root /
+                                      "memory/kubepods/pod7");  // in one hierarchy only
   std::filesystem::create_directories(fixture.root / "cpu/kubepods/burstable/other");
   std::filesystem::create_directories(fixture.root / "cpu/kubepods/burstable/pod");
   CHECK(*fixture.loop.Await(cgroups.ListPods()) == std::set<std::string>{"1-2", "7"});
@@ -115,7 +131,8 @@ TEST_CASE("the shares of the classes follow the pods") {
   Fixture fixture;
   auto cgroups = fixture.Make();
   REQUIRE(fixture.loop.Await(cgroups.UpdateQos(1500)).ok());
-  CHECK(fixture.driver->log == Log{"create /kubepods/burstable 1536", "create /kubepods/besteffort 2"});
+  CHECK(fixture.driver->log ==
+        Log{"create /kubepods/burstable 1536", "create /kubepods/besteffort 2"});
 }
 
 TEST_CASE("a limit of kubepods that did not take is tried again with the classes") {
@@ -139,7 +156,8 @@ TEST_CASE("a lost limit is told once, not for every pod") {
   REQUIRE(pipe(pipe_ends) == 0);
   base::SetLogFd(pipe_ends[1]);
   for (const char* uid : {"1", "2", "3"}) {
-    CHECK(fixture.loop.Await(cgroups.EnsurePod(Shared(PodOf("containers: [{name: a}]", uid)))).ok());
+    CHECK(
+        fixture.loop.Await(cgroups.EnsurePod(Shared(PodOf("containers: [{name: a}]", uid)))).ok());
   }
   base::SetLogFd(2);
   close(pipe_ends[1]);
@@ -161,7 +179,8 @@ TEST_CASE("errors name the pod, and a uid that is no name is refused") {
   CHECK(std::string(parent.status().message()).find("pod shop/web") != std::string::npos);
   for (const char* uid : {"", "a/b"}) {
     CHECK(absl::IsInvalidArgument(
-        fixture.loop.Await(cgroups.EnsurePod(Shared(PodOf("containers: [{name: a}]", uid)))).status()));
+        fixture.loop.Await(cgroups.EnsurePod(Shared(PodOf("containers: [{name: a}]", uid))))
+            .status()));
     CHECK(absl::IsInvalidArgument(fixture.loop.Await(cgroups.RemovePod(uid, std::nullopt))));
   }
 }
@@ -213,18 +232,24 @@ TEST_CASE("real cgroups: a pod's limits, orphans, removal, and no trace") {
     PodCgroups cgroups(loop.pool, driver, *hierarchy, options);
     CHECK(loop.Await(cgroups.EnsureRoot()).ok());
     CHECK(loop.Await(cgroups.UpdateQos(300)).ok());
-    auto pod = Shared(PodOf("containers: [{name: a, resources: {limits: {cpu: 250m, memory: 32Mi}, "
-                            "requests: {cpu: 250m, memory: 32Mi}}}]"));
+    auto pod =
+        Shared(PodOf("containers: [{name: a, resources: {limits: {cpu: 250m, memory: 32Mi}, "
+                     "requests: {cpu: 250m, memory: 32Mi}}}]"));
     auto parent = loop.Await(cgroups.EnsurePod(pod));
     REQUIRE(parent.ok());
     CHECK(*parent == root + "/kubepods/pod1-2");
     CHECK(*loop.Await(cgroups.EnsurePod(pod)) == *parent);
     bool v2 = (*hierarchy)->v2();
-    CHECK(*(*hierarchy)->Read(*parent, "memory", v2 ? "memory.max" : "memory.limit_in_bytes") == std::to_string(32 << 20));
-    CHECK(*(*hierarchy)->Read(*parent, "cpu", v2 ? "cpu.max" : "cpu.cfs_quota_us") == (v2 ? "25000 100000" : "25000"));
-    CHECK(*(*hierarchy)->Read(*parent, "cpu", v2 ? "cpu.weight" : "cpu.shares") == (v2 ? "10" : "256"));
+    CHECK(*(*hierarchy)->Read(*parent, "memory", v2 ? "memory.max" : "memory.limit_in_bytes") ==
+          std::to_string(32 << 20));
+    CHECK(*(*hierarchy)->Read(*parent, "cpu", v2 ? "cpu.max" : "cpu.cfs_quota_us") ==
+          (v2 ? "25000 100000" : "25000"));
+    CHECK(*(*hierarchy)->Read(*parent, "cpu", v2 ? "cpu.weight" : "cpu.shares") ==
+          (v2 ? "10" : "256"));
     CHECK(*(*hierarchy)->Read(*parent, "pids", "pids.max") == "55");
-    CHECK(*(*hierarchy)->Read(root + "/kubepods/burstable", "cpu", v2 ? "cpu.weight" : "cpu.shares") == (v2 ? "12" : "307"));
+    CHECK(*(*hierarchy)
+               ->Read(root + "/kubepods/burstable", "cpu", v2 ? "cpu.weight" : "cpu.shares") ==
+          (v2 ? "12" : "307"));
     CHECK(*loop.Await(cgroups.ListPods()) == std::set<std::string>{"1-2"});
     CHECK(loop.Await(cgroups.RemovePod("1-2", std::nullopt)).ok());
     CHECK(loop.Await(cgroups.ListPods())->empty());

@@ -11,9 +11,9 @@ using os::CgroupValues;
 using test::PodOf;
 
 TEST_CASE("milli-CPU as shares") {
-  const std::pair<int64_t, uint64_t> cases[] = {{0, 2},       {1, 2},        {2, 2},           {3, 3},
-                                                {100, 102},   {250, 256},    {1000, 1024},     {1500, 1536},
-                                                {-5, 2},      {256000, 262144}, {300000, 262144}, {INT64_MAX, 262144}};
+  const std::pair<int64_t, uint64_t> cases[] = {
+      {0, 2},       {1, 2},       {2, 2},  {3, 3},           {100, 102},       {250, 256},
+      {1000, 1024}, {1500, 1536}, {-5, 2}, {256000, 262144}, {300000, 262144}, {INT64_MAX, 262144}};
   for (auto [milli, shares] : cases) {
     INFO(milli);
     CHECK(MilliCpuToShares(milli) == shares);
@@ -30,11 +30,13 @@ TEST_CASE("milli-CPU as quota") {
   CHECK(MilliCpuToQuota(INT64_MAX) == (int64_t{1} << 44) - 1);
 }
 
-const char kGuaranteed[] = "containers: [{name: a, resources: {limits: {cpu: 500m, memory: 64Mi}, "
-                           "requests: {cpu: 500m, memory: 64Mi}}}]";
+const char kGuaranteed[] =
+    "containers: [{name: a, resources: {limits: {cpu: 500m, memory: 64Mi}, "
+    "requests: {cpu: 500m, memory: 64Mi}}}]";
 const char kBurstable[] = "containers: [{name: a, resources: {requests: {cpu: 250m}}}, {name: b}]";
 const char kBurstableLimited[] =
-    "containers: [{name: a, resources: {requests: {cpu: 100m, memory: 1Mi}, limits: {cpu: '1', memory: 8Mi}}}]";
+    "containers: [{name: a, resources: {requests: {cpu: 100m, memory: 1Mi}, limits: {cpu: '1', "
+    "memory: 8Mi}}}]";
 
 TEST_CASE("a pod's group: quota and memory limit only when everything is limited") {
   PodCgroupOptions options;
@@ -178,7 +180,8 @@ TEST_CASE("node critical pods are the last: the class name alone does not do it"
 
 TEST_CASE("what a pod asks for beyond its containers counts for all of them alike") {
   auto pod = PodOf(
-      "{resources: {requests: {memory: 400Mi}}, initContainers: [{name: i}], overhead: {memory: 500Mi}, "
+      "{resources: {requests: {memory: 400Mi}}, initContainers: [{name: i}], overhead: {memory: "
+      "500Mi}, "
       "containers: [{name: a, resources: {requests: {memory: 100Mi}}}, {name: b}]}");
   CHECK(ScoreOf(pod, 0) == 800);  // 100 + 300/3 of 1000
   CHECK(ScoreOf(pod, 1) == 900);
@@ -186,7 +189,8 @@ TEST_CASE("what a pod asks for beyond its containers counts for all of them alik
 
 TEST_CASE("a sidecar is not killed before the smallest regular container") {
   auto pod = PodOf(
-      "{initContainers: [{name: s, restartPolicy: Always, resources: {requests: {memory: 10Mi}}}, {name: i}], "
+      "{initContainers: [{name: s, restartPolicy: Always, resources: {requests: {memory: 10Mi}}}, "
+      "{name: i}], "
       "containers: [{name: a, resources: {requests: {memory: 300Mi}}}, "
       "{name: b, resources: {requests: {memory: 200Mi}}}]}");
   CHECK(ComputeOomScoreAdj(pod, pod.spec().init_containers(0), 1000 << 20) == 800);

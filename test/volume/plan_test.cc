@@ -17,12 +17,13 @@ std::string Refusal(const api::core::Pod& pod) {
 }
 
 TEST_CASE("only what a container mounts is prepared") {
-  auto plan = PlanVolumes(PodOf("{volumes: [{name: a, emptyDir: {}}, {name: b, hostPath: {path: /x, type: File}}, "
-                                "{name: idle, secret: {secretName: s}}, {name: bare}], "
-                                "initContainers: [{name: i, volumeMounts: [{name: b, mountPath: /b}]}], "
-                                "containers: [{name: c, volumeMounts: [{name: a, mountPath: /a}, "
-                                "{name: a, mountPath: /a2, subPath: x/y}, {name: bare, mountPath: /z}]}]}"),
-                          kGi);
+  auto plan = PlanVolumes(
+      PodOf("{volumes: [{name: a, emptyDir: {}}, {name: b, hostPath: {path: /x, type: File}}, "
+            "{name: idle, secret: {secretName: s}}, {name: bare}], "
+            "initContainers: [{name: i, volumeMounts: [{name: b, mountPath: /b}]}], "
+            "containers: [{name: c, volumeMounts: [{name: a, mountPath: /a}, "
+            "{name: a, mountPath: /a2, subPath: x/y}, {name: bare, mountPath: /z}]}]}"),
+      kGi);
   REQUIRE(plan.ok());
   REQUIRE(plan->empty_dirs.size() == 2);
   CHECK(plan->empty_dirs[0].name == "a");
@@ -37,28 +38,38 @@ TEST_CASE("only what a container mounts is prepared") {
 }
 
 TEST_CASE("a kind that is not built is refused with pod, volume and kind") {
-  auto text = Refusal(PodOf("{volumes: [{name: v, persistentVolumeClaim: {claimName: x}}], "
-                            "containers: [{name: c, volumeMounts: [{name: v, mountPath: /v}]}]}"));
-  CHECK(text == "FAILED_PRECONDITION: pod shop/web: MountVolume.SetUp failed for volume \"v\" : volumes of kind "
-                "persistentVolumeClaim are not built yet");
+  auto text =
+      Refusal(PodOf("{volumes: [{name: v, persistentVolumeClaim: {claimName: x}}], "
+                    "containers: [{name: c, volumeMounts: [{name: v, mountPath: /v}]}]}"));
+  CHECK(text ==
+        "FAILED_PRECONDITION: pod shop/web: MountVolume.SetUp failed for volume \"v\" : volumes of "
+        "kind "
+        "persistentVolumeClaim are not built yet");
 }
 
 TEST_CASE("refusals name what is wrong") {
   const std::pair<const char*, const char*> cases[] = {
       {"{containers: [{name: c, volumeMounts: [{name: v, mountPath: /v}]}]}", "no such volume"},
-      {"{volumes: [{name: v, hostPath: {path: /a/../b}}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v}]}]}",
+      {"{volumes: [{name: v, hostPath: {path: /a/../b}}], containers: [{name: c, volumeMounts: "
+       "[{name: v, mountPath: /v}]}]}",
        "invalid HostPath `/a/../b`: must not contain '..'"},
-      {"{volumes: [{name: v}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v, subPath: /x}]}]}",
+      {"{volumes: [{name: v}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v, "
+       "subPath: /x}]}]}",
        "error SubPath `/x` must not be an absolute path"},
-      {"{volumes: [{name: v}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v, subPath: a/../b}]}]}",
+      {"{volumes: [{name: v}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v, "
+       "subPath: a/../b}]}]}",
        "unable to provision SubPath `a/../b`: must not contain '..'"},
-      {"{volumes: [{name: v}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v, subPathExpr: $(X)}]}]}",
+      {"{volumes: [{name: v}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v, "
+       "subPathExpr: $(X)}]}]}",
        "subPathExpr `$(X)` is not built yet"},
-      {"{volumes: [{name: ../v}], containers: [{name: c, volumeMounts: [{name: ../v, mountPath: /v}]}]}",
+      {"{volumes: [{name: ../v}], containers: [{name: c, volumeMounts: [{name: ../v, mountPath: "
+       "/v}]}]}",
        "no directory name"},
-      {"{volumes: [{name: v, emptyDir: {medium: Paper}}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v}]}]}",
+      {"{volumes: [{name: v, emptyDir: {medium: Paper}}], containers: [{name: c, volumeMounts: "
+       "[{name: v, mountPath: /v}]}]}",
        "unknown storage medium `Paper`"},
-      {"{volumes: [{name: v, emptyDir: {medium: HugePages}}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v}]}]}",
+      {"{volumes: [{name: v, emptyDir: {medium: HugePages}}], containers: [{name: c, volumeMounts: "
+       "[{name: v, mountPath: /v}]}]}",
        "no container requests huge pages"}};
   for (const auto& [spec, message] : cases) {
     INFO(spec);
@@ -66,13 +77,17 @@ TEST_CASE("refusals name what is wrong") {
     CHECK(text.find(message) != std::string::npos);
     CHECK(text.find("pod shop/web") != std::string::npos);
   }
-  CHECK(Refusal(PodOf("containers: [{name: c}]", "../x")).find("metadata.uid") != std::string::npos);
+  CHECK(Refusal(PodOf("containers: [{name: c}]", "../x")).find("metadata.uid") !=
+        std::string::npos);
 }
 
-EmptyDirPlan MemoryPlan(const std::string& volume, const std::string& container, int64_t node = kGi) {
-  auto plan = PlanVolumes(PodOf("{volumes: [{name: v, emptyDir: {medium: Memory" + volume +
-                                "}}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v}]" + container + "}]}"),
-                          node);
+EmptyDirPlan MemoryPlan(const std::string& volume, const std::string& container,
+                        int64_t node = kGi) {
+  auto plan =
+      PlanVolumes(PodOf("{volumes: [{name: v, emptyDir: {medium: Memory" + volume +
+                        "}}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v}]" +
+                        container + "}]}"),
+                  node);
   REQUIRE(plan.ok());
   REQUIRE(plan->empty_dirs.size() == 1);
   return plan->empty_dirs[0];
@@ -94,7 +109,8 @@ TEST_CASE("a memory volume is as large as the node, the pod or itself may be, wh
 
 TEST_CASE("huge pages are of the size that is requested") {
   const char* spec =
-      "{volumes: [{name: v, emptyDir: {medium: MEDIUM}}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v}], "
+      "{volumes: [{name: v, emptyDir: {medium: MEDIUM}}], containers: [{name: c, volumeMounts: "
+      "[{name: v, mountPath: /v}], "
       "resources: {requests: {hugepages-2Mi: 4Mi MORE}}}]}";
   auto plan = [&](std::string medium, std::string more) {
     std::string text = spec;

@@ -1,5 +1,3 @@
-#include "kubelet/volume/volume.h"
-
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -7,7 +5,10 @@
 #include <sys/un.h>
 #include <sys/vfs.h>
 
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <future>
 #include <iostream>
 
 #include "catch.h"
@@ -15,6 +16,7 @@
 #include "kubelet/os/mount.h"
 #include "kubelet/os/mountinfo.h"
 #include "kubelet/volume/pod_files.h"
+#include "kubelet/volume/volume.h"
 #include "os/temp_dir.h"
 #include "resource/pod_yaml.h"
 #include "volume/plan.h"
@@ -57,7 +59,7 @@ struct Fixture {
     base::TaskScope scope(io.get_executor());
     scope.Spawn("test", Store(std::move(task), out));
     io.restart();
-    while (!out) io.run_one();
+    while (scope.size() > 0) io.run_one();
     return *out;
   }
   absl::StatusOr<VolumeMap> Prepare(const std::string& spec) {
@@ -66,9 +68,11 @@ struct Fixture {
   size_t Mounts() { return os::MountsBelow(*os::ReadMountinfo(), root.path()).size(); }
 };
 
-std::string WithVolume(const std::string& source, const std::string& mount = "", const std::string& more = "") {
-  return "{volumes: [{name: v, " + source + "}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v" + mount +
-         "}]}]" + more + "}";
+std::string WithVolume(const std::string& source, const std::string& mount = "",
+                       const std::string& more = "") {
+  return "{volumes: [{name: v, " + source +
+         "}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v" + mount + "}]}]" +
+         more + "}";
 }
 
 TEST_CASE("an emptyDir on disk: made once, kept, removed with its content") {
@@ -81,7 +85,8 @@ TEST_CASE("an emptyDir on disk: made once, kept, removed with its content") {
   CHECK((*paths)["v"].host_path == dir);
   CHECK((*paths)["v"].selinux_relabel);
   CHECK(ModeOf(dir) == 0777);
-  for (const char* part : {"", "/volumes", "/volumes/kubernetes.io~empty-dir", "/plugins"}) CHECK(ModeOf(f.pod_dir + part) == 0750);
+  for (const char* part : {"", "/volumes", "/volumes/kubernetes.io~empty-dir", "/plugins"})
+    CHECK(ModeOf(f.pod_dir + part) == 0750);
   CHECK(std::filesystem::exists(f.pod_dir + "/plugins/kubernetes.io~empty-dir/v/ready"));
   WriteText(dir + "/data", "1");
   REQUIRE(f.Prepare(WithVolume("emptyDir: {}")).ok());
@@ -143,14 +148,16 @@ TEST_CASE("host paths of every type") {
   CHECK(check(dir / "link", "Directory").empty());
   CHECK(check(dir / "file", "Directory") == failed + (dir / "file") + " is not a directory");
   CHECK(check(dir / "absent", "Directory") == failed + (dir / "absent") + " is not a directory");
-  CHECK(check(dir / "file", "DirectoryOrCreate") == failed + (dir / "file") + " is not a directory");
+  CHECK(check(dir / "file", "DirectoryOrCreate") ==
+        failed + (dir / "file") + " is not a directory");
   CHECK(check(dir / "file", "File").empty());
   CHECK(check(dir.path(), "File") == failed + dir.path() + " is not a file");
   CHECK(check(dir.path(), "FileOrCreate") == failed + dir.path() + " is not a file");
   CHECK(check(dir / "sock", "Socket").empty());
   CHECK(check(dir / "file", "Socket") == failed + (dir / "file") + " is not a socket file");
   CHECK(check("/dev/null", "CharDevice").empty());
-  CHECK(check(dir / "file", "CharDevice") == failed + (dir / "file") + " is not a character device");
+  CHECK(check(dir / "file", "CharDevice") ==
+        failed + (dir / "file") + " is not a character device");
   CHECK(check("/dev/null", "BlockDevice") == failed + "/dev/null is not a block device");
   CHECK(check(dir / "file", "Nonsense") == "Nonsense is an invalid volume type");
 
@@ -174,8 +181,8 @@ TEST_CASE("a host path is given as it is, and never removed") {
   auto wrong = f.Prepare(WithVolume("hostPath: {path: " + (host / "data") + ", type: Directory}"));
   REQUIRE(absl::IsFailedPrecondition(wrong.status()));
   CHECK(std::string(wrong.status().message()) ==
-        "pod shop/web: MountVolume.SetUp failed for volume \"v\" : hostPath type check failed: " + (host / "data") +
-            " is not a directory");
+        "pod shop/web: MountVolume.SetUp failed for volume \"v\" : hostPath type check failed: " +
+            (host / "data") + " is not a directory");
   REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
   CHECK(ReadText(host / "data") == "precious");
 }
@@ -216,7 +223,9 @@ TEST_CASE("a sub path of a host path: the data stays, a way out is refused") {
   CHECK(std::string(escape.status().message()).find("leads outside") != std::string::npos);
 }
 
-TEST_CASE("orphaned pod volume paths are still present: teardown goes by the mount table, and deletes no data behind a mount") {
+TEST_CASE(
+    "orphaned pod volume paths are still present: teardown goes by the mount table, and deletes no "
+    "data behind a mount") {
   if (!NeedsRoot("bind mounts")) return;
   Fixture f;
   TempDir host;
@@ -245,13 +254,73 @@ TEST_CASE("files of a volume kind that is not ours stay, and are named") {
   std::filesystem::create_directories(csi + "/mount");
   WriteText(f.pod_dir + "/volumes/kubernetes.io~empty-dir/e/x", "x");
   PodDirs dirs{f.root.path(), f.root / "logs", f.root / "links"};
-  for (const auto& status : {f.Await(f.volumes.Teardown("1-2")), RemovePodFiles(dirs, "1-2", f.root / "logs/p")}) {
+  for (const auto& status :
+       {f.Await(f.volumes.Teardown("1-2")), RemovePodFiles(dirs, "1-2", f.root / "logs/p")}) {
     REQUIRE(absl::IsFailedPrecondition(status));
     CHECK(std::string(status.message()).find(csi + "/vol_data.json") != std::string::npos);
     CHECK(ReadText(csi + "/vol_data.json") == "{}");
     CHECK_FALSE(std::filesystem::exists(csi + "/mount"));
     CHECK_FALSE(std::filesystem::exists(f.pod_dir + "/volumes/kubernetes.io~empty-dir"));
   }
+}
+
+TEST_CASE(
+    "a hung host path delays its own pod, and the next one on that mount asks in vain without "
+    "holding a thread") {
+  if (!NeedsRoot("a mount of its own")) return;
+  struct MountedDir : TempDir {
+    ~MountedDir() { os::UnmountBelow(path(), true).IgnoreError(); }
+  } host;
+  REQUIRE(os::MountFilesystem("tmpfs", "tmpfs", host.path(), "size=65536").ok());
+  TempDir root;
+  std::promise<void> release;
+  std::shared_future<void> released = release.get_future().share();
+  std::atomic<bool> hung{false};
+  boost::asio::io_context io{1};
+  base::ManualClock clock;
+  base::BlockingPool pool{io.get_executor(), clock, {}};
+  VolumeOptions options;
+  options.root_dir = root.path();
+  options.before_look = [&, dead = host / "dead"](const std::string& path) {
+    if (path != dead) return;
+    hung = true;
+    released.wait();
+  };
+  PodVolumes volumes{io.get_executor(), clock, pool, options};
+  std::optional<absl::StatusOr<VolumeMap>> first, second, other, again;
+  base::TaskScope scope(io.get_executor());
+  auto work = boost::asio::make_work_guard(io);
+  auto prepare = [&](const std::string& path, std::optional<absl::StatusOr<VolumeMap>>& out) {
+    auto pod = PodOf(WithVolume("hostPath: {path: " + path + ", type: DirectoryOrCreate}"));
+    auto shared = std::make_shared<const api::core::Pod>(std::move(pod));
+    scope.Spawn("prepare", Fixture::Store(volumes.Prepare(shared), out));
+  };
+  prepare(host / "dead", first);
+  while (!hung) io.run_one_for(std::chrono::milliseconds(1));
+  clock.Advance(std::chrono::seconds(2));
+  prepare(host / "other", second);
+  prepare(root / "healthy", other);
+  while (scope.size() > 1) io.run_one();
+  REQUIRE(second);
+  CHECK(absl::IsUnavailable(second->status()));
+  CHECK(std::string(second->status().message()).find(host.path() + " does not answer") !=
+        std::string::npos);
+  REQUIRE(other);
+  CHECK(other->ok());
+  CHECK_FALSE(first);
+  // Its own deadline passes; the thread is still there, and so is the answer to others.
+  clock.Advance(options.host_path_timeout);
+  while (scope.size() > 0) io.run_one();
+  CHECK(absl::IsDeadlineExceeded(first->status()));
+  prepare(host / "other", again);
+  while (scope.size() > 0) io.run_one();
+  CHECK(absl::IsUnavailable(again->status()));
+  release.set_value();
+  do {
+    prepare(host / "other", again);
+    while (scope.size() > 0) io.run_one();
+  } while (!again->ok());
+  CHECK(std::filesystem::is_directory(host / "other"));
 }
 
 TEST_CASE("a pod without volumes asks nobody") {

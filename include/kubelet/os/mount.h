@@ -28,7 +28,8 @@ absl::Status UnmountBelow(const std::string& dir, bool lazy);
 // all else that can go is gone by then.
 absl::Status RemoveTree(const std::string& path);
 
-// The same, but for directories only: FailedPrecondition names the first file, which stays with the way to it.
+// The same, but for directories only: FailedPrecondition names the first file, which stays with the
+// way to it.
 absl::Status RemoveDirectories(const std::string& path);
 
 // mkdir -p with this mode for what is made, whatever the umask is; what is there keeps its mode.

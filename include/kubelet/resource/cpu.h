@@ -1,4 +1,5 @@
-// CPU amounts in the units of the kernel's scheduler (pkg/kubelet/cm/helpers_linux.go, kernel/sched/core.c).
+// CPU amounts in the units of the kernel's scheduler (pkg/kubelet/cm/helpers_linux.go,
+// kernel/sched/core.c).
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,10 @@
-// The cgroups above containers: <root>/kubepods with the node's allocatable limits, burstable and besteffort below
-// it, and one group a pod, which the runtime gets as cgroup_parent. Facts: pkg/kubelet/cm, Kubernetes 1.36.
+// The cgroups above containers: <root>/kubepods with the node's allocatable limits, burstable and
+// besteffort below it, and one group a pod, which the runtime gets as cgroup_parent. Facts:
+// pkg/kubelet/cm, Kubernetes 1.36.
 //
-// Core loop object; file work goes to the BlockingPool (kind `cgroup`). Nothing is remembered of pods: the file system
-// is asked, so a restart changes nothing. A limit that the kernel refuses is logged once and the pod runs without it;
-// a required controller that is missing is an error.
+// Core loop object; file work goes to the BlockingPool (kind `cgroup`). Nothing is remembered of
+// pods: the file system is asked, so a restart changes nothing. A limit that the kernel refuses is
+// logged once and the pod runs without it; a required controller that is missing is an error.
 #pragma once
 
 #include <chrono>
@@ -32,15 +33,18 @@ struct NodeAmounts {
 enum class Enforcement { kNone, kAll, kCompressible };  // compressible: CPU only
 
 struct PodCgroupOptions {
-  bool pods_per_qos = true;         // cgroupsPerQOS; false: no groups of ours, cgroup_parent stays empty
-  std::string cgroup_root = "/";    // cgroupRoot, with slashes whatever the driver is; must exist
-  bool cpu_cfs_quota = true;        // cpuCFSQuota
+  bool pods_per_qos = true;  // cgroupsPerQOS; false: no groups of ours, cgroup_parent stays empty
+  std::string cgroup_root = "/";  // cgroupRoot, with slashes whatever the driver is; must exist
+  bool cpu_cfs_quota = true;      // cpuCFSQuota
   std::chrono::microseconds quota_period{100000};  // cpuCFSQuotaPeriod
-  int64_t pod_pids_limit = -1;      // podPidsLimit; not positive: none
-  std::set<int64_t> huge_page_sizes;               // of the machine, bytes; a pod gets 0 of those it does not ask for
-  std::string online_cpus;          // told to systemd on cgroup v2, which would drop the cpuset controller otherwise
+  int64_t pod_pids_limit = -1;                     // podPidsLimit; not positive: none
+  std::set<int64_t>
+      huge_page_sizes;      // of the machine, bytes; a pod gets 0 of those it does not ask for
+  std::string online_cpus;  // told to systemd on cgroup v2, which would drop the cpuset controller
+                            // otherwise
   NodeAmounts capacity, kube_reserved, system_reserved;
-  bool enforce_pods = true;         // enforceNodeAllocatable has `pods`: limit to capacity less the reserved
+  bool enforce_pods =
+      true;  // enforceNodeAllocatable has `pods`: limit to capacity less the reserved
   Enforcement enforce_kube = Enforcement::kNone, enforce_system = Enforcement::kNone;
   std::string kube_reserved_cgroup, system_reserved_cgroup;  // in the driver's syntax; must exist
 };
@@ -55,7 +59,8 @@ os::CgroupValues ComputeReservedCgroup(const NodeAmounts& reserved, Enforcement 
 os::CgroupValues ComputeQosCgroup(api::QosClass qos, std::optional<int64_t> burstable_cpu_milli,
                                   const PodCgroupOptions& options);
 os::CgroupName QosCgroupName(const std::string& cgroup_root, api::QosClass qos);
-os::CgroupName PodCgroupName(const std::string& cgroup_root, api::QosClass qos, const std::string& uid);
+os::CgroupName PodCgroupName(const std::string& cgroup_root, api::QosClass qos,
+                             const std::string& uid);
 
 class PodCgroups {
  public:
@@ -63,17 +68,21 @@ class PodCgroups {
              std::shared_ptr<const os::CgroupHierarchy> hierarchy, PodCgroupOptions options);
   ~PodCgroups();
 
-  // Makes kubepods, burstable and besteffort, and limits the reserved groups. FailedPrecondition when a group that has
-  // to exist does not, or a required controller is missing: the configuration does not fit this machine.
+  // Makes kubepods, burstable and besteffort, and limits the reserved groups. FailedPrecondition
+  // when a group that has to exist does not, or a required controller is missing: the configuration
+  // does not fit this machine.
   base::Task<absl::Status> EnsureRoot();
-  // The cgroup_parent for the pod's sandbox, with the pod's limits. InvalidArgument for a uid that is no name.
+  // The cgroup_parent for the pod's sandbox, with the pod's limits. InvalidArgument for a uid that
+  // is no name.
   base::Task<absl::StatusOr<std::string>> EnsurePod(api::PodPtr pod);
-  // Kills what is left inside and removes the group; without `qos` in every class. Unavailable names the blocker.
+  // Kills what is left inside and removes the group; without `qos` in every class. Unavailable
+  // names the blocker.
   base::Task<absl::Status> RemovePod(std::string uid, std::optional<api::QosClass> qos);
   // Pods that have a group in any hierarchy.
   base::Task<absl::StatusOr<std::set<std::string>>> ListPods();
-  // Once a minute and when pods change: shares of the QoS groups, from the sum of the burstable pods' CPU requests;
-  // also what EnsureRoot could not set, such as a memory limit below what is in use.
+  // Once a minute and when pods change: shares of the QoS groups, from the sum of the burstable
+  // pods' CPU requests; also what EnsureRoot could not set, such as a memory limit below what is in
+  // use.
   base::Task<absl::Status> UpdateQos(int64_t burstable_cpu_milli);
 
  private:

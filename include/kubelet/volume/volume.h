@@ -1,18 +1,21 @@
-// Volumes of pods on this machine: what a pod's containers mount is made ready, and taken away when the pod is gone.
-// Built so far: emptyDir (disk, memory, huge pages), hostPath, and subPath into either. Facts: pkg/volume/emptydir,
-// pkg/volume/hostpath, pkg/kubelet/kubelet_volumes.go of 1.36.
+// Volumes of pods on this machine: what a pod's containers mount is made ready, and taken away when
+// the pod is gone. Built so far: emptyDir (disk, memory, huge pages), hostPath, and subPath into
+// either. Facts: pkg/volume/emptydir, pkg/volume/hostpath, pkg/kubelet/kubelet_volumes.go of 1.36.
 //
-// Layout below <root>/pods/<uid>: volumes/kubernetes.io~empty-dir/<name>, plugins/kubernetes.io~empty-dir/<name>/ready,
-// volume-subpaths/<volume>/<container>/<index>. Nothing is remembered: the mount table and the directories are asked, so
-// that a restart, or a predecessor, changes nothing.
+// Layout below <root>/pods/<uid>: volumes/kubernetes.io~empty-dir/<name>,
+// plugins/kubernetes.io~empty-dir/<name>/ready, volume-subpaths/<volume>/<container>/<index>.
+// Nothing is remembered: the mount table and the directories are asked, so that a restart, or a
+// predecessor, changes nothing.
 //
-// Core loop object. File work runs on the BlockingPool: kind `volume`, and `hostPath` for what may hang. A host path
-// on a mount that does not answer delays its own pod; while a look at that mount is under way for more than a second,
-// other pods that need it get Unavailable at once and hold no thread.
+// Core loop object. File work runs on the BlockingPool: kind `volume`, and `hostPath` for what may
+// hang. A host path on a mount that does not answer delays its own pod; while a look at that mount
+// is under way for more than a second, other pods that need it get Unavailable at once and hold no
+// thread.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -26,33 +29,39 @@ namespace kubelet::volume {
 
 struct VolumeOptions {
   std::string root_dir = "/var/lib/kubelet";
-  // Most that a memory volume may hold: the node's allocatable memory; 0: only what the pod says limits it.
+  // Most that a memory volume may hold: the node's allocatable memory; 0: only what the pod says
+  // limits it.
   int64_t memory_bytes = 0;
   std::chrono::seconds host_path_timeout{30};
   std::chrono::seconds prepare_timeout{120};
   std::chrono::seconds teardown_timeout{120};
+  // Called on the pool thread before a host path is looked at: a test lets it hang.
+  std::function<void(const std::string& path)> before_look;
 };
 
 struct VolumePath {
   std::string host_path;
   bool selinux_relabel = false;  // ours to relabel: not for host paths
 };
-// By volume name; a volumeMount with a subPath has an entry `<container>/<index of the mount>` besides.
+// By volume name; a volumeMount with a subPath has an entry `<container>/<index of the mount>`
+// besides.
 using VolumeMap = std::map<std::string, VolumePath>;
 
 class PodVolumes {
  public:
-  PodVolumes(base::Executor executor, base::Clock& clock, base::BlockingPool& pool, VolumeOptions options);
+  PodVolumes(base::Executor executor, base::Clock& clock, base::BlockingPool& pool,
+             VolumeOptions options);
   ~PodVolumes();
 
-  // The volumes that some container of the pod mounts; again whenever a container is started. FailedPrecondition: a
-  // kind that is not built, a host path of the wrong type, or a sub path that is none, with pod and volume; Unavailable
-  // and DeadlineExceeded: try again later.
+  // The volumes that some container of the pod mounts; again whenever a container is started.
+  // FailedPrecondition: a kind that is not built, a host path of the wrong type, or a sub path that
+  // is none, with pod and volume; Unavailable and DeadlineExceeded: try again later.
   base::Task<absl::StatusOr<VolumeMap>> Prepare(api::PodPtr pod);
 
-  // Unmounts what the mount table shows below the pod's directory, then removes volumes, sub paths and markers. Never
-  // crosses a mount point, and removes no file of a volume kind that it did not make. When nothing of the pod runs any
-  // more. Absent is success; Unavailable or FailedPrecondition name what is in the way.
+  // Unmounts what the mount table shows below the pod's directory, then removes volumes, sub paths
+  // and markers. Never crosses a mount point, and removes no file of a volume kind that it did not
+  // make. When nothing of the pod runs any more. Absent is success; Unavailable or
+  // FailedPrecondition name what is in the way.
   base::Task<absl::Status> Teardown(std::string uid);
 
   // Pods that have a directory and are not in `live`.
@@ -61,10 +70,11 @@ class PodVolumes {
  private:
   struct State;
   template <typename T>
-  base::Task<absl::StatusOr<T>> Tracked(std::string kind, std::string key, std::chrono::seconds timeout,
+  base::Task<absl::StatusOr<T>> Tracked(std::string kind, std::string key,
+                                        std::chrono::seconds timeout,
                                         std::function<absl::StatusOr<T>()> work);
-  base::Task<absl::Status> PrepareHostPath(api::PodPtr pod, std::string volume, std::string mount_point,
-                                           std::shared_ptr<VolumeMap> out);
+  base::Task<absl::Status> PrepareHostPath(api::PodPtr pod, std::string volume,
+                                           std::string mount_point, std::shared_ptr<VolumeMap> out);
 
   base::Executor executor_;
   base::Clock& clock_;
