@@ -47,9 +47,9 @@ def until(what, condition, seconds=30.0, every=0.02):
 class FakeRuntime:
     """The program fake-cri: a runtime that comes, goes and forgets."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, program=None):
         binary = pathlib.Path(os.environ.get("KUBELET_TEST_BINARY", "")).resolve()
-        self.program = binary.parents[2] / "test" / "fakes" / "fake-cri"
+        self.program = program or binary.parents[2] / "test" / "fakes" / "fake-cri"
         if not self.program.exists():
             skip("%s is not built" % self.program)
         self.socket = pathlib.Path(folder) / "cri.sock"
@@ -68,8 +68,8 @@ class FakeRuntime:
 
 
 class Node:
-    def __init__(self, config="", flags=(), endpoint=None):
-        self.binary = os.environ.get("KUBELET_TEST_BINARY") or skip("KUBELET_TEST_BINARY is not set")
+    def __init__(self, config="", flags=(), endpoint=None, binary=None, name=None):
+        self.binary = binary or os.environ.get("KUBELET_TEST_BINARY") or skip("KUBELET_TEST_BINARY is not set")
         self.endpoint = endpoint or os.environ.get("KUBELET_TEST_CRI") or skip("KUBELET_TEST_CRI is not set")
         self.image = os.environ.get("KUBELET_TEST_IMAGE", "kubelet.test/busybox:1")
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="kubelet-e2e-"))
@@ -79,7 +79,7 @@ class Node:
         for d in (self.manifests, self.root, self.logs):
             d.mkdir()
         self.healthz, self.readonly = free_port(), free_port()
-        self.name = "e2e%d" % os.getpid()
+        self.name = name or "e2e%d" % os.getpid()
         self.flags = list(flags)
         self.process = None
         self.log = self.dir / "kubelet.log"
@@ -92,7 +92,7 @@ healthzPort: {self.healthz}
 readOnlyPort: {self.readonly}
 address: 127.0.0.1
 cgroupDriver: cgroupfs
-cgroupRoot: /kubelet-e2e
+cgroupRoot: /{self.CGROUP_ROOT}
 failCgroupV1: false
 failSwapOn: false
 {config}
@@ -105,18 +105,22 @@ failSwapOn: false
     CGROUPS = pathlib.Path("/sys/fs/cgroup")
     CGROUP_ROOT = "kubelet-e2e"
 
-    def make_cgroup_root(self):
+    def cgroup_trees(self):
         v2 = (self.CGROUPS / "cgroup.controllers").exists()
-        trees = [self.CGROUPS] if v2 else [self.CGROUPS / c for c in os.listdir(self.CGROUPS) if c != "unified"]
-        for tree in trees:
+        return [self.CGROUPS] if v2 else [self.CGROUPS / c for c in os.listdir(self.CGROUPS) if c != "unified"]
+
+    def make_cgroup_root(self):
+        for tree in self.cgroup_trees():
             group = tree / self.CGROUP_ROOT
             group.mkdir(exist_ok=True)
             for file in ("cpuset.cpus", "cpuset.mems"):
-                if not v2 and (group / file).exists():
+                if tree != self.CGROUPS and (group / file).exists():
                     (group / file).write_text((tree / file).read_text())
 
     def remove_cgroup_root(self):
-        for group in sorted(self.CGROUPS.glob("**/" + self.CGROUP_ROOT + "/**/"), key=lambda p: -len(p.parts)):
+        # Looks only below our own root: other groups come and go while a glob walks.
+        groups = [g for tree in self.cgroup_trees() for g in (tree / self.CGROUP_ROOT).glob("**/")]
+        for group in sorted(groups, key=lambda p: -len(p.parts)):
             until("cgroup %s removed" % group, lambda g=group: self.rmdir(g), 10)
 
     @staticmethod
@@ -148,12 +152,12 @@ failSwapOn: false
         shutil.rmtree(self.dir, ignore_errors=True)
         self.remove_cgroup_root()
 
-    def start(self):
+    def start(self, every=0.01):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "--config", str(self.dir / "config.yaml"), "--root-dir", str(self.root),
                  "--hostname-override", self.name, "-v=2", *self.flags], stdout=log, stderr=subprocess.STDOUT)
-        until("healthz is ok", self.healthy, 20, 0.01)
+        until("healthz is ok", self.healthy, 20, every)
 
     def healthy(self):
         if self.process.poll() is not None:
