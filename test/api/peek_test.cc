@@ -36,5 +36,22 @@ TEST_CASE("a document without a type is told apart from text that is not JSON", 
   CHECK(!well_formed);
 }
 
+TEST_CASE("YAML and JSON documents are peeked at alike", "[codec]") {
+  for (const char* document : {R"( {"kind":"Pod","apiVersion":"v1"})",
+                               "apiVersion: v1\nkind: Pod\n", "{kind: Pod, apiVersion: v1}",
+                               "# a comment\nkind: Pod\napiVersion: v1\nspec: {kind: No}\n"}) {
+    INFO(document);
+    absl::StatusOr<TypeMeta> type = PeekTypeMeta(document);
+    REQUIRE(type.ok());
+    CHECK(type->kind == "Pod");
+    CHECK(type->api_version == "v1");
+  }
+  CHECK(base::Message(PeekTypeMeta(R"({"kind":7})").status()) ==
+        "kind: expected a string, got number");
+  CHECK(base::Message(PeekTypeMeta("kind: 7").status()) == "kind: expected a string, got number");
+  CHECK(!PeekTypeMeta("{kind: [").ok());
+  CHECK(!PeekTypeMeta("- kind: Pod").ok());
+}
+
 }  // namespace
 }  // namespace kubelet::api
