@@ -20,7 +20,9 @@ class VolumesAdapter : public runtime::Volumes {
     for (const auto& [name, path] : *prepared) paths[name] = path.host_path;
     co_return paths;
   }
-  Task<absl::Status> Teardown(std::string uid) override { return volumes_.Teardown(std::move(uid)); }
+  Task<absl::Status> Teardown(std::string uid) override {
+    return volumes_.Teardown(std::move(uid));
+  }
   volume::PodVolumes& volumes() { return volumes_; }
 
  private:

@@ -30,7 +30,8 @@ class SyncerPort : public worker::PodRuntime {
   }
   base::Task<absl::Status> Remove(std::string uid, std::string name, std::string namespace_,
                                   std::shared_ptr<runtime::Progress> progress) override {
-    return syncer_.Remove(std::move(uid), std::move(name), std::move(namespace_), std::move(progress));
+    return syncer_.Remove(std::move(uid), std::move(name), std::move(namespace_),
+                          std::move(progress));
   }
   void Forget(const std::string& uid) override {
     syncer_.Forget(uid);

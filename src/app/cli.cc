@@ -17,10 +17,13 @@ constexpr char kUsage[] =
     "Usage:\n"
     "  kubelet [flags]                    run the node agent; kubelet --help lists the flags\n"
     "  kubelet pods [-o json]             the pods of this node and what each is doing\n"
-    "  kubelet explain [POD]              the step a pod is at, since when, its last error and next retry\n"
-    "  kubelet validate FILE...           every problem of pod manifests, before they are put to use\n"
+    "  kubelet explain [POD]              the step a pod is at, since when, its last error and "
+    "next retry\n"
+    "  kubelet validate FILE...           every problem of pod manifests, before they are put to "
+    "use\n"
     "  kubelet config check FILE...       every problem of configuration files\n"
-    "pods and explain take --root-dir DIR (default /var/lib/kubelet) to find the running kubelet.\n";
+    "pods and explain take --root-dir DIR (default /var/lib/kubelet) to find the running "
+    "kubelet.\n";
 
 struct Options {
   std::string root_dir = "/var/lib/kubelet";
@@ -40,7 +43,8 @@ Options Parse(const std::vector<std::string>& args, size_t from) {
       value = name.substr(equals + 1);
       name.resize(equals);
     }
-    bool takes_value = name == "--root-dir" || name == "-o" || name == "--output" || name == "--hostname-override";
+    bool takes_value =
+        name == "--root-dir" || name == "-o" || name == "--output" || name == "--hostname-override";
     if (takes_value && !has_value) {
       if (i + 1 == args.size()) {
         out.error = "flag needs an argument: " + name;
@@ -113,19 +117,22 @@ std::optional<int> RunSubcommand(const std::vector<std::string>& args) {
   Options options = Parse(args, 1);
   if (!options.error.empty()) return Fail(options.error);
   if (command == "pods") {
-    if (!options.rest.empty()) return Fail("pods takes no argument; `kubelet explain POD` shows one");
+    if (!options.rest.empty())
+      return Fail("pods takes no argument; `kubelet explain POD` shows one");
     return Ask(options, options.json ? "/pods" : "/local/pods");
   }
   if (command == "explain") {
     if (options.rest.size() > 1) return Fail("explain takes one pod");
-    return Ask(options, "/local/explain" + (options.rest.empty() ? "" : "?pod=" + Escape(options.rest[0])));
+    return Ask(options,
+               "/local/explain" + (options.rest.empty() ? "" : "?pod=" + Escape(options.rest[0])));
   }
   if (command == "validate") {
     if (options.rest.empty()) return Fail("validate needs at least one file");
     std::string node = options.node_name.empty() ? HostName() : options.node_name;
     return source::ValidateFiles(options.rest, node, std::cout);
   }
-  if (options.rest.size() < 2 || options.rest[0] != "check") return Fail("config check needs at least one file");
+  if (options.rest.size() < 2 || options.rest[0] != "check")
+    return Fail("config check needs at least one file");
   return config::CheckFiles({options.rest.begin() + 1, options.rest.end()}, std::cout);
 }
 

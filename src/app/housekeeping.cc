@@ -32,7 +32,8 @@ Task<void> Housekeeping::Once() {
     auto status = co_await deps_.adapters.volumes().Teardown(uid);
     if (status.ok()) status = co_await deps_.adapters.cgroups().RemovePod(uid);
     if (status.ok()) status = co_await deps_.adapters.files().RemovePod(uid, "", "");
-    if (!status.ok()) LOG_WARNING("Cannot remove what a pod left behind", "podUID", uid, "err", status);
+    if (!status.ok())
+      LOG_WARNING("Cannot remove what a pod left behind", "podUID", uid, "err", status);
   }
   live = deps_.live();
   if (!live) co_return;

@@ -1,5 +1,6 @@
-// Removes what pods left behind that went while no kubelet ran: directories, logs, cgroups. Never looks before every
-// source has spoken and the runtime has been listed, and never at a pod that anybody still knows.
+// Removes what pods left behind that went while no kubelet ran: directories, logs, cgroups. Never
+// looks before every source has spoken and the runtime has been listed, and never at a pod that
+// anybody still knows.
 #pragma once
 
 #include <functional>

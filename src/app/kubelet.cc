@@ -1,5 +1,6 @@
 #include "app/kubelet.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -22,8 +23,21 @@ base::Nanos ToNanos(const api::meta::Duration& d) { return base::Nanos(d.duratio
 
 std::string StaticPodSources(const config::LoadedConfig& config) {
   std::string out = config.kubelet.static_pod_path();
-  if (!config.kubelet.static_pod_url().empty()) out += (out.empty() ? "" : ", ") + config.kubelet.static_pod_url();
+  if (!config.kubelet.static_pod_url().empty())
+    out += (out.empty() ? "" : ", ") + config.kubelet.static_pod_url();
   return out.empty() ? "none" : out;
+}
+
+void RaiseFileLimit(int64_t files) {
+  auto wanted = static_cast<rlim_t>(files);
+  rlimit limit{wanted, wanted};
+  if (setrlimit(RLIMIT_NOFILE, &limit) == 0) return;
+  // Without CAP_SYS_RESOURCE the hard limit stays; take what it allows.
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = std::min(wanted, limit.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  LOG_V(1, "Cannot set maxOpenFiles", "wanted", files, "got", limit.rlim_cur);
 }
 
 }  // namespace
@@ -38,12 +52,14 @@ Kubelet::~Kubelet() = default;
 
 int Kubelet::Run() {
   base::SetLogOptions(config::LoggingOptions(config_.kubelet));
-  LOG_INFO("Starting kubelet", "version", config::OwnVersion(), "staticPods", StaticPodSources(config_));
+  LOG_INFO("Starting kubelet", "version", config::OwnVersion(), "staticPods",
+           StaticPodSources(config_));
   for (const auto& warning : config_.warnings) LOG_WARNING("Configuration", "warning", warning);
   if (!config_.unsupported.empty()) {
     std::string list;
     for (const auto& name : config_.unsupported) list += (list.empty() ? "" : ", ") + name;
-    LOG_WARNING("These options are accepted, but what they ask for is not built yet", "options", list);
+    LOG_WARNING("These options are accepted, but what they ask for is not built yet", "options",
+                list);
   }
   LOG_V(2, "Effective configuration", "config", config::DumpEffective(config_));
   auto usable = InspectMachine(config_, node_);
@@ -53,6 +69,7 @@ int Kubelet::Run() {
     std::cerr << "error: " << Message(usable) << "\n";
     return 1;
   }
+  RaiseFileLimit(config_.kubelet.max_open_files());
   AddProcessMetrics(metrics_, node_.name);
   MakePods();
   MakeSources();
@@ -68,7 +85,8 @@ int Kubelet::Run() {
   NotifyServiceManager("READY=1");
   io_.run();
   LOG_INFO("Kubelet ends; its pods run on");
-  // Coroutines in flight are not unwound: nothing of theirs outlives the process but what the runtime holds.
+  // Coroutines in flight are not unwound: nothing of theirs outlives the process but what the
+  // runtime holds.
   std::cout.flush();
   _exit(0);
 }
@@ -86,12 +104,12 @@ void Kubelet::OnSignal() {
 }
 
 absl::Status Kubelet::MakeRuntime() {
-  auto& operations = metrics_.AddCounter("kubelet_runtime_operations_total",
-                                         "Cumulative number of runtime operations by operation type.",
-                                         {"operation_type"});
-  auto& errors = metrics_.AddCounter("kubelet_runtime_operations_errors_total",
-                                     "Cumulative number of runtime operation errors by operation type.",
-                                     {"operation_type"});
+  auto& operations = metrics_.AddCounter(
+      "kubelet_runtime_operations_total",
+      "Cumulative number of runtime operations by operation type.", {"operation_type"});
+  auto& errors = metrics_.AddCounter(
+      "kubelet_runtime_operations_errors_total",
+      "Cumulative number of runtime operation errors by operation type.", {"operation_type"});
   auto& took_seconds = metrics_.AddHistogram(
       "kubelet_runtime_operations_duration_seconds",
       "Duration in seconds of runtime operations. Broken down by operation type.",
@@ -100,7 +118,8 @@ absl::Status Kubelet::MakeRuntime() {
   options.endpoint = config_.kubelet.container_runtime_endpoint();
   options.image_endpoint = config_.kubelet.image_service_endpoint();
   options.request_timeout = ToNanos(config_.kubelet.runtime_request_timeout());
-  options.observer = [&](const std::string& operation, base::Nanos took, const absl::Status& status) {
+  options.observer = [&](const std::string& operation, base::Nanos took,
+                         const absl::Status& status) {
     operations.With({operation}).Add();
     took_seconds.With({operation}).Observe(std::chrono::duration<double>(took).count());
     if (!status.ok()) errors.With({operation}).Add();
@@ -116,43 +135,44 @@ absl::Status Kubelet::MakeRuntime() {
 void Kubelet::MakePods() {
   const auto& kc = config_.kubelet;
   auto executor = io_.get_executor();
-  pleg_ = std::make_unique<pleg::Pleg>(
-      pleg::Pleg::Deps{executor, clock_, *runtime_, [this](const std::string& uid) {
-                         manager_->OnObserved(uid);
-                         OnPodChange(uid);
-                       },
-                       [this] {
-                         manager_->OnSynced();
-                         TrimSoon();
-                       },
-                       &metrics_},
-      pleg::Pleg::Options{});
+  pleg_ = std::make_unique<pleg::Pleg>(pleg::Pleg::Deps{executor, clock_, *runtime_,
+                                                        [this](const std::string& uid) {
+                                                          manager_->OnObserved(uid);
+                                                          OnPodChange(uid);
+                                                        },
+                                                        [this] {
+                                                          manager_->OnSynced();
+                                                          TrimSoon();
+                                                        },
+                                                        &metrics_},
+                                       pleg::Pleg::Options{});
 
   image::ImageManager::Options image_options;
   image_options.parallel_pulls = kc.serialize_image_pulls() ? 1 : kc.max_parallel_image_pulls();
   image_options.pull_qps = kc.registry_pull_qps();
   image_options.pull_burst = kc.registry_burst();
   image_manager_ = std::make_unique<image::ImageManager>(
-      image::ImageManager::Deps{executor, clock_, *images_, [this](const std::string& uid) { workers_->Wake(uid); },
-                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, &metrics_},
+      image::ImageManager::Deps{
+          executor, clock_, *images_, [this](const std::string& uid) { workers_->Wake(uid); },
+          [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, &metrics_},
       image_options);
 
-  adapters_ = std::make_unique<Adapters>(
-      NodeCgroups::Deps{executor, clock_, pool_, config_, node_, [this] { return BurstableCpu(); }});
+  adapters_ = std::make_unique<Adapters>(NodeCgroups::Deps{executor, clock_, pool_, config_, node_,
+                                                           [this] { return BurstableCpu(); }});
   runtime::PodSyncer::Options sync_options;
   if (kc.crash_loop_back_off().has_max_container_restart_period()) {
     sync_options.backoff_max = ToNanos(kc.crash_loop_back_off().max_container_restart_period());
     sync_options.backoff_initial = std::min(sync_options.backoff_initial, sync_options.backoff_max);
   }
   syncer_ = std::make_unique<runtime::PodSyncer>(
-      runtime::PodSyncer::Deps{executor, clock_, *runtime_, *pleg_, *image_manager_, adapters_->volumes(),
-                               adapters_->cgroups(), adapters_->files(), node_.context,
-                               [this] { return node_.network_ready || node_.runtime_name.empty(); },
-                               [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, &metrics_},
+      runtime::PodSyncer::Deps{
+          executor, clock_, *runtime_, *pleg_, *image_manager_, adapters_->volumes(),
+          adapters_->cgroups(), adapters_->files(), node_.context,
+          [this] { return node_.network_ready || node_.runtime_name.empty(); },
+          [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, &metrics_},
       sync_options);
-  syncer_port_ = std::make_unique<SyncerPort>(*syncer_, [this](const std::string& uid) {
-    image_manager_->ForgetPod(uid);
-  });
+  syncer_port_ = std::make_unique<SyncerPort>(
+      *syncer_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
 
   std::set<std::string> sources;
   if (!kc.static_pod_path().empty()) sources.insert("file");
@@ -174,13 +194,14 @@ void Kubelet::MakePods() {
       *store_, *workers_, [this] { return pleg_->All(); },
       [this](const auto& pod, const auto& event) { OnEvent(pod, event); }});
   statuses_ = std::make_unique<StatusCache>(StatusCache::Deps{
-      executor, clock_, pool_, *pleg_, *workers_, [this](const std::string& uid) { return store_->Get(uid); },
+      executor, clock_, pool_, *pleg_, *workers_,
+      [this](const std::string& uid) { return store_->Get(uid); },
       [this] { return node_.runtime_name; }, [this] { return node_.context.host_ips; }, &metrics_});
-  housekeeping_ = std::make_unique<Housekeeping>(
-      Housekeeping::Deps{clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},
-                         [this] { return LivePods(); }});
-  api_ = std::make_unique<LocalApi>(LocalApi::Deps{clock_, *store_, *workers_, *pleg_, *statuses_, metrics_,
-                                                   [this] { return Problems(); },
+  housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::Deps{
+      clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},
+      [this] { return LivePods(); }});
+  api_ = std::make_unique<LocalApi>(LocalApi::Deps{clock_, *store_, *workers_, *pleg_, *statuses_,
+                                                   metrics_, [this] { return Problems(); },
                                                    [this] { return node_.runtime_health; }});
 }
 
@@ -212,7 +233,8 @@ void Kubelet::MakeSources() {
     options.refuse_references = refuse;
     sources_.push_back(source::MakeUrlSource(std::move(options), deps));
   }
-  metrics_.AddGaugeFunction("kubelet_manifest_problems", "Manifests that are refused or kept in an older form.",
+  metrics_.AddGaugeFunction("kubelet_manifest_problems",
+                            "Manifests that are refused or kept in an older form.",
                             [this] { return static_cast<double>(Problems().size()); });
 }
 
@@ -234,11 +256,11 @@ void Kubelet::OnPodChange(const std::string& uid) {
 
 void Kubelet::OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event) {
   if (event.warning) {
-    LOG_WARNING("Event", "pod", api::PodKey(pod), "podUID", pod.metadata().uid(), "container", event.container,
-                "reason", event.reason, "message", event.message);
+    LOG_WARNING("Event", "pod", api::PodKey(pod), "podUID", pod.metadata().uid(), "container",
+                event.container, "reason", event.reason, "message", event.message);
   } else {
-    LOG_V(1, "Event", "pod", api::PodKey(pod), "podUID", pod.metadata().uid(), "container", event.container,
-          "reason", event.reason, "message", event.message);
+    LOG_V(1, "Event", "pod", api::PodKey(pod), "podUID", pod.metadata().uid(), "container",
+          event.container, "reason", event.reason, "message", event.message);
   }
 }
 
@@ -248,20 +270,25 @@ void Kubelet::StartServers() {
   if (kc.healthz_port() > 0) {
     options.address = kc.healthz_bind_address();
     options.port = static_cast<uint16_t>(kc.healthz_port());
-    Serve(options, [this](const server::Request& r) { return api_->Healthz(r); }, "healthz");
+    Serve(
+        options, [this](const server::Request& r) { return api_->Healthz(r); }, "healthz");
   }
   if (kc.read_only_port() > 0) {
     options.address = kc.address();
     options.port = static_cast<uint16_t>(kc.read_only_port());
-    Serve(options, [this](const server::Request& r) { return api_->ReadOnly(r); }, "read-only");
+    Serve(
+        options, [this](const server::Request& r) { return api_->ReadOnly(r); }, "read-only");
   }
   options = {};
   options.unix_path = config_.flags.root_dir + "/kubelet.sock";
-  Serve(options, [this](const server::Request& r) { return api_->Local(r); }, "local");
+  Serve(
+      options, [this](const server::Request& r) { return api_->Local(r); }, "local");
 }
 
-void Kubelet::Serve(server::HttpServer::Options options, server::Handler handler, const char* what) {
-  servers_.push_back(std::make_unique<server::HttpServer>(io_, clock_, std::move(options), std::move(handler)));
+void Kubelet::Serve(server::HttpServer::Options options, server::Handler handler,
+                    const char* what) {
+  servers_.push_back(
+      std::make_unique<server::HttpServer>(io_, clock_, std::move(options), std::move(handler)));
   auto status = servers_.back()->Start();
   if (status.ok()) return;
   LOG_ERROR("Cannot listen; will retry", "server", what, "err", status);
@@ -281,7 +308,8 @@ Task<void> Kubelet::ListenAgain(server::HttpServer* server, const char* what) {
 int64_t Kubelet::BurstableCpu() const {
   int64_t sum = 0;
   for (const auto& pod : store_->All()) {
-    if (api::ComputeQos(*pod) == api::QosClass::kBurstable) sum += api::ComputePodResources(*pod).cpu_request_milli;
+    if (api::ComputeQos(*pod) == api::QosClass::kBurstable)
+      sum += api::ComputePodResources(*pod).cpu_request_milli;
   }
   return sum;
 }
@@ -295,19 +323,22 @@ std::optional<std::set<std::string>> Kubelet::LivePods() const {
   return live;
 }
 
-// The address that the node's name resolves to goes before a guess from the routes, but nothing waits for DNS.
+// The address that the node's name resolves to goes before a guess from the routes, but nothing
+// waits for DNS.
 Task<void> Kubelet::FindAddresses() {
   std::function<absl::StatusOr<std::vector<std::string>>()> work =
       [config = &config_, name = node_.name]() -> absl::StatusOr<std::vector<std::string>> {
     return NodeAddresses(*config, name, false);
   };
-  auto found = co_await pool_.Run<std::vector<std::string>>("node address", std::chrono::minutes(1), std::move(work));
+  auto found = co_await pool_.Run<std::vector<std::string>>("node address", std::chrono::minutes(1),
+                                                            std::move(work));
   if (!found.ok() || found->empty() || *found == node_.context.host_ips) co_return;
   node_.context.host_ips = *found;
   for (const auto& pod : store_->All()) OnPodChange(pod->metadata().uid());
 }
 
-// Asks for version and status until the runtime is there, then looks now and then whether it still is.
+// Asks for version and status until the runtime is there, then looks now and then whether it still
+// is.
 Task<void> Kubelet::WatchRuntime() {
   for (;;) {
     auto status = co_await runtime_->Status();
@@ -315,7 +346,8 @@ Task<void> Kubelet::WatchRuntime() {
       auto version = co_await runtime_->Version();
       if (version.ok()) {
         node_.runtime_name = version->runtime_name;
-        LOG_INFO("Container runtime", "name", version->runtime_name, "version", version->runtime_version);
+        LOG_INFO("Container runtime", "name", version->runtime_name, "version",
+                 version->runtime_version);
       }
       auto driver = co_await runtime_->RuntimeConfig();
       if (driver.ok() && *driver != node_.cgroup_driver) {
@@ -333,8 +365,8 @@ Task<void> Kubelet::WatchRuntime() {
       for (const auto& condition : status->conditions) {
         if (condition.type == "NetworkReady") network = condition.status;
         if (condition.type == "RuntimeReady" && !condition.status) {
-          health = absl::UnavailableError("container runtime is not ready: " + condition.reason + ": " +
-                                          condition.message);
+          health = absl::UnavailableError("container runtime is not ready: " + condition.reason +
+                                          ": " + condition.message);
         }
       }
     }
@@ -352,12 +384,14 @@ Task<void> Kubelet::WatchRuntime() {
       for (const auto& view : workers_->Views()) workers_->Wake(view.uid);
     }
     bool ready = health.ok() && network;
-    base::Nanos pause = ready ? base::Nanos(seconds(15)) : base::Nanos(was_ready ? seconds(1) : milliseconds(500));
+    base::Nanos pause =
+        ready ? base::Nanos(seconds(15)) : base::Nanos(was_ready ? seconds(1) : milliseconds(500));
     co_await base::SleepFor(clock_, pause);
   }
 }
 
-// Bursts of work leave holes in the heap and warm code behind; a process that then idles gives them back.
+// Bursts of work leave holes in the heap and warm code behind; a process that then idles gives them
+// back.
 void Kubelet::TrimSoon() {
   if (trim_scheduled_) return;
   trim_scheduled_ = true;

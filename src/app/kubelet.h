@@ -1,4 +1,5 @@
-// The whole program: makes every room's objects, connects them, starts and stops them in order. No policy.
+// The whole program: makes every room's objects, connects them, starts and stops them in order. No
+// policy.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -34,7 +35,8 @@ class Kubelet {
   explicit Kubelet(config::LoadedConfig config);
   ~Kubelet();
 
-  // Runs until a signal; the exit code. A configuration that cannot work here ends it at once with a message.
+  // Runs until a signal; the exit code. A configuration that cannot work here ends it at once with
+  // a message.
   int Run();
 
  private:

@@ -28,7 +28,8 @@ std::string Table(const std::vector<std::vector<std::string>>& rows) {
   std::string out;
   for (const auto& row : rows) {
     std::string line;
-    for (size_t i = 0; i < row.size(); ++i) line += i + 1 < row.size() ? Pad(row[i], widths[i] + 2) : row[i];
+    for (size_t i = 0; i < row.size(); ++i)
+      line += i + 1 < row.size() ? Pad(row[i], widths[i] + 2) : row[i];
     out += line + "\n";
   }
   return out;
@@ -38,18 +39,20 @@ std::string ContainerState(const api::core::ContainerStatus& status) {
   const auto& state = status.state();
   if (state.has_running()) return "Running";
   if (state.has_terminated()) {
-    return "Terminated " + state.terminated().reason() + " (exit code " + std::to_string(state.terminated().exit_code()) +
-           ")";
+    return "Terminated " + state.terminated().reason() + " (exit code " +
+           std::to_string(state.terminated().exit_code()) + ")";
   }
   std::string text = "Waiting " + state.waiting().reason();
   if (!state.waiting().message().empty()) text += ": " + state.waiting().message();
   return text;
 }
 
-// One word as `kubectl get pods` shows it: the phase, or what the first waiting or ended container says.
+// One word as `kubectl get pods` shows it: the phase, or what the first waiting or ended container
+// says.
 std::string ShortStatus(const api::core::PodStatus& status) {
   for (const auto& c : status.container_statuses()) {
-    if (c.state().has_waiting() && !c.state().waiting().reason().empty()) return c.state().waiting().reason();
+    if (c.state().has_waiting() && !c.state().waiting().reason().empty())
+      return c.state().waiting().reason();
   }
   if (status.phase() == "Succeeded") return "Completed";
   return status.phase();
@@ -60,7 +63,8 @@ std::string ShortStatus(const api::core::PodStatus& status) {
 server::Response LocalApi::Healthz(const server::Request& request) const {
   if (request.path == "/healthz" || request.path.rfind("/healthz/", 0) == 0) {
     std::string check = request.path.size() > 9 ? request.path.substr(9) : "";
-    if (check.empty() || check == "ping" || check == "log" || check == "syncloop") return {200, kText, "ok"};
+    if (check.empty() || check == "ping" || check == "log" || check == "syncloop")
+      return {200, kText, "ok"};
   }
   return NotFound();
 }
@@ -69,7 +73,8 @@ server::Response LocalApi::ReadOnly(const server::Request& request) const {
   std::string path = request.path;
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   if (path == "/pods") return {200, "application/json", PodList()};
-  if (path == "/metrics") return {200, "text/plain; version=0.0.4; charset=utf-8", deps_.metrics.Render()};
+  if (path == "/metrics")
+    return {200, "text/plain; version=0.0.4; charset=utf-8", deps_.metrics.Render()};
   return Healthz(request);
 }
 
@@ -88,7 +93,8 @@ std::string LocalApi::PodList() const {
   for (const auto& pod : deps_.store.All()) {
     auto* item = list.add_items();
     *item = *pod;
-    if (const auto* status = deps_.statuses.Get(pod->metadata().uid())) *item->mutable_status() = *status;
+    if (const auto* status = deps_.statuses.Get(pod->metadata().uid()))
+      *item->mutable_status() = *status;
   }
   return api::EncodeJson(list);
 }
@@ -99,7 +105,8 @@ std::string LocalApi::Ago(base::WallTime t) const {
 }
 
 std::string LocalApi::PodTable() const {
-  std::vector<std::vector<std::string>> rows = {{"NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE", "STEP"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE", "STEP"}};
   for (const auto& view : deps_.workers.Views()) {
     const auto* status = deps_.statuses.Get(view.uid);
     std::string ready = "-", phase = "Unknown", age = "-";
@@ -115,13 +122,15 @@ std::string LocalApi::PodTable() const {
       age = Ago(base::WallFromUnixNanos(status->start_time().seconds() * 1'000'000'000));
     }
     if (std::holds_alternative<worker::Terminating>(view.state)) phase = "Terminating";
-    rows.push_back({view.namespace_, view.name, ready, phase, std::to_string(restarts), age, view.progress.step});
+    rows.push_back({view.namespace_, view.name, ready, phase, std::to_string(restarts), age,
+                    view.progress.step});
   }
   std::sort(rows.begin() + 1, rows.end());
   std::string out = rows.size() > 1 ? Table(rows) : "No pods.\n";
   auto problems = deps_.problems();
   if (!problems.empty()) {
-    out += "\n" + std::to_string(problems.size()) + " problem(s) with manifests; `kubelet explain` tells.\n";
+    out += "\n" + std::to_string(problems.size()) +
+           " problem(s) with manifests; `kubelet explain` tells.\n";
   }
   return out;
 }
@@ -130,7 +139,8 @@ std::vector<std::string> LocalApi::Find(const std::string& which) const {
   std::vector<std::string> uids;
   for (const auto& view : deps_.workers.Views()) {
     std::string source_name = view.name;
-    bool match = which == view.uid || which == view.name || which == view.namespace_ + "/" + view.name;
+    bool match =
+        which == view.uid || which == view.name || which == view.namespace_ + "/" + view.name;
     // The name as written in the manifest, without the node's.
     if (!match && view.pod) {
       std::string suffix = "-" + view.pod->spec().node_name();
@@ -156,14 +166,15 @@ server::Response LocalApi::Explain(const std::string& which) const {
   for (const auto& uid : found) ExplainPod(uid, out);
   for (const auto& problem : deps_.problems()) {
     std::string base_name = problem.origin.substr(problem.origin.rfind('/') + 1);
-    bool about = which.empty() || problem.origin == which || base_name == which || problem.pod == which ||
-                 problem.error.find(which) != std::string::npos;
+    bool about = which.empty() || problem.origin == which || base_name == which ||
+                 problem.pod == which || problem.error.find(which) != std::string::npos;
     for (const auto& uid : found) {
       auto view = deps_.workers.View(uid);
       if (view && problem.pod == view->namespace_ + "/" + view->name) about = true;
     }
     if (!about) continue;
-    out += "Manifest " + problem.origin + (problem.pod.empty() ? "" : " (pod " + problem.pod + ")") + "\n";
+    out += "Manifest " + problem.origin +
+           (problem.pod.empty() ? "" : " (pod " + problem.pod + ")") + "\n";
     out += "  problem     " + problem.error + "\n";
     out += "  since       " + base::Rfc3339(problem.since) + " (" + Ago(problem.since) + " ago)\n";
     const char* effect = problem.warning          ? "none; it is accepted"
@@ -171,8 +182,10 @@ server::Response LocalApi::Explain(const std::string& which) const {
                                                   : "no pod runs from this manifest";
     out += std::string("  effect      ") + effect + "\n";
   }
-  if (absl::Status health = deps_.pleg.Health(); !health.ok()) out += "Runtime: " + base::Message(health) + "\n";
-  if (absl::Status health = deps_.runtime_health(); !health.ok()) out += "Runtime: " + base::Message(health) + "\n";
+  if (absl::Status health = deps_.pleg.Health(); !health.ok())
+    out += "Runtime: " + base::Message(health) + "\n";
+  if (absl::Status health = deps_.runtime_health(); !health.ok())
+    out += "Runtime: " + base::Message(health) + "\n";
   if (out.empty()) {
     if (which.empty()) return {200, kText, "No pods and no problems.\n"};
     return {404, kText, "No pod, manifest or problem is called \"" + which + "\".\n"};
@@ -187,30 +200,37 @@ void LocalApi::ExplainPod(const std::string& uid, std::string& out) const {
   out += "  uid         " + uid + "\n";
   if (view->pod) out += "  source      " + api::Annotation(*view->pod, api::kConfigSource) + "\n";
   out += std::string("  state       ") + worker::Name(view->state);
-  if (const auto* ending = std::get_if<worker::Terminating>(&view->state)) out += " (" + ending->reason + ")";
+  if (const auto* ending = std::get_if<worker::Terminating>(&view->state))
+    out += " (" + ending->reason + ")";
   out += "\n  step        " + view->progress.step + ", for " + Ago(view->progress.since) + "\n";
   if (!view->last_error.ok()) {
-    out += "  last error  " + base::Message(view->last_error) + " (" + Ago(view->last_error_at) + " ago)\n";
+    out += "  last error  " + base::Message(view->last_error) + " (" + Ago(view->last_error_at) +
+           " ago)\n";
   }
   if (view->next_retry) {
     auto left = std::chrono::ceil<std::chrono::seconds>(*view->next_retry - deps_.clock.Now());
-    out += "  next retry  in " + base::GoDuration(std::max<base::Nanos>(left, base::Nanos(0))) + "\n";
+    out +=
+        "  next retry  in " + base::GoDuration(std::max<base::Nanos>(left, base::Nanos(0))) + "\n";
   }
   auto problems = deps_.pleg.Problems();
-  if (auto it = problems.find(uid); it != problems.end()) out += "  runtime     " + it->second + "\n";
+  if (auto it = problems.find(uid); it != problems.end())
+    out += "  runtime     " + it->second + "\n";
   ExplainContainers(uid, out);
 }
 
 void LocalApi::ExplainContainers(const std::string& uid, std::string& out) const {
   const auto* status = deps_.statuses.Get(uid);
   if (status == nullptr) return;
-  out += "  phase       " + status->phase() + (status->pod_ip().empty() ? "" : ", IP " + status->pod_ip()) + "\n";
+  out += "  phase       " + status->phase() +
+         (status->pod_ip().empty() ? "" : ", IP " + status->pod_ip()) + "\n";
   for (const auto* list : {&status->init_container_statuses(), &status->container_statuses()}) {
     for (const auto& c : *list) {
-      out += "  container   " + c.name() + ": " + ContainerState(c) + ", restarts " + std::to_string(c.restart_count());
+      out += "  container   " + c.name() + ": " + ContainerState(c) + ", restarts " +
+             std::to_string(c.restart_count());
       if (c.last_state().has_terminated()) {
         const auto& last = c.last_state().terminated();
-        out += ", last ended with exit code " + std::to_string(last.exit_code()) + " (" + last.reason() + ")";
+        out += ", last ended with exit code " + std::to_string(last.exit_code()) + " (" +
+               last.reason() + ")";
       }
       out += "\n";
     }

@@ -1,5 +1,5 @@
-// What is seen from outside, out of snapshots: the pod list, health, metrics, and the texts of `kubelet pods` and
-// `kubelet explain`. Core loop only; every answer is immediate.
+// What is seen from outside, out of snapshots: the pod list, health, metrics, and the texts of
+// `kubelet pods` and `kubelet explain`. Core loop only; every answer is immediate.
 #pragma once
 
 #include <functional>

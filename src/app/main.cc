@@ -11,7 +11,8 @@ int main(int argc, char** argv) {
   std::vector<std::string> args(argv + 1, argv + argc);
   if (auto code = kubelet::app::RunSubcommand(args)) return *code;
   kubelet::config::LoadedConfig config;
-  if (auto code = kubelet::config::LoadOrExit(args, kubelet::config::FileReader(), std::cout, std::cerr, config)) {
+  if (auto code = kubelet::config::LoadOrExit(args, kubelet::config::FileReader(), std::cout,
+                                              std::cerr, config)) {
     return *code;
   }
   kubelet::app::Kubelet kubelet(std::move(config));

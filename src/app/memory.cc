@@ -21,15 +21,18 @@ struct Mapping {
 bool ParseHead(const std::string& line, Mapping& mapping) {
   unsigned long begin = 0, end = 0, offset = 0, inode = 0;
   char permissions[8] = {}, device[16] = {};
-  int fields = std::sscanf(line.c_str(), "%lx-%lx %7s %lx %15s %lu", &begin, &end, permissions, &offset, device, &inode);
+  int fields = std::sscanf(line.c_str(), "%lx-%lx %7s %lx %15s %lu", &begin, &end, permissions,
+                           &offset, device, &inode);
   if (fields != 6) return false;
   mapping.begin = begin;
   mapping.end = end;
-  mapping.read_only_file = inode != 0 && permissions[0] == 'r' && permissions[1] == '-' && permissions[3] == 'p';
+  mapping.read_only_file =
+      inode != 0 && permissions[0] == 'r' && permissions[1] == '-' && permissions[3] == 'p';
   return true;
 }
 
-// Only pages that were never written: relocated constants are read-only too, but hold what the linker put there.
+// Only pages that were never written: relocated constants are read-only too, but hold what the
+// linker put there.
 void DropCleanText() {
   std::ifstream smaps("/proc/self/smaps");
   Mapping mapping;

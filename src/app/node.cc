@@ -59,11 +59,14 @@ absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
   ASSIGN_OR_RETURN(node.hierarchy, os::CgroupHierarchy::OpenHost());
   if (!node.hierarchy->v2() && kc.fail_cgroup_v1()) {
     return absl::FailedPreconditionError(
-        "failCgroupV1: kubelet is configured to not run on a host using cgroup v1 (set failCgroupV1: false to run here)");
+        "failCgroupV1: kubelet is configured to not run on a host using cgroup v1 (set "
+        "failCgroupV1: false to run here)");
   }
   if (kc.fail_swap_on() && !node.machine.swaps.empty()) {
-    return absl::FailedPreconditionError("failSwapOn: running with swap on is not supported, please disable swap or set "
-                                         "failSwapOn: false; active: " + node.machine.swaps.front());
+    return absl::FailedPreconditionError(
+        "failSwapOn: running with swap on is not supported, please disable swap or set "
+        "failSwapOn: false; active: " +
+        node.machine.swaps.front());
   }
   node.cgroup_driver = kc.cgroup_driver() == "systemd" ? runtime::CgroupDriver::kSystemd
                                                        : runtime::CgroupDriver::kCgroupfs;
@@ -77,8 +80,8 @@ absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
     if (dns.ok()) {
       context.host_dns = {dns->nameservers, dns->searches, dns->options};
     } else {
-      LOG_ERROR("Cannot read resolvConf; pods get no DNS servers of the node", "file", kc.resolv_conf(), "err",
-                dns.status());
+      LOG_ERROR("Cannot read resolvConf; pods get no DNS servers of the node", "file",
+                kc.resolv_conf(), "err", dns.status());
     }
   } else {
     context.host_dns = {{"127.0.0.1"}, {"."}, {}};  // upstream's answer to an empty resolvConf
@@ -93,13 +96,17 @@ absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
   context.memory_capacity = node.machine.memory_bytes;
   context.cgroup_v2 = node.hierarchy->v2();
   context.single_process_oom_kill = kc.single_process_oom_kill();
-  for (const auto& [size, bytes] : node.machine.huge_pages) context.hugepage_sizes.push_back(os::HugetlbSizeName(size));
+  for (const auto& [size, bytes] : node.machine.huge_pages)
+    context.hugepage_sizes.push_back(os::HugetlbSizeName(size));
   auto oom = os::SetOwnOomScoreAdj(kc.oom_score_adj());
-  if (!oom.ok()) LOG_WARNING("Cannot set oomScoreAdj of the kubelet; going on", "value", kc.oom_score_adj(), "err", oom);
+  if (!oom.ok())
+    LOG_WARNING("Cannot set oomScoreAdj of the kubelet; going on", "value", kc.oom_score_adj(),
+                "err", oom);
   return absl::OkStatus();
 }
 
-std::vector<std::string> NodeAddresses(const config::LoadedConfig& config, const std::string& node_name, bool quick) {
+std::vector<std::string> NodeAddresses(const config::LoadedConfig& config,
+                                       const std::string& node_name, bool quick) {
   std::vector<std::string> wanted;
   std::stringstream list(config.flags.node_ip);
   for (std::string ip; std::getline(list, ip, ',');) wanted.push_back(ip);
@@ -115,14 +122,21 @@ std::vector<std::string> NodeAddresses(const config::LoadedConfig& config, const
 }
 
 void AddProcessMetrics(base::Registry& metrics, const std::string& node_name) {
-  metrics.AddCounterFunction("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", CpuSeconds);
-  metrics.AddGaugeFunction("process_resident_memory_bytes", "Resident memory size in bytes.", Resident);
+  metrics.AddCounterFunction("process_cpu_seconds_total",
+                             "Total user and system CPU time spent in seconds.", CpuSeconds);
+  metrics.AddGaugeFunction("process_resident_memory_bytes", "Resident memory size in bytes.",
+                           Resident);
   metrics.AddGaugeFunction("process_threads", "Number of threads of the process.", Threads);
   double start = static_cast<double>(std::time(nullptr));
-  metrics.AddGaugeFunction("process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
+  metrics.AddGaugeFunction("process_start_time_seconds",
+                           "Start time of the process since unix epoch in seconds.",
                            [start] { return start; });
-  metrics.AddGauge("kubelet_node_name", "The node's name. The count is always 1.", {"node"}).With({node_name}).Set(1);
-  metrics.AddGauge("kubernetes_build_info", "A metric with a constant '1' value labeled by version.", {"git_version"})
+  metrics.AddGauge("kubelet_node_name", "The node's name. The count is always 1.", {"node"})
+      .With({node_name})
+      .Set(1);
+  metrics
+      .AddGauge("kubernetes_build_info", "A metric with a constant '1' value labeled by version.",
+                {"git_version"})
       .With({config::OwnVersion()})
       .Set(1);
 }
@@ -139,7 +153,8 @@ void NotifyServiceManager(const std::string& state) {
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return;
   auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
-  if (sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address), size) < 0) {
+  if (sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
+             size) < 0) {
     LOG_WARNING("Cannot notify the service manager", "state", state, "err", std::strerror(errno));
   }
   close(fd);

@@ -1,5 +1,5 @@
-// What this machine is: names, addresses, resources, the state of its runtime. Filled once at the start, and by
-// the runtime watch.
+// What this machine is: names, addresses, resources, the state of its runtime. Filled once at the
+// start, and by the runtime watch.
 #pragma once
 
 #include <memory>
@@ -24,14 +24,17 @@ struct Node {
   runtime::CgroupDriver cgroup_driver = runtime::CgroupDriver::kCgroupfs;
   std::string runtime_name;  // prefix of container ids, empty until the runtime has answered
   bool network_ready = false;
-  absl::Status runtime_health = absl::UnavailableError("the container runtime has not answered yet");
+  absl::Status runtime_health =
+      absl::UnavailableError("the container runtime has not answered yet");
 };
 
 // Looks at the machine. FailedPrecondition: the configuration refuses it (cgroup v1, swap).
 absl::Status InspectMachine(const config::LoadedConfig& config, Node& node);
 
-// Addresses of this node; looks its name up unless `quick`, which may take as long as the resolver does.
-std::vector<std::string> NodeAddresses(const config::LoadedConfig& config, const std::string& node_name, bool quick);
+// Addresses of this node; looks its name up unless `quick`, which may take as long as the resolver
+// does.
+std::vector<std::string> NodeAddresses(const config::LoadedConfig& config,
+                                       const std::string& node_name, bool quick);
 
 // process_* and build metrics.
 void AddProcessMetrics(base::Registry& metrics, const std::string& node_name);

@@ -33,9 +33,12 @@ resource::NodeAmounts Reserved(const Map& reserved) {
 
 resource::Enforcement Enforce(const config::LoadedConfig& config, const std::string& what) {
   const auto& list = config.kubelet.enforce_node_allocatable();
-  auto has = [&](const std::string& name) { return std::find(list.begin(), list.end(), name) != list.end(); };
+  auto has = [&](const std::string& name) {
+    return std::find(list.begin(), list.end(), name) != list.end();
+  };
   if (has(what)) return resource::Enforcement::kAll;
-  return has(what + "-compressible") ? resource::Enforcement::kCompressible : resource::Enforcement::kNone;
+  return has(what + "-compressible") ? resource::Enforcement::kCompressible
+                                     : resource::Enforcement::kNone;
 }
 
 resource::PodCgroupOptions MakeOptions(const config::LoadedConfig& config, const Node& node) {
@@ -68,11 +71,14 @@ resource::PodCgroupOptions MakeOptions(const config::LoadedConfig& config, const
 
 NodeCgroups::NodeCgroups(Deps deps) : deps_(std::move(deps)), scope_(deps_.executor) {}
 
-void NodeCgroups::UseDriver(runtime::CgroupDriver driver) { scope_.Spawn("node cgroups", MakeRoot(driver)); }
+void NodeCgroups::UseDriver(runtime::CgroupDriver driver) {
+  scope_.Spawn("node cgroups", MakeRoot(driver));
+}
 
 Task<void> NodeCgroups::MakeRoot(runtime::CgroupDriver driver) {
   std::function<absl::StatusOr<std::shared_ptr<os::CgroupDriver>>()> connect =
-      [hierarchy = deps_.node.hierarchy, driver]() -> absl::StatusOr<std::shared_ptr<os::CgroupDriver>> {
+      [hierarchy = deps_.node.hierarchy,
+       driver]() -> absl::StatusOr<std::shared_ptr<os::CgroupDriver>> {
     if (driver == runtime::CgroupDriver::kCgroupfs) {
       return std::shared_ptr<os::CgroupDriver>(os::MakeCgroupfsDriver(hierarchy));
     }
@@ -82,8 +88,8 @@ Task<void> NodeCgroups::MakeRoot(runtime::CgroupDriver driver) {
   bool told = false;
   for (;;) {
     auto work = connect;
-    auto made = co_await deps_.pool.Run<std::shared_ptr<os::CgroupDriver>>("cgroup", std::chrono::seconds(30),
-                                                                           std::move(work));
+    auto made = co_await deps_.pool.Run<std::shared_ptr<os::CgroupDriver>>(
+        "cgroup", std::chrono::seconds(30), std::move(work));
     absl::Status status = made.status();
     if (made.ok()) {
       groups_ = std::make_unique<resource::PodCgroups>(deps_.pool, *made, deps_.node.hierarchy,
@@ -133,7 +139,8 @@ Task<absl::Status> NodeCgroups::RemovePod(std::string uid) {
 }
 
 Task<absl::StatusOr<std::set<std::string>>> NodeCgroups::ListPods() {
-  if (!root_ || !root_->ok()) co_return absl::UnavailableError("the cgroups of this node are not there yet");
+  if (!root_ || !root_->ok())
+    co_return absl::UnavailableError("the cgroups of this node are not there yet");
   co_return co_await groups_->ListPods();
 }
 

@@ -1,5 +1,5 @@
-// resource::PodCgroups behind the runtime's port. The driver is known only when the runtime has said which one it
-// uses; until then starting pods wait here.
+// resource::PodCgroups behind the runtime's port. The driver is known only when the runtime has
+// said which one it uses; until then starting pods wait here.
 #pragma once
 
 #include <functional>

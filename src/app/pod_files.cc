@@ -27,7 +27,8 @@ Task<absl::StatusOr<runtime::PodFiles::PodPaths>> PodFilesAdapter::PreparePod(ap
   for (const auto& c : pod->spec().init_containers()) names.push_back(c.name());
   for (const auto& c : pod->spec().containers()) names.push_back(c.name());
   std::string logs = runtime::PodLogDirectory(*pod, dirs_.pod_logs_dir);
-  std::function<absl::StatusOr<Attempts>()> work = [dirs = dirs_, uid = pod->metadata().uid(), logs, names] {
+  std::function<absl::StatusOr<Attempts>()> work = [dirs = dirs_, uid = pod->metadata().uid(), logs,
+                                                    names] {
     return volume::MakePodDirectories(dirs, uid, logs, names);
   };
   auto next = co_await pool_.Run<Attempts>(kKind, kTimeout, std::move(work));
@@ -40,7 +41,8 @@ Task<absl::StatusOr<runtime::PodFiles::PodPaths>> PodFilesAdapter::PreparePod(ap
 Task<absl::StatusOr<runtime::PodFiles::ContainerPaths>> PodFilesAdapter::PrepareContainer(
     api::PodPtr pod, std::string container, std::vector<std::string> pod_ips) {
   std::string logs = runtime::PodLogDirectory(*pod, dirs_.pod_logs_dir);
-  std::function<absl::StatusOr<volume::ContainerFiles>()> work = [dirs = dirs_, pod, logs, container, pod_ips] {
+  std::function<absl::StatusOr<volume::ContainerFiles>()> work = [dirs = dirs_, pod, logs,
+                                                                  container, pod_ips] {
     std::optional<std::string> hosts;
     if (pod->spec().host_network()) {
       hosts = runtime::MakeEtcHosts(*pod, pod_ips, HostFile("/etc/hosts"));
@@ -57,20 +59,27 @@ Task<absl::StatusOr<runtime::PodFiles::ContainerPaths>> PodFilesAdapter::Prepare
   co_return paths;
 }
 
-Task<void> PodFilesAdapter::LinkLog(api::PodPtr pod, std::string container, std::string id, uint32_t attempt) {
+Task<void> PodFilesAdapter::LinkLog(api::PodPtr pod, std::string container, std::string id,
+                                    uint32_t attempt) {
   std::string log = runtime::PodLogDirectory(*pod, dirs_.pod_logs_dir) + "/" + container + "/" +
                     std::to_string(attempt) + ".log";
   std::string link = runtime::LegacyLogLink(*pod, container, id);
-  std::function<absl::Status()> work = [dirs = dirs_, link, log] { return volume::LinkContainerLog(dirs, link, log); };
+  std::function<absl::Status()> work = [dirs = dirs_, link, log] {
+    return volume::LinkContainerLog(dirs, link, log);
+  };
   auto status = co_await pool_.RunStatus(kKind, kTimeout, std::move(work));
   if (!status.ok()) {
-    LOG_WARNING("Cannot link container log", "pod", api::PodKey(*pod), "container", container, "err", status);
+    LOG_WARNING("Cannot link container log", "pod", api::PodKey(*pod), "container", container,
+                "err", status);
   }
 }
 
-Task<absl::Status> PodFilesAdapter::RemovePod(std::string uid, std::string name, std::string namespace_) {
+Task<absl::Status> PodFilesAdapter::RemovePod(std::string uid, std::string name,
+                                              std::string namespace_) {
   std::string logs = dirs_.pod_logs_dir + "/" + namespace_ + "_" + name + "_" + uid;
-  std::function<absl::Status()> work = [dirs = dirs_, uid, logs] { return volume::RemovePodFiles(dirs, uid, logs); };
+  std::function<absl::Status()> work = [dirs = dirs_, uid, logs] {
+    return volume::RemovePodFiles(dirs, uid, logs);
+  };
   co_return co_await pool_.RunStatus(kKind, kTimeout, std::move(work));
 }
 

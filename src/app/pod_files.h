@@ -12,13 +12,16 @@ namespace kubelet::app {
 
 class PodFilesAdapter : public runtime::PodFiles {
  public:
-  PodFilesAdapter(base::BlockingPool& pool, volume::PodDirs dirs) : pool_(pool), dirs_(std::move(dirs)) {}
+  PodFilesAdapter(base::BlockingPool& pool, volume::PodDirs dirs)
+      : pool_(pool), dirs_(std::move(dirs)) {}
 
   base::Task<absl::StatusOr<PodPaths>> PreparePod(api::PodPtr pod) override;
-  base::Task<absl::StatusOr<ContainerPaths>> PrepareContainer(api::PodPtr pod, std::string container,
-                                                              std::vector<std::string> pod_ips) override;
-  base::Task<void> LinkLog(api::PodPtr pod, std::string container, std::string id, uint32_t attempt) override;
-  base::Task<absl::Status> RemovePod(std::string uid, std::string name, std::string namespace_) override;
+  base::Task<absl::StatusOr<ContainerPaths>> PrepareContainer(
+      api::PodPtr pod, std::string container, std::vector<std::string> pod_ips) override;
+  base::Task<void> LinkLog(api::PodPtr pod, std::string container, std::string id,
+                           uint32_t attempt) override;
+  base::Task<absl::Status> RemovePod(std::string uid, std::string name,
+                                     std::string namespace_) override;
 
  private:
   base::BlockingPool& pool_;

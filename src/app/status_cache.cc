@@ -13,10 +13,13 @@ StatusCache::StatusCache(Deps deps) : deps_(std::move(deps)), scope_(deps_.execu
   start_seconds_ = &deps_.metrics->AddHistogram(
       "kubelet_pod_start_duration_seconds",
       "Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run",
-      {0.05, 0.1, 0.2, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600});
-  deps_.metrics->AddGaugeFunction("kubelet_desired_pods", "The number of pods the kubelet is being instructed to run.",
+      {0.05, 0.1, 0.2, 0.5, 1,   2,   3,   4,   5,   6,   8,  10,
+       20,   30,  45,  60,  120, 180, 240, 300, 360, 480, 600});
+  deps_.metrics->AddGaugeFunction("kubelet_desired_pods",
+                                  "The number of pods the kubelet is being instructed to run.",
                                   [this] { return static_cast<double>(entries_.size()); });
-  deps_.metrics->AddGaugeFunction("kubelet_running_pods", "Number of pods that have a running pod sandbox",
+  deps_.metrics->AddGaugeFunction("kubelet_running_pods",
+                                  "Number of pods that have a running pod sandbox",
                                   [this] { return static_cast<double>(Running()); });
 }
 
@@ -73,13 +76,16 @@ void StatusCache::ObserveStart(const api::core::Pod& pod, const api::core::PodSt
 void StatusCache::ReadMessages(const api::core::Pod& pod, const runtime::ObservedPod& observed) {
   Entry& entry = entries_[pod.metadata().uid()];
   for (const auto& container : observed.containers) {
-    if (container.state != runtime::ContainerState::kExited || entry.messages.contains(container.id.str())) continue;
+    if (container.state != runtime::ContainerState::kExited ||
+        entry.messages.contains(container.id.str()))
+      continue;
     auto path = container.annotations.find(runtime::kTerminationPathAnnotation);
     if (path == container.annotations.end()) continue;
     for (const auto& mount : container.mounts) {
       if (mount.container_path != path->second) continue;
       entry.messages[container.id.str()];
-      scope_.Spawn("termination message", ReadMessage(pod.metadata().uid(), container.id.str(), mount.host_path));
+      scope_.Spawn("termination message",
+                   ReadMessage(pod.metadata().uid(), container.id.str(), mount.host_path));
     }
   }
 }
@@ -88,7 +94,8 @@ Task<void> StatusCache::ReadMessage(std::string uid, std::string container_id, s
   std::function<absl::StatusOr<std::string>()> read = [path]() -> absl::StatusOr<std::string> {
     return volume::ReadTerminationMessage(path);
   };
-  auto text = co_await deps_.pool.Run<std::string>("termination message", std::chrono::seconds(5), std::move(read));
+  auto text = co_await deps_.pool.Run<std::string>("termination message", std::chrono::seconds(5),
+                                                   std::move(read));
   auto it = entries_.find(uid);
   if (!text.ok() || text->empty() || it == entries_.end()) co_return;
   it->second.messages[container_id] = *text;

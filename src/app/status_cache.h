@@ -37,11 +37,13 @@ class StatusCache {
  private:
   void ReadMessages(const api::core::Pod& pod, const runtime::ObservedPod& observed);
   base::Task<void> ReadMessage(std::string uid, std::string container_id, std::string path);
-  void ObserveStart(const api::core::Pod& pod, const api::core::PodStatus& before, const api::core::PodStatus& now);
+  void ObserveStart(const api::core::Pod& pod, const api::core::PodStatus& before,
+                    const api::core::PodStatus& now);
 
   struct Entry {
     api::core::PodStatus status;
-    std::map<std::string, std::string> messages;  // container id -> termination message, empty while being read
+    std::map<std::string, std::string>
+        messages;  // container id -> termination message, empty while being read
   };
   Deps deps_;
   std::map<std::string, Entry> entries_;

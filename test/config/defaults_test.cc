@@ -135,12 +135,12 @@ TEST_CASE("each field is known as built or not built") {
       "staticPodURL", "staticPodURLHeader", "address", "readOnlyPort", "registryPullQPS",
       "registryBurst", "healthzPort", "healthzBindAddress", "oomScoreAdj", "clusterDomain",
       "clusterDNS", "cgroupRoot", "cgroupsPerQOS", "cgroupDriver", "singleProcessOOMKill",
-      "runtimeRequestTimeout", "maxPods", "podPidsLimit", "resolvConf", "cpuCFSQuota",
-      "cpuCFSQuotaPeriod", "serializeImagePulls", "maxParallelImagePulls",
-      "mergeDefaultEvictionSettings", "featureGates", "failSwapOn", "allowedUnsafeSysctls",
-      "logging.format", "logging.verbosity", "logging.vmodule",
-      "crashLoopBackOff.maxContainerRestartPeriod", "seccompDefault", "containerRuntimeEndpoint",
-      "imageServiceEndpoint", "failCgroupV1",
+      "runtimeRequestTimeout", "systemReserved", "kubeReserved", "systemReservedCgroup",
+      "kubeReservedCgroup", "enforceNodeAllocatable", "maxOpenFiles", "podPidsLimit", "resolvConf",
+      "cpuCFSQuota", "cpuCFSQuotaPeriod", "serializeImagePulls", "maxParallelImagePulls",
+      "mergeDefaultEvictionSettings", "featureGates", "failSwapOn", "logging.format",
+      "logging.verbosity", "logging.vmodule", "crashLoopBackOff.maxContainerRestartPeriod",
+      "seccompDefault", "containerRuntimeEndpoint", "imageServiceEndpoint", "failCgroupV1",
       // without effect upstream too, or rejected
       "hairpinMode", "iptablesMasqueradeBit", "iptablesDropBit", "runOnce",
       "logging.flushFrequency"};
