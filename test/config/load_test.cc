@@ -36,7 +36,7 @@ TEST_CASE("with a file the closed defaults apply, and hard eviction thresholds")
         "imagefs.available=15%,imagefs.inodesFree=5%,memory.available=100Mi,nodefs.available=10%,"
         "nodefs.inodesFree=5%");
   CHECK(loaded.warnings.empty());
-  CHECK(loaded.unsupported.empty());
+  CHECK(loaded.unsupported == std::vector<std::string>{"maxPods (--max-pods)"});
 }
 
 TEST_CASE("hard eviction thresholds of the file") {
@@ -260,7 +260,8 @@ TEST_CASE("what is set and not built is named once") {
           "'a:1'}\n"));
   LoadedConfig loaded = MustLoad({"--config=/k.yaml", "--kubeconfig=/x"}, tree.Reader());
   CHECK(loaded.unsupported ==
-        std::vector<std::string>{"--kubeconfig", "evictionSoft (--eviction-soft)",
+        std::vector<std::string>{"--kubeconfig", "maxPods (--max-pods)",
+                                 "evictionSoft (--eviction-soft)",
                                  "evictionSoftGracePeriod (--eviction-soft-grace-period)",
                                  "shutdownGracePeriod", "tracing.endpoint"});
   CHECK(MustLoad({}).unsupported.empty());

@@ -9,7 +9,7 @@ namespace {
 Origin FileOrigin(const std::string& path = "/m/web.yaml") {
   Origin origin;
   origin.location = path;
-  origin.node_name = "Node-1";
+  origin.node_name = "node-1";
   origin.seen = base::WallFromUnixNanos(1'700'000'000'123'000'000);
   return origin;
 }
@@ -46,7 +46,7 @@ TEST_CASE("a manifest becomes a named, placed and identified pod") {
   CHECK(pod.metadata().name() == "web-node-1");
   CHECK(pod.metadata().namespace_() == "default");
   CHECK(judged.name == "default/web-node-1");
-  CHECK(pod.spec().node_name() == "Node-1");
+  CHECK(pod.spec().node_name() == "node-1");
   CHECK(pod.metadata().uid().size() == 32);
   CHECK(pod.metadata().uid().find_first_not_of("0123456789abcdef") == std::string::npos);
   CHECK(api::Annotation(pod, api::kConfigHash) == pod.metadata().uid());
