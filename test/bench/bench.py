@@ -62,7 +62,7 @@ class BenchNode(Node):
         lines = pathlib.Path("/proc/%d/status" % self.process.pid).read_text().splitlines()
         facts = dict(line.split(":", 1) for line in lines)
         return {"rss_mib": int(facts["VmRSS"].split()[0]) / 1024, "anon_mib": int(facts["RssAnon"].split()[0]) / 1024,
-                "threads": int(facts["Threads"])}
+                "peak_rss_mib": int(facts["VmHWM"].split()[0]) / 1024, "threads": int(facts["Threads"])}
 
     def wakeups(self):
         total = 0
@@ -329,7 +329,8 @@ class Bench:
     @staticmethod
     def resting(base):
         return [(what, unit, key, {n: f[key] for n, f in base.items()}, "0 pods" if base else "") for what, unit, key in (
-            ("RSS", "MiB", "rss_mib"), ("anonymous RSS", "MiB", "anon_mib"), ("threads", "", "threads"),
+            ("RSS at rest", "MiB", "rss_mib"), ("anonymous RSS at rest", "MiB", "anon_mib"),
+            ("peak RSS so far", "MiB", "peak_rss_mib"), ("threads", "", "threads"),
             ("CPU at rest", "ms/s", "idle_cpu_ms_per_s"), ("wake-ups at rest", "1/s", "idle_wakeups_per_s"))]
 
     def table(self):

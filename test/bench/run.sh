@@ -16,6 +16,8 @@
 # What the figures are
 #   ready            exec -> first `ok` of /healthz, median of 5, against `kubelet --version` (loading the program)
 #   RSS, CPU         at rest for --idle seconds with 0 and N pods; CPU by the process's CPU clock, in ms per s of wall time
+#                    A kubelet may drop clean pages when it is quiet and fault them in again when a pod comes; the anonymous
+#                    and the peak RSS do not move by that, so read all three.
 #   one pod          the manifest's rename -> startedAt of its container by the runtime's clock, median of --repeat; the
 #                    floor is the same requests sent directly, one after another, between any two of the kubelet's. The
 #                    requests are recorded from this very kubelet (floor.py says how), so nothing in them differs.

@@ -107,10 +107,11 @@ failSwapOn: false
 
     def cgroup_trees(self):
         v2 = (self.CGROUPS / "cgroup.controllers").exists()
-        return [self.CGROUPS] if v2 else [self.CGROUPS / c for c in os.listdir(self.CGROUPS) if c != "unified"]
+        return [self.CGROUPS] if v2 else [self.CGROUPS / c for c in os.listdir(self.CGROUPS)]
 
     def make_cgroup_root(self):
-        for tree in self.cgroup_trees():
+        # The tree "unified" of a hybrid machine has no controllers: a runtime uses it, a kubelet does not look there.
+        for tree in (t for t in self.cgroup_trees() if t.name != "unified"):
             group = tree / self.CGROUP_ROOT
             group.mkdir(exist_ok=True)
             for file in ("cpuset.cpus", "cpuset.mems"):
