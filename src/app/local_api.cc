@@ -5,6 +5,7 @@
 #include "kubelet/api/codec.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/base/status.h"
+#include "kubelet/runtime/config.h"
 
 namespace kubelet::app {
 namespace {
@@ -199,6 +200,9 @@ void LocalApi::ExplainPod(const std::string& uid, std::string& out) const {
   out += "Pod " + view->namespace_ + "/" + view->name + "\n";
   out += "  uid         " + uid + "\n";
   if (view->pod) out += "  source      " + api::Annotation(*view->pod, api::kConfigSource) + "\n";
+  if (view->pod) {
+    for (const auto& field : runtime::NotBuiltYet(*view->pod)) out += "  without     " + field + " (not built yet)\n";
+  }
   out += std::string("  state       ") + worker::Name(view->state);
   if (const auto* ending = std::get_if<worker::Terminating>(&view->state))
     out += " (" + ending->reason + ")";

@@ -65,6 +65,12 @@ absl::StatusOr<SandboxConfig> MakeSandboxConfig(const Pod& pod, uint32_t attempt
                                                 const NodeContext& node) {
   const auto& meta = pod.metadata();
   const auto& spec = pod.spec();
+  // What a pod counts on for its safety is not left out quietly.
+  auto missing = [&](const char* field) {
+    return absl::FailedPreconditionError("pod " + api::PodKey(pod) + ": " + field + ": not built yet");
+  };
+  if (spec.has_runtime_class_name() && !spec.runtime_class_name().empty()) return missing("spec.runtimeClassName");
+  if (spec.has_host_users() && !spec.host_users()) return missing("spec.hostUsers: false");
   SandboxConfig config;
   config.name = meta.name();
   config.namespace_ = meta.namespace_();
@@ -100,7 +106,6 @@ absl::StatusOr<SandboxConfig> MakeSandboxConfig(const Pod& pod, uint32_t attempt
   config.cgroup_parent = cgroup_parent;
   config.namespaces = PodNamespaces(pod);
   config.privileged = AnyPrivileged(pod);
-  config.runtime_handler = "";
   if (spec.has_security_context()) {
     const auto& sc = spec.security_context();
     for (const auto& sysctl : sc.sysctls()) config.sysctls[DottedSysctl(sysctl.name())] = sysctl.value();

@@ -5,6 +5,7 @@
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
 #include "kubelet/runtime/actions.h"
+#include "kubelet/runtime/config.h"
 
 namespace kubelet::worker {
 
@@ -38,6 +39,14 @@ void PodManager::OnSnapshot(const std::string& source, const std::vector<api::Po
   }
   for (const auto& pod : changes.added) {
     LOG_INFO("Pod added", "pod", api::PodKey(*pod), "podUID", pod->metadata().uid(), "source", source);
+    std::string fields;
+    for (const auto& field : runtime::NotBuiltYet(*pod)) fields += (fields.empty() ? "" : ", ") + field;
+    if (fields.empty() || !deps_.on_event) continue;
+    runtime::PodEvent event;
+    event.warning = true;
+    event.reason = "NotBuiltYet";
+    event.message = "the pod runs without what these fields ask for: " + fields;
+    deps_.on_event(*pod, event);
   }
   for (const auto& pod : changes.updated) {
     LOG_INFO("Pod updated", "pod", api::PodKey(*pod), "podUID", pod->metadata().uid(), "source", source);

@@ -85,6 +85,10 @@ absl::StatusOr<ContainerConfig> MakeContainerConfig(const api::core::Pod& pod,
                                                     const api::core::Container& container,
                                                     const ContainerInputs& inputs, const NodeContext& node);
 
+// Fields of the pod that are set and that this version does not act on, such as `spec.containers[0].livenessProbe`. The
+// pod runs without them and its owner is told. (What a pod cannot safely run without makes its configuration fail.)
+std::vector<std::string> NotBuiltYet(const api::core::Pod& pod);
+
 // `$(VAR)` with `$$` as escape; unknown references stay as they are (third_party/forked/golang/expansion).
 std::string Expand(const std::string& text, const std::map<std::string, std::string>& env);
 

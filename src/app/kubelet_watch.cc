@@ -1,0 +1,100 @@
+// What the kubelet looks at by itself: its runtime and its own addresses.
+#include <algorithm>
+
+#include "app/kubelet.h"
+#include "kubelet/api/pod.h"
+#include "kubelet/base/log.h"
+
+namespace kubelet::app {
+
+using base::Task;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// What UpdateQos needs: requests of the burstable pods that are wanted here.
+int64_t Kubelet::BurstableCpu() const {
+  int64_t sum = 0;
+  for (const auto& pod : store_->All()) {
+    if (api::ComputeQos(*pod) == api::QosClass::kBurstable)
+      sum += api::ComputePodResources(*pod).cpu_request_milli;
+  }
+  return sum;
+}
+
+std::optional<std::set<std::string>> Kubelet::LivePods() const {
+  if (!pleg_->Synced() || !pleg_->Health().ok() || !store_->AllComplete()) return std::nullopt;
+  std::set<std::string> live;
+  for (const auto& pod : store_->All()) live.insert(pod->metadata().uid());
+  for (const auto& view : workers_->Views()) live.insert(view.uid);
+  for (const auto& pod : pleg_->All()) live.insert(pod->uid);
+  return live;
+}
+
+// The address that the node's name resolves to goes before a guess from the routes, but nothing
+// waits for DNS.
+Task<void> Kubelet::FindAddresses() {
+  std::function<absl::StatusOr<std::vector<std::string>>()> work =
+      [config = &config_, name = node_.name]() -> absl::StatusOr<std::vector<std::string>> {
+    return NodeAddresses(*config, name, false);
+  };
+  auto found = co_await pool_.Run<std::vector<std::string>>("node address", std::chrono::minutes(1),
+                                                            std::move(work));
+  if (!found.ok() || found->empty() || *found == node_.context.host_ips) co_return;
+  node_.context.host_ips = *found;
+  for (const auto& pod : store_->All()) OnPodChange(pod->metadata().uid());
+}
+
+// Asks for version and status until the runtime is there, then looks now and then whether it still
+// is.
+Task<void> Kubelet::WatchRuntime() {
+  for (;;) {
+    auto status = co_await runtime_->Status();
+    if (status.ok() && node_.runtime_name.empty()) {
+      auto version = co_await runtime_->Version();
+      if (version.ok()) {
+        node_.runtime_name = version->runtime_name;
+        LOG_INFO("Container runtime", "name", version->runtime_name, "version",
+                 version->runtime_version);
+      }
+      auto driver = co_await runtime_->RuntimeConfig();
+      if (driver.ok() && *driver != node_.cgroup_driver) {
+        LOG_INFO("Taking the cgroup driver of the container runtime", "driver",
+                 *driver == runtime::CgroupDriver::kSystemd ? "systemd" : "cgroupfs");
+        node_.cgroup_driver = *driver;
+      }
+      adapters_->UseDriver(node_.cgroup_driver);
+      for (const auto& pod : store_->All()) OnPodChange(pod->metadata().uid());
+    }
+    bool was_ready = node_.network_ready && node_.runtime_health.ok();
+    absl::Status health = status.status();
+    bool network = false;
+    if (status.ok()) {
+      for (const auto& condition : status->conditions) {
+        if (condition.type == "NetworkReady") network = condition.status;
+        if (condition.type == "RuntimeReady" && !condition.status) {
+          health = absl::UnavailableError("container runtime is not ready: " + condition.reason +
+                                          ": " + condition.message);
+        }
+      }
+    }
+    if (health.ok() != node_.runtime_health.ok()) {
+      if (health.ok()) {
+        LOG_INFO("Container runtime is up");
+      } else {
+        LOG_ERROR("Container runtime is down; pods run on", "err", health);
+      }
+    }
+    node_.runtime_health = health;
+    bool woken = network && !node_.network_ready;
+    node_.network_ready = network;
+    if (woken) {
+      for (const auto& view : workers_->Views()) workers_->Wake(view.uid);
+    }
+    bool ready = health.ok() && network;
+    base::Nanos pause =
+        ready ? base::Nanos(seconds(15)) : base::Nanos(was_ready ? seconds(1) : milliseconds(500));
+    co_await base::SleepFor(clock_, pause);
+  }
+}
+
+}  // namespace kubelet::app
