@@ -1,0 +1,231 @@
+// The D-Bus side of the systemd driver against a peer that answers like systemd's manager.
+#include "catch.h"
+#include "kubelet/os/cgroup_driver.h"
+#include "os/temp_dir.h"
+
+#if __has_include(<systemd/sd-bus.h>)
+#include <dlfcn.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <systemd/sd-bus.h>
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+namespace kubelet::os {
+namespace {
+
+// The library is loaded, not linked, as in the driver.
+template <typename F>
+F Load(const char* name) {
+  static void* handle = dlopen("libsystemd.so.0", RTLD_NOW);
+  return reinterpret_cast<F>(dlsym(handle, name));
+}
+#define BUS(name) Load<decltype(&::name)>(#name)
+
+class FakeSystemd {
+ public:
+  FakeSystemd() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::snprintf(address.sun_path, sizeof address.sun_path, "%s", (dir_ / "bus").c_str());
+    listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(listen(listener_, 4) == 0);
+    thread_ = std::thread([this] { Serve(); });
+  }
+  ~FakeSystemd() {
+    stop_ = true;
+    shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    close(listener_);
+  }
+  std::string Address() const { return "unix:path=" + (dir_ / "bus"); }
+  std::vector<std::string> Log() {
+    std::lock_guard lock(mutex_);
+    return log_;
+  }
+  // What the next jobs end as, and whether StartTransientUnit says that the unit is there.
+  void Answer(const std::string& result, bool exists) {
+    std::lock_guard lock(mutex_);
+    result_ = result;
+    exists_ = exists;
+  }
+  // Hangs up on the next call.
+  std::atomic<bool> drop{false};
+
+ private:
+  void Serve() {
+    while (!stop_) {
+      int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (fd < 0) return;
+      sd_bus* bus = nullptr;
+      BUS(sd_bus_new)(&bus);
+      BUS(sd_bus_set_fd)(bus, fd, fd);
+      sd_id128_t id{};
+      id.bytes[0] = 1;
+      BUS(sd_bus_set_server)(bus, 1, id);
+      BUS(sd_bus_add_filter)(bus, nullptr, OnMessage, this);
+      BUS(sd_bus_start)(bus);
+      bool open = true;
+      while (open && !stop_) {
+        int handled = BUS(sd_bus_process)(bus, nullptr);
+        if (handled == 0) BUS(sd_bus_wait)(bus, 20000);
+        open = handled >= 0 && !drop.exchange(false);
+      }
+      BUS(sd_bus_flush_close_unref)(bus);
+    }
+  }
+
+  static std::string Properties(sd_bus_message* message) {
+    std::string out;
+    BUS(sd_bus_message_enter_container)(message, 'a', "(sv)");
+    while (BUS(sd_bus_message_enter_container)(message, 'r', "sv") > 0) {
+      const char *name = nullptr, *contents = nullptr;
+      BUS(sd_bus_message_read_basic)(message, 's', &name);
+      char type = 0;
+      BUS(sd_bus_message_peek_type)(message, &type, &contents);
+      out += std::string(" ") + name + ":" + contents;
+      BUS(sd_bus_message_enter_container)(message, 'v', contents);
+      if (std::string(contents) == "t") {
+        uint64_t value = 0;
+        BUS(sd_bus_message_read_basic)(message, 't', &value);
+        out += "=" + std::to_string(value);
+      } else {
+        BUS(sd_bus_message_skip)(message, contents);
+      }
+      BUS(sd_bus_message_exit_container)(message);
+      BUS(sd_bus_message_exit_container)(message);
+    }
+    BUS(sd_bus_message_exit_container)(message);
+    return out;
+  }
+
+  static int OnMessage(sd_bus_message* message, void* self, sd_bus_error*) {
+    return static_cast<FakeSystemd*>(self)->Handle(message);
+  }
+
+  int Handle(sd_bus_message* message) {
+    const char* member = BUS(sd_bus_message_get_member)(message);
+    std::string method = member == nullptr ? "" : member;
+    if (method == "Get")
+      return BUS(sd_bus_reply_method_return)(message, "v", "s", "252.39-1~deb12u1");
+    if (method == "Subscribe" || method == "ResetFailedUnit")
+      return BUS(sd_bus_reply_method_return)(message, "");
+    const char *unit = nullptr, *mode = nullptr;
+    if (BUS(sd_bus_message_read_basic)(message, 's', &unit) <= 0) return 0;
+    std::string line = method + " " + unit;
+    if (method == "SetUnitProperties") {
+      int runtime = 0;
+      BUS(sd_bus_message_read_basic)(message, 'b', &runtime);
+      line += runtime != 0 ? " runtime" : " persistent";
+    } else {
+      BUS(sd_bus_message_read_basic)(message, 's', &mode);
+      line += std::string(" ") + mode;
+    }
+    if (method != "StopUnit") line += Properties(message);
+    std::lock_guard lock(mutex_);
+    log_.push_back(line);
+    if (method == "SetUnitProperties") return BUS(sd_bus_reply_method_return)(message, "");
+    if (method == "StartTransientUnit" && exists_) {
+      return BUS(sd_bus_reply_method_errorf)(message, "org.freedesktop.systemd1.UnitExists",
+                                             "Unit exists.");
+    }
+    if (method == "StopUnit" && exists_) {
+      return BUS(sd_bus_reply_method_errorf)(message, "org.freedesktop.systemd1.NoSuchUnit",
+                                             "Not loaded.");
+    }
+    // Somebody else's job ends first.
+    std::string job = "/org/freedesktop/systemd1/job/" + std::to_string(++jobs_);
+    BUS(sd_bus_reply_method_return)(message, "o", job.c_str());
+    sd_bus* bus = BUS(sd_bus_message_get_bus)(message);
+    for (const std::string& path : {std::string("/org/freedesktop/systemd1/job/99"), job}) {
+      BUS(sd_bus_emit_signal)
+      (bus, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved", "uoss",
+       jobs_, path.c_str(), unit, path == job ? result_.c_str() : "failed");
+    }
+    return 1;
+  }
+
+  test::TempDir dir_;
+  int listener_ = -1;
+  std::atomic<bool> stop_{false};
+  std::mutex mutex_;
+  std::vector<std::string> log_;
+  std::string result_ = "done";
+  bool exists_ = false;
+  uint32_t jobs_ = 0;
+  std::thread thread_;
+};
+
+bool HaveLibrary() {
+  if (dlopen("libsystemd.so.0", RTLD_NOW) != nullptr) return true;
+  std::cerr << "SKIPPED: no libsystemd.so.0\n";
+  return false;
+}
+
+TEST_CASE("transient slices over D-Bus: start, change, stop") {
+  if (!HaveLibrary()) return;
+  FakeSystemd systemd;
+  auto manager = ConnectSystemd(systemd.Address());
+  REQUIRE(manager.ok());
+  CHECK((*manager)->version() == 252);
+  CgroupValues values;
+  values.cpu_shares = 1024;
+  values.memory_bytes = 1 << 20;
+  values.cpuset_cpus = "0-2";
+  CgroupName name = {"kubepods", "pod1-2"};
+  std::string unit = SliceUnit(name);
+  REQUIRE((*manager)->StartTransient(unit, SliceProperties(name, values, true, 252)).ok());
+  REQUIRE((*manager)->SetProperties(unit, ResourceProperties(values, true, 252)).ok());
+  REQUIRE((*manager)->Stop(unit).ok());
+  std::string resources = " MemoryMax:t=1048576 CPUWeight:t=39 AllowedCPUs:ay";
+  CHECK(systemd.Log() ==
+        std::vector<std::string>{
+            "StartTransientUnit " + unit +
+                " replace Description:s Wants:as MemoryAccounting:b CPUAccounting:b "
+                "TasksAccounting:b IOAccounting:b DefaultDependencies:b" +
+                resources,
+            "SetUnitProperties " + unit + " runtime" + resources, "StopUnit " + unit + " replace"});
+}
+
+TEST_CASE("what systemd answers becomes a status: there already, not there, a job that failed") {
+  if (!HaveLibrary()) return;
+  FakeSystemd systemd;
+  auto manager = ConnectSystemd(systemd.Address());
+  REQUIRE(manager.ok());
+  systemd.Answer("done", true);
+  auto exists = (*manager)->StartTransient("a.slice", {});
+  REQUIRE(absl::IsAlreadyExists(exists));
+  CHECK(std::string(exists.message()).find("a.slice") != std::string::npos);
+  CHECK((*manager)->Stop("a.slice").ok());
+  systemd.Answer("timeout", false);
+  auto failed = (*manager)->StartTransient("a.slice", {});
+  REQUIRE(absl::IsUnavailable(failed));
+  CHECK(std::string(failed.message()).find("`timeout`") != std::string::npos);
+}
+
+TEST_CASE("a connection that was lost is opened again") {
+  if (!HaveLibrary()) return;
+  FakeSystemd systemd;
+  auto manager = ConnectSystemd(systemd.Address());
+  REQUIRE(manager.ok());
+  REQUIRE((*manager)->SetProperties("a.slice", {}).ok());
+  systemd.drop = true;
+  // The first calls may still meet the old connection.
+  absl::Status status;
+  for (int i = 0; i < 50; ++i) {
+    status = (*manager)->SetProperties("b.slice", {});
+    if (!systemd.drop && status.ok()) break;
+  }
+  CHECK(status.ok());
+}
+
+}  // namespace
+}  // namespace kubelet::os
+#else
+TEST_CASE("transient slices over D-Bus") {
+  std::cerr << "SKIPPED: no systemd/sd-bus.h to play systemd with\n";
+}
+#endif

@@ -1,0 +1,103 @@
+#include "kubelet/volume/pod_files.h"
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "catch.h"
+#include "kubelet/os/mount.h"
+#include "os/temp_dir.h"
+
+namespace kubelet::volume {
+namespace {
+
+using test::ModeOf;
+using test::ReadText;
+using test::TempDir;
+using test::WriteText;
+
+struct Fixture {
+  TempDir root;
+  PodDirs dirs{root / "root", root / "logs", root / "links"};
+  std::string pod = root / "root/pods/1-2";
+  std::string logs = root / "logs/ns_web_1-2";
+  ~Fixture() { os::UnmountBelow(root.path(), true).IgnoreError(); }
+};
+
+TEST_CASE("a pod's directories, and how far its containers' logs got") {
+  Fixture f;
+  WriteText(f.logs + "/c/0.log", "");
+  WriteText(f.logs + "/c/11.log.20260101-000000.gz", "");
+  WriteText(f.logs + "/c/x.log", "");
+  WriteText(f.logs + "/c/99999999999.log", "");
+  mode_t old = umask(0077);
+  auto next = MakePodDirectories(f.dirs, "1-2", f.logs, {"c", "new"});
+  umask(old);
+  REQUIRE(next.ok());
+  CHECK(*next == std::map<std::string, uint32_t>{{"c", 12}});
+  for (const char* part : {"", "/volumes", "/plugins", "/containers"})
+    CHECK(ModeOf(f.pod + part) == 0750);
+  for (const char* uid : {"", "..", "a/b"}) {
+    CHECK(absl::IsInvalidArgument(MakePodDirectories(f.dirs, uid, f.logs, {}).status()));
+  }
+}
+
+TEST_CASE("a container's files: hosts are rewritten, the newest termination files kept") {
+  Fixture f;
+  REQUIRE(MakePodDirectories(f.dirs, "1-2", f.logs, {}).ok());
+  auto first = MakeContainerFiles(f.dirs, "1-2", f.logs, "c", "127.0.0.1 localhost\n", true);
+  REQUIRE(first.ok());
+  CHECK(ReadText(first->etc_hosts) == "127.0.0.1 localhost\n");
+  CHECK(ModeOf(first->etc_hosts) == 0644);
+  CHECK(ModeOf(first->termination_log) == 0666);
+  CHECK(ModeOf(f.logs + "/c") == 0755);
+  auto second = MakeContainerFiles(f.dirs, "1-2", f.logs, "c", "x\n", true);
+  CHECK(ReadText(second->etc_hosts) == "x\n");
+  CHECK(second->termination_log != first->termination_log);
+  auto none = MakeContainerFiles(f.dirs, "1-2", f.logs, "c", std::nullopt, false);
+  CHECK(none->etc_hosts.empty());
+  CHECK(none->termination_log.empty());
+}
+
+TEST_CASE("the end of a termination file, of regular files only") {
+  TempDir dir;
+  WriteText(dir / "long", std::string(5000, 'a') + "end");
+  CHECK(ReadTerminationMessage(dir / "long", 4096).size() == 4096);
+  CHECK(ReadTerminationMessage(dir / "long", 3) == "end");
+  CHECK(ReadTerminationMessage(dir / "absent").empty());
+  std::filesystem::create_symlink(dir / "long", dir / "link");
+  CHECK(ReadTerminationMessage(dir / "link").empty());
+  REQUIRE(mkfifo((dir / "fifo").c_str(), 0600) == 0);
+  CHECK(ReadTerminationMessage(dir / "fifo").empty());
+}
+
+TEST_CASE("a pod's files go: logs, links into them, directory; other pods' links stay") {
+  Fixture f;
+  REQUIRE(MakePodDirectories(f.dirs, "1-2", f.logs, {}).ok());
+  REQUIRE(MakeContainerFiles(f.dirs, "1-2", f.logs, "c", "x", true).ok());
+  WriteText(f.logs + "/c/0.log", "x");
+  REQUIRE(LinkContainerLog(f.dirs, "ours.log", f.logs + "/c/0.log").ok());
+  REQUIRE(LinkContainerLog(f.dirs, "ours.log", f.logs + "/c/1.log").ok());
+  CHECK(std::filesystem::read_symlink(f.root / "links/ours.log") == f.logs + "/c/1.log");
+  REQUIRE(LinkContainerLog(f.dirs, "theirs.log", f.logs + "3/c/0.log").ok());
+  REQUIRE(RemovePodFiles(f.dirs, "1-2", f.logs).ok());
+  CHECK_FALSE(std::filesystem::exists(f.pod));
+  CHECK_FALSE(std::filesystem::exists(f.logs));
+  CHECK_FALSE(std::filesystem::is_symlink(f.root / "links/ours.log"));
+  CHECK(std::filesystem::is_symlink(f.root / "links/theirs.log"));
+  CHECK(RemovePodFiles(f.dirs, "1-2", f.logs).ok());
+  CHECK(absl::IsInvalidArgument(RemovePodFiles(f.dirs, "..", f.logs)));
+}
+
+TEST_CASE("a bind mount in a pod's directory is not removed with it, nor what it shows") {
+  if (!test::NeedsRoot("bind mounts")) return;
+  Fixture f;
+  WriteText(f.root / "precious/data", "1");
+  REQUIRE(os::MakeDirectory(f.pod + "/containers/c", 0750).ok());
+  REQUIRE(mount((f.root / "precious").c_str(), (f.pod + "/containers/c").c_str(), nullptr, MS_BIND,
+                nullptr) == 0);
+  CHECK(absl::IsFailedPrecondition(RemovePodFiles(f.dirs, "1-2", f.logs)));
+  CHECK(ReadText(f.root / "precious/data") == "1");
+}
+
+}  // namespace
+}  // namespace kubelet::volume
