@@ -17,6 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
 from harness import Failed, FakeRuntime, Node, free_port, until  # noqa: E402  pylint: disable=wrong-import-position
+import table  # noqa: E402  pylint: disable=wrong-import-position
 from floor import STARTING, Floor, started_at  # noqa: E402  pylint: disable=wrong-import-position
 from recorder import Recorder  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -328,37 +329,11 @@ class Bench:
 
     @staticmethod
     def resting(base):
-        return [(what, unit, key, {n: f[key] for n, f in base.items()}, "0 pods" if base else "") for what, unit, key in (
+        meaning = "0 pods" if base else ""
+        return [(what, unit, key, {n: f[key] for n, f in base.items()}, meaning) for what, unit, key in (
             ("RSS at rest", "MiB", "rss_mib"), ("anonymous RSS at rest", "MiB", "anon_mib"),
             ("peak RSS so far", "MiB", "peak_rss_mib"), ("threads", "", "threads"),
             ("CPU at rest", "ms/s", "idle_cpu_ms_per_s"), ("wake-ups at rest", "1/s", "idle_wakeups_per_s"))]
-
-    def table(self):
-        names = [name for name, _ in self.kubelets]
-        head = ["figure", "unit"] + [w for name in names for w in (name, "ratio")] + ["ratio to"]
-        lines = [head + (["peer/kubelet"] if "peer" in names else [])]
-
-        def number(value):
-            return str(value) if isinstance(value, (bool, int)) else "%.*f" % (1 if value >= 100 else 2, value)
-
-        for row in self.rows:
-            if len(row) == 1:
-                lines.append(row[0])
-                continue
-            figure, unit, values, reference, meaning = row
-            cells = [figure, unit]
-            for name in names:
-                value, other = values[name], reference.get(name)
-                cells += [number(value), "%.2f" % (value / other) if other else "-"]
-            cells.append(meaning)
-            if "peer" in names:
-                cells.append("%.2f" % (values["peer"] / values["kubelet"]) if values["kubelet"] else "-")
-            lines.append(cells)
-        widths = [max(len(line[i]) for line in lines if isinstance(line, list)) for i in range(len(lines[0]))]
-        for line in lines:
-            print("\n" + line if isinstance(line, str) else
-                  "  ".join(c.ljust(w) if i in (0, 1, 2 + 2 * len(names)) else c.rjust(w)
-                            for i, (c, w) in enumerate(zip(line, widths))).rstrip())
 
 
 def sizes_of(text):
@@ -396,7 +371,7 @@ def main():
     except Failed as error:
         sys.exit("bench: %s" % error)
     finally:
-        bench.table()
+        table.show(bench.rows, [name for name, _ in bench.kubelets])
         print("load after: %.1f %.1f %.1f" % os.getloadavg())
 
 

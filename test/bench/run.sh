@@ -11,7 +11,8 @@
 #   --idle S --settle S --repeat N --bursts N   seconds at rest (20), seconds before (5), single pods (7), bursts (2)
 #
 # The real runtime is KUBELET_TEST_CRI with the image KUBELET_TEST_IMAGE, else a containerd of its own, which goes again.
-# Needs root, python3-grpcio, python3-protobuf and protobuf-compiler. One run of the defaults takes about 20 minutes.
+# Needs root, python3-grpcio, python3-protobuf and protobuf-compiler. Every wait is bounded (60 s and 3 s per
+# pod); what waits longer ends the run, and the table shows what was measured until then.
 #
 # What the figures are
 #   ready            exec -> first `ok` of /healthz, median of 5, against `kubelet --version` (loading the program)
@@ -19,7 +20,8 @@
 #                    A kubelet may drop clean pages when it is quiet and fault them in again when a pod comes; the anonymous
 #                    and the peak RSS do not move by that, so read all three.
 #   one pod          the manifest's rename -> startedAt of its container by the runtime's clock, median of --repeat; the
-#                    floor is the same requests sent directly, one after another, between any two of the kubelet's. The
+#                    floor is the same requests sent directly, one after another, between any two of the kubelet's (which is
+#                    stopped, SIGSTOP, so long: it would end pods that it does not know). The
 #                    requests are recorded from this very kubelet (floor.py says how), so nothing in them differs.
 #   burst            N manifests at once -> the last startedAt; floor with 1, 2, 3 and 4 pods in flight, best of all,
 #                    in turn with the kubelet's bursts, best of --bursts
