@@ -163,6 +163,8 @@ void Kubelet::MakePods() {
     sync_options.backoff_max = ToNanos(kc.crash_loop_back_off().max_container_restart_period());
     sync_options.backoff_initial = std::min(sync_options.backoff_initial, sync_options.backoff_max);
   }
+  // One more than there are cores keeps them busy while a start waits for the disk or the kernel (test/bench).
+  sync_options.start_parallelism = std::max(3, node_.machine.cpus + 1);
   syncer_ = std::make_unique<runtime::PodSyncer>(
       runtime::PodSyncer::Deps{
           executor, clock_, *runtime_, *pleg_, *image_manager_, adapters_->volumes(),
