@@ -13,7 +13,8 @@
 
 namespace kubelet::cri {
 
-// What gRPC needs until its final callback, in one allocation that the connection's register holds until then.
+// What gRPC needs until its final callback, in one allocation that the connection's register holds
+// until then.
 template <typename Request, typename Response>
 struct UnaryCall : InFlight {
   void Cancel() override { context.TryCancel(); }
@@ -44,11 +45,14 @@ class CancelUnlessDone {
 };
 
 template <typename Async, typename Request, typename Response>
-using Method = void (Async::*)(grpc::ClientContext*, const Request*, Response*, std::function<void(grpc::Status)>);
+using Method = void (Async::*)(grpc::ClientContext*, const Request*, Response*,
+                               std::function<void(grpc::Status)>);
 
-// Starts `call` and returns its status once gRPC is through with it; the answer stands in call->response.
+// Starts `call` and returns its status once gRPC is through with it; the answer stands in
+// call->response.
 template <typename Async, typename Request, typename Response>
-base::Task<absl::Status> Invoke(std::shared_ptr<CriConnection::Core> core, const char* operation, Async* stub,
+base::Task<absl::Status> Invoke(std::shared_ptr<CriConnection::Core> core, const char* operation,
+                                Async* stub,
                                 std::type_identity_t<Method<Async, Request, Response>> method,
                                 std::shared_ptr<UnaryCall<Request, Response>> call,
                                 std::optional<base::Nanos> timeout) {
@@ -59,7 +63,7 @@ base::Task<absl::Status> Invoke(std::shared_ptr<CriConnection::Core> core, const
   });
   SetTimeout(call->context, timeout);
   auto started = core->clock.Mono();
-  core->Add(call);
+  if (!core->Add(call)) co_return absl::CancelledError("the connection to the runtime is closed");
   auto on_done = [owner = core.get(), key = call.get(), promise](grpc::Status result) mutable {
     {
       auto last = std::move(promise);  // gone before Remove, after which even the executor may be
@@ -71,7 +75,8 @@ base::Task<absl::Status> Invoke(std::shared_ptr<CriConnection::Core> core, const
   CancelUnlessDone guard(call);
   absl::Status status = co_await promise.Get();
   guard.Done();
-  if (core->options.observer) core->options.observer(operation, core->clock.Mono() - started, status);
+  if (core->options.observer)
+    core->options.observer(operation, core->clock.Mono() - started, status);
   co_return status;
 }
 

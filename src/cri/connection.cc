@@ -16,7 +16,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 3000);
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);  // what one attempt to connect may take
-  // A local socket tells when its peer is gone: no pings, no proxy, no service config, no retries behind our back.
+  // A local socket tells when its peer is gone: no pings, no proxy, no service config, no retries
+  // behind our back.
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, INT_MAX);
   args.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
@@ -47,9 +48,10 @@ absl::StatusOr<std::string> ParseEndpoint(const std::string& endpoint) {
     }
   }
   if (path.empty() || path[0] != '/') {
-    return absl::InvalidArgumentError("container runtime endpoint \"" + endpoint +
-                                      "\": only unix sockets with an absolute path are supported, such as "
-                                      "unix:///run/containerd/containerd.sock");
+    return absl::InvalidArgumentError(
+        "container runtime endpoint \"" + endpoint +
+        "\": only unix sockets with an absolute path are supported, such as "
+        "unix:///run/containerd/containerd.sock");
   }
   if (path.size() >= sizeof(sockaddr_un::sun_path)) {
     return absl::InvalidArgumentError("container runtime endpoint \"" + endpoint +
@@ -66,10 +68,12 @@ CriConnection::Core::Core(base::Executor e, base::Clock& c, Options o)
   images = v1::ImageService::NewStub(channel);
 }
 
-void CriConnection::Core::Add(std::shared_ptr<InFlight> call) {
+bool CriConnection::Core::Add(std::shared_ptr<InFlight> call) {
   std::lock_guard lock(mutex_);
+  if (closed_) return false;
   auto* key = call.get();
   calls_.emplace(key, std::move(call));
+  return true;
 }
 
 void CriConnection::Core::Remove(InFlight* call) {
@@ -80,6 +84,7 @@ void CriConnection::Core::Remove(InFlight* call) {
 
 void CriConnection::Core::CancelAllAndWait() {
   std::unique_lock lock(mutex_);
+  closed_ = true;
   auto calls = calls_;
   lock.unlock();  // gRPC may run a final callback, and with it Remove, inside Cancel
   for (const auto& [key, call] : calls) call->Cancel();
@@ -92,11 +97,13 @@ size_t CriConnection::Core::size() const {
   return calls_.size();
 }
 
-absl::StatusOr<std::unique_ptr<CriConnection>> CriConnection::Create(base::Executor executor, base::Clock& clock,
+absl::StatusOr<std::unique_ptr<CriConnection>> CriConnection::Create(base::Executor executor,
+                                                                     base::Clock& clock,
                                                                      Options options) {
   auto endpoint = ParseEndpoint(options.endpoint);
   if (!endpoint.ok()) return endpoint.status();
-  auto image_endpoint = options.image_endpoint.empty() ? endpoint : ParseEndpoint(options.image_endpoint);
+  auto image_endpoint =
+      options.image_endpoint.empty() ? endpoint : ParseEndpoint(options.image_endpoint);
   if (!image_endpoint.ok()) return image_endpoint.status();
   options.endpoint = *endpoint;
   options.image_endpoint = *image_endpoint;

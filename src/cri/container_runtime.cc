@@ -21,14 +21,15 @@ void SelectPod(const std::string& pod_uid, Map* selector) {
 
 }  // namespace
 
-GrpcContainerRuntime::GrpcContainerRuntime(const CriConnection& connection) : core_(connection.core()) {}
+GrpcContainerRuntime::GrpcContainerRuntime(const CriConnection& connection)
+    : core_(connection.core()) {}
 GrpcContainerRuntime::~GrpcContainerRuntime() = default;
 
 base::Task<absl::StatusOr<runtime::RuntimeVersion>> GrpcContainerRuntime::Version() {
   auto call = NewCall<v1::VersionRequest, v1::VersionResponse>();
   call->request.set_version("0.1.0");
-  absl::Status status = co_await Invoke(core_, "version", core_->runtime->async(), &Async::Version, call,
-                                        core_->options.request_timeout);
+  absl::Status status = co_await Invoke(core_, "version", core_->runtime->async(), &Async::Version,
+                                        call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   const auto& answer = call->response;
   runtime::RuntimeVersion version;
@@ -40,18 +41,20 @@ base::Task<absl::StatusOr<runtime::RuntimeVersion>> GrpcContainerRuntime::Versio
 
 base::Task<absl::StatusOr<runtime::RuntimeStatus>> GrpcContainerRuntime::Status() {
   auto call = NewCall<v1::StatusRequest, v1::StatusResponse>();
-  absl::Status status = co_await Invoke(core_, "status", core_->runtime->async(), &Async::Status, call,
-                                        core_->options.request_timeout);
+  absl::Status status = co_await Invoke(core_, "status", core_->runtime->async(), &Async::Status,
+                                        call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   co_return FromProto(call->response);
 }
 
 base::Task<absl::StatusOr<runtime::CgroupDriver>> GrpcContainerRuntime::RuntimeConfig() {
   auto call = NewCall<v1::RuntimeConfigRequest, v1::RuntimeConfigResponse>();
-  absl::Status status = co_await Invoke(core_, "runtime_config", core_->runtime->async(), &Async::RuntimeConfig,
-                                        call, core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "runtime_config", core_->runtime->async(), &Async::RuntimeConfig, call,
+                      core_->options.request_timeout);
   if (!status.ok()) co_return status;
-  if (!call->response.has_linux()) co_return absl::UnimplementedError("RuntimeConfig: no Linux part");
+  if (!call->response.has_linux())
+    co_return absl::UnimplementedError("RuntimeConfig: no Linux part");
   bool systemd = call->response.linux().cgroup_driver() == v1::SYSTEMD;
   co_return systemd ? runtime::CgroupDriver::kSystemd : runtime::CgroupDriver::kCgroupfs;
 }
@@ -59,16 +62,18 @@ base::Task<absl::StatusOr<runtime::CgroupDriver>> GrpcContainerRuntime::RuntimeC
 base::Task<absl::Status> GrpcContainerRuntime::UpdateRuntimeConfig(std::string pod_cidr) {
   auto call = NewCall<v1::UpdateRuntimeConfigRequest, v1::UpdateRuntimeConfigResponse>();
   call->request.mutable_runtime_config()->mutable_network_config()->set_pod_cidr(pod_cidr);
-  return Invoke(core_, "update_runtime_config", core_->runtime->async(), &Async::UpdateRuntimeConfig, call,
-                core_->options.request_timeout);
+  return Invoke(core_, "update_runtime_config", core_->runtime->async(),
+                &Async::UpdateRuntimeConfig, call, core_->options.request_timeout);
 }
 
-base::Task<absl::StatusOr<runtime::SandboxId>> GrpcContainerRuntime::RunPodSandbox(runtime::SandboxConfig config) {
+base::Task<absl::StatusOr<runtime::SandboxId>> GrpcContainerRuntime::RunPodSandbox(
+    runtime::SandboxConfig config) {
   auto call = NewCall<v1::RunPodSandboxRequest, v1::RunPodSandboxResponse>();
   *call->request.mutable_config() = ToProto(config);
   call->request.set_runtime_handler(config.runtime_handler);
-  absl::Status status = co_await Invoke(core_, "run_podsandbox", core_->runtime->async(), &Async::RunPodSandbox,
-                                        call, 2 * core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "run_podsandbox", core_->runtime->async(), &Async::RunPodSandbox, call,
+                      2 * core_->options.request_timeout);
   if (!status.ok()) co_return status;
   if (call->response.pod_sandbox_id().empty()) co_return Incomplete("RunPodSandbox", "sandbox id");
   co_return runtime::SandboxId(call->response.pod_sandbox_id());
@@ -88,21 +93,25 @@ base::Task<absl::Status> GrpcContainerRuntime::RemovePodSandbox(runtime::Sandbox
                 core_->options.request_timeout);
 }
 
-base::Task<absl::StatusOr<runtime::SandboxStatus>> GrpcContainerRuntime::PodSandboxStatus(runtime::SandboxId id) {
+base::Task<absl::StatusOr<runtime::SandboxStatus>> GrpcContainerRuntime::PodSandboxStatus(
+    runtime::SandboxId id) {
   auto call = NewCall<v1::PodSandboxStatusRequest, v1::PodSandboxStatusResponse>();
   call->request.set_pod_sandbox_id(id.str());
-  absl::Status status = co_await Invoke(core_, "podsandbox_status", core_->runtime->async(),
-                                        &Async::PodSandboxStatus, call, core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "podsandbox_status", core_->runtime->async(), &Async::PodSandboxStatus,
+                      call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   if (!call->response.has_status()) co_return Incomplete("PodSandboxStatus", "status");
   co_return FromProto(call->response.status());
 }
 
-base::Task<absl::StatusOr<std::vector<runtime::Sandbox>>> GrpcContainerRuntime::ListPodSandbox(std::string pod_uid) {
+base::Task<absl::StatusOr<std::vector<runtime::Sandbox>>> GrpcContainerRuntime::ListPodSandbox(
+    std::string pod_uid) {
   auto call = NewCall<v1::ListPodSandboxRequest, v1::ListPodSandboxResponse>();
   SelectPod(pod_uid, call->request.mutable_filter()->mutable_label_selector());
-  absl::Status status = co_await Invoke(core_, "list_podsandbox", core_->runtime->async(), &Async::ListPodSandbox,
-                                        call, core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "list_podsandbox", core_->runtime->async(), &Async::ListPodSandbox,
+                      call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   std::vector<runtime::Sandbox> sandboxes;
   sandboxes.reserve(call->response.items_size());
@@ -116,10 +125,12 @@ base::Task<absl::StatusOr<runtime::ContainerId>> GrpcContainerRuntime::CreateCon
   call->request.set_pod_sandbox_id(id.str());
   *call->request.mutable_config() = ToProto(config);
   *call->request.mutable_sandbox_config() = ToProto(sandbox);
-  absl::Status status = co_await Invoke(core_, "create_container", core_->runtime->async(),
-                                        &Async::CreateContainer, call, core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "create_container", core_->runtime->async(), &Async::CreateContainer,
+                      call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
-  if (call->response.container_id().empty()) co_return Incomplete("CreateContainer", "container id");
+  if (call->response.container_id().empty())
+    co_return Incomplete("CreateContainer", "container id");
   co_return runtime::ContainerId(call->response.container_id());
 }
 
@@ -130,7 +141,8 @@ base::Task<absl::Status> GrpcContainerRuntime::StartContainer(runtime::Container
                 core_->options.request_timeout);
 }
 
-base::Task<absl::Status> GrpcContainerRuntime::StopContainer(runtime::ContainerId id, std::chrono::seconds grace) {
+base::Task<absl::Status> GrpcContainerRuntime::StopContainer(runtime::ContainerId id,
+                                                             std::chrono::seconds grace) {
   auto call = NewCall<v1::StopContainerRequest, v1::StopContainerResponse>();
   call->request.set_container_id(id.str());
   call->request.set_timeout(grace.count());
@@ -149,8 +161,9 @@ base::Task<absl::StatusOr<std::vector<runtime::Container>>> GrpcContainerRuntime
     std::string pod_uid) {
   auto call = NewCall<v1::ListContainersRequest, v1::ListContainersResponse>();
   SelectPod(pod_uid, call->request.mutable_filter()->mutable_label_selector());
-  absl::Status status = co_await Invoke(core_, "list_containers", core_->runtime->async(), &Async::ListContainers,
-                                        call, core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "list_containers", core_->runtime->async(), &Async::ListContainers,
+                      call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   std::vector<runtime::Container> containers;
   containers.reserve(call->response.containers_size());
@@ -162,27 +175,28 @@ base::Task<absl::StatusOr<runtime::ContainerStatus>> GrpcContainerRuntime::GetCo
     runtime::ContainerId id) {
   auto call = NewCall<v1::ContainerStatusRequest, v1::ContainerStatusResponse>();
   call->request.set_container_id(id.str());
-  absl::Status status = co_await Invoke(core_, "container_status", core_->runtime->async(),
-                                        &Async::ContainerStatus, call, core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "container_status", core_->runtime->async(), &Async::ContainerStatus,
+                      call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   if (!call->response.has_status()) co_return Incomplete("ContainerStatus", "status");
   co_return FromProto(call->response.status());
 }
 
-base::Task<absl::Status> GrpcContainerRuntime::UpdateContainerResources(runtime::ContainerId id,
-                                                                        runtime::LinuxResources resources) {
+base::Task<absl::Status> GrpcContainerRuntime::UpdateContainerResources(
+    runtime::ContainerId id, runtime::LinuxResources resources) {
   auto call = NewCall<v1::UpdateContainerResourcesRequest, v1::UpdateContainerResourcesResponse>();
   call->request.set_container_id(id.str());
   *call->request.mutable_linux() = ToProto(resources);
-  return Invoke(core_, "update_container", core_->runtime->async(), &Async::UpdateContainerResources, call,
-                core_->options.request_timeout);
+  return Invoke(core_, "update_container", core_->runtime->async(),
+                &Async::UpdateContainerResources, call, core_->options.request_timeout);
 }
 
 base::Task<absl::Status> GrpcContainerRuntime::ReopenContainerLog(runtime::ContainerId id) {
   auto call = NewCall<v1::ReopenContainerLogRequest, v1::ReopenContainerLogResponse>();
   call->request.set_container_id(id.str());
-  return Invoke(core_, "reopen_container_log", core_->runtime->async(), &Async::ReopenContainerLog, call,
-                core_->options.request_timeout);
+  return Invoke(core_, "reopen_container_log", core_->runtime->async(), &Async::ReopenContainerLog,
+                call, core_->options.request_timeout);
 }
 
 }  // namespace kubelet::cri

@@ -1,5 +1,6 @@
-// Between the runtime room's values and CRI messages. Pure, total functions: an enumeration value that is newer than
-// this code becomes the most careful one we have (state unknown, sandbox not ready, namespace of the pod).
+// Between the runtime room's values and CRI messages. Pure, total functions: an enumeration value
+// that is newer than this code becomes the most careful one we have (state unknown, sandbox not
+// ready, namespace of the pod).
 #pragma once
 
 #include <optional>
@@ -16,17 +17,18 @@ namespace v1 = ::runtime::v1;
 // --- what is asked for (convert_config.cc) ---
 
 v1::PodSandboxConfig ToProto(const runtime::SandboxConfig& config);
-// Security profiles: `seccomp` is always sent; the deprecated seccomp_profile_path is left empty, as upstream has
-// done since 1.27. AppArmor RuntimeDefault is sent as "nothing said": runtimes apply their default then, and
-// containerd refuses a spoken RuntimeDefault on a host without AppArmor ("apparmor is not supported"). Otherwise
-// the deprecated apparmor_profile says the same as the new field, for older runtimes.
+// Security profiles: `seccomp` is always sent; the deprecated seccomp_profile_path is left empty,
+// as upstream has done since 1.27. AppArmor RuntimeDefault is sent as "nothing said": runtimes
+// apply their default then, and containerd refuses a spoken RuntimeDefault on a host without
+// AppArmor ("apparmor is not supported"). Otherwise the deprecated apparmor_profile says the same
+// as the new field, for older runtimes.
 v1::ContainerConfig ToProto(const runtime::ContainerConfig& config);
 v1::LinuxContainerResources ToProto(const runtime::LinuxResources& resources);
 v1::AuthConfig ToProto(const runtime::AuthConfig& auth);
 v1::ImageSpec ImageSpec(const std::string& image, const runtime::StringMap& annotations);
 
-// SIGTERM, SIGRTMIN+3, SIGRTMAX-1 (the API's names) or SIGRTMINPLUS3 (CRI's) <-> CRI's numbers. An unknown name is the
-// runtime's default, which in turn is the empty string.
+// SIGTERM, SIGRTMIN+3, SIGRTMAX-1 (the API's names) or SIGRTMINPLUS3 (CRI's) <-> CRI's numbers. An
+// unknown name is the runtime's default, which in turn is the empty string.
 v1::Signal SignalFromName(const std::string& name);
 std::string SignalName(v1::Signal signal);
 

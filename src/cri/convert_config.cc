@@ -257,7 +257,8 @@ v1::Signal SignalFromName(const std::string& name) {
 std::string SignalName(v1::Signal signal) {
   if (signal == v1::SIGNAL_RUNTIME_DEFAULT || !v1::Signal_IsValid(signal)) return "";
   std::string name = v1::Signal_Name(signal).substr(std::string("SIGNAL_").size());
-  for (const auto& [word, sign] : {std::pair<std::string, const char*>{"PLUS", "+"}, {"MINUS", "-"}}) {
+  for (const auto& [word, sign] :
+       {std::pair<std::string, const char*>{"PLUS", "+"}, {"MINUS", "-"}}) {
     if (auto at = name.find(word); at != std::string::npos) name.replace(at, word.size(), sign);
   }
   return name;

@@ -26,7 +26,8 @@ runtime::NamespaceMode FromProto(v1::NamespaceMode mode) {
 }
 
 runtime::SandboxState FromProto(v1::PodSandboxState state) {
-  return state == v1::SANDBOX_READY ? runtime::SandboxState::kReady : runtime::SandboxState::kNotReady;
+  return state == v1::SANDBOX_READY ? runtime::SandboxState::kReady
+                                    : runtime::SandboxState::kNotReady;
 }
 
 runtime::ContainerState FromProto(v1::ContainerState state) {
@@ -76,7 +77,8 @@ void FillDetails(const v1::ContainerStatus& from, runtime::ContainerStatus& out)
     out.mounts.push_back(
         {mount.container_path(), mount.host_path(), mount.readonly(), mount.recursive_read_only()});
   }
-  if (from.has_resources() && from.resources().has_linux()) out.resources = cri::FromProto(from.resources().linux());
+  if (from.has_resources() && from.resources().has_linux())
+    out.resources = cri::FromProto(from.resources().linux());
   if (from.has_user() && from.user().has_linux()) {
     const auto& user = from.user().linux();
     out.user.emplace();
@@ -157,7 +159,8 @@ runtime::ContainerStatus FromProto(const v1::ContainerStatus& status) {
 runtime::RuntimeStatus FromProto(const v1::StatusResponse& status) {
   runtime::RuntimeStatus out;
   for (const auto& condition : status.status().conditions()) {
-    out.conditions.push_back({condition.type(), condition.status(), condition.reason(), condition.message()});
+    out.conditions.push_back(
+        {condition.type(), condition.status(), condition.reason(), condition.message()});
   }
   for (const auto& handler : status.runtime_handlers()) {
     out.handlers.push_back({handler.name(), handler.features().recursive_read_only_mounts(),

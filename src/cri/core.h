@@ -37,10 +37,11 @@ struct CriConnection::Core {
   std::unique_ptr<v1::RuntimeService::Stub> runtime;
   std::unique_ptr<v1::ImageService::Stub> images;
 
-  // Thread safe. A final callback does nothing after Remove, and until then holds the call through this register
-  // only: what it kept longer would keep the channel, and a channel must not end on a gRPC thread (1.51 then joins
-  // that thread to itself).
-  void Add(std::shared_ptr<InFlight> call);
+  // Thread safe. A final callback does nothing after Remove, and until then holds the call through
+  // this register only: what it kept longer would keep the channel, and a channel must not end on a
+  // gRPC thread (1.51 then joins that thread to itself).
+  // False once the connection is being destroyed: the call must not start.
+  bool Add(std::shared_ptr<InFlight> call);
   void Remove(InFlight* call);
   void CancelAllAndWait();
   size_t size() const;
@@ -49,6 +50,7 @@ struct CriConnection::Core {
   mutable std::mutex mutex_;
   std::condition_variable empty_;
   std::map<InFlight*, std::shared_ptr<InFlight>> calls_;
+  bool closed_ = false;
 };
 
 }  // namespace kubelet::cri

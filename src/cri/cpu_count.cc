@@ -1,9 +1,10 @@
 // Keeps the number of gRPC's threads independent of the machine.
 //
-// gRPC 1.51 starts threads in proportion to sysconf(_SC_NPROCESSORS_CONF) (event engine, callback pollers,
-// executors: 54 of them on 64 cores) and has no knob for it. The kubelet's work does not grow with the cores, so
-// the linker sends every sysconf of the program here (-Wl,--wrap=sysconf), and both processor counts read as 2 at
-// most. glibc's own get_nprocs and std::thread::hardware_concurrency are not affected; ask those for real counts.
+// gRPC 1.51 starts threads in proportion to sysconf(_SC_NPROCESSORS_CONF) (event engine, callback
+// pollers, executors: 54 of them on 64 cores) and has no knob for it. The kubelet's work does not
+// grow with the cores, so the linker sends every sysconf of the program here (-Wl,--wrap=sysconf),
+// and both processor counts read as 2 at most. glibc's own get_nprocs and
+// std::thread::hardware_concurrency are not affected; ask those for real counts.
 #include <unistd.h>
 
 extern "C" {

@@ -27,7 +27,10 @@ EventStream::EventStream(CriConnection::Core* core, Handlers handlers, size_t ma
 
 void EventStream::Start(base::Promise<absl::Status> finished) {
   finished_ = std::make_unique<base::Promise<absl::Status>>(std::move(finished));
-  core_->Add(shared_from_this());
+  if (!core_->Add(shared_from_this())) {
+    finished_->Set(absl::CancelledError("the connection to the runtime is closed"));
+    return;
+  }
   core_->runtime->async()->GetContainerEvents(&context_, &request_, this);
   StartRead(&response_);
   // A hold lets StartRead come from the core loop as well, when the table has room again.

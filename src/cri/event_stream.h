@@ -1,7 +1,7 @@
 // The stream of container events: read on gRPC's threads, delivered on the core loop.
 //
-// Between the two stands a table of at most `max_pods` pods, each with its latest event. While it is full no read is
-// started, so HTTP/2 flow control holds the runtime back.
+// Between the two stands a table of at most `max_pods` pods, each with its latest event. While it
+// is full no read is started, so HTTP/2 flow control holds the runtime back.
 #pragma once
 
 #include <grpcpp/support/client_callback.h>
@@ -47,7 +47,8 @@ class EventStream final : public grpc::ClientReadReactor<v1::ContainerEventRespo
   };
   EventStream(CriConnection::Core* core, Handlers handlers, size_t max_pods);
 
-  // Core loop. The stream lives until its end by itself; `finished` gets the runtime's status after the last event.
+  // Core loop. The stream lives until its end by itself; `finished` gets the runtime's status after
+  // the last event.
   void Start(base::Promise<absl::Status> finished);
   void MarkOpen();
   // No handler is called from now on. May be called by a handler.

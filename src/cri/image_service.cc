@@ -12,8 +12,8 @@ GrpcImageService::~GrpcImageService() = default;
 
 base::Task<absl::StatusOr<std::vector<runtime::Image>>> GrpcImageService::ListImages() {
   auto call = NewCall<v1::ListImagesRequest, v1::ListImagesResponse>();
-  absl::Status status = co_await Invoke(core_, "list_images", core_->images->async(), &Async::ListImages, call,
-                                        core_->options.request_timeout);
+  absl::Status status = co_await Invoke(core_, "list_images", core_->images->async(),
+                                        &Async::ListImages, call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   std::vector<runtime::Image> images;
   images.reserve(call->response.images_size());
@@ -25,8 +25,8 @@ base::Task<absl::StatusOr<std::optional<runtime::Image>>> GrpcImageService::Imag
     std::string image, runtime::StringMap annotations) {
   auto call = NewCall<v1::ImageStatusRequest, v1::ImageStatusResponse>();
   *call->request.mutable_image() = ImageSpec(image, annotations);
-  absl::Status status = co_await Invoke(core_, "image_status", core_->images->async(), &Async::ImageStatus, call,
-                                        core_->options.request_timeout);
+  absl::Status status = co_await Invoke(core_, "image_status", core_->images->async(),
+                                        &Async::ImageStatus, call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   std::optional<runtime::Image> found;
   if (!call->response.has_image()) co_return found;
@@ -37,16 +37,16 @@ base::Task<absl::StatusOr<std::optional<runtime::Image>>> GrpcImageService::Imag
   co_return found;
 }
 
-base::Task<absl::StatusOr<std::string>> GrpcImageService::PullImage(std::string image, runtime::StringMap annotations,
-                                                                    std::optional<runtime::AuthConfig> auth,
-                                                                    runtime::SandboxConfig sandbox) {
+base::Task<absl::StatusOr<std::string>> GrpcImageService::PullImage(
+    std::string image, runtime::StringMap annotations, std::optional<runtime::AuthConfig> auth,
+    runtime::SandboxConfig sandbox) {
   auto call = NewCall<v1::PullImageRequest, v1::PullImageResponse>();
   *call->request.mutable_image() = ImageSpec(image, annotations);
   if (auth) *call->request.mutable_auth() = ToProto(*auth);
   *call->request.mutable_sandbox_config() = ToProto(sandbox);
   std::optional<base::Nanos> no_limit;
-  absl::Status status =
-      co_await Invoke(core_, "pull_image", core_->images->async(), &Async::PullImage, call, no_limit);
+  absl::Status status = co_await Invoke(core_, "pull_image", core_->images->async(),
+                                        &Async::PullImage, call, no_limit);
   if (!status.ok()) co_return status;
   if (call->response.image_ref().empty()) {
     co_return absl::InternalError("PullImage: the reference of image \"" + image + "\" is not set");
@@ -63,11 +63,12 @@ base::Task<absl::Status> GrpcImageService::RemoveImage(std::string image) {
 
 base::Task<absl::StatusOr<runtime::ImageService::FsInfo>> GrpcImageService::ImageFsInfo() {
   auto call = NewCall<v1::ImageFsInfoRequest, v1::ImageFsInfoResponse>();
-  absl::Status status = co_await Invoke(core_, "image_fs_info", core_->images->async(), &Async::ImageFsInfo, call,
-                                        core_->options.request_timeout);
+  absl::Status status = co_await Invoke(core_, "image_fs_info", core_->images->async(),
+                                        &Async::ImageFsInfo, call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   FsInfo info;
-  for (const auto& usage : call->response.image_filesystems()) info.image_filesystems.push_back(FromProto(usage));
+  for (const auto& usage : call->response.image_filesystems())
+    info.image_filesystems.push_back(FromProto(usage));
   for (const auto& usage : call->response.container_filesystems()) {
     info.container_filesystems.push_back(FromProto(usage));
   }

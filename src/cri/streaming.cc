@@ -44,9 +44,8 @@ class StreamGuard {
 
 }  // namespace
 
-base::Task<absl::StatusOr<runtime::ExecResult>> GrpcContainerRuntime::ExecSync(runtime::ContainerId id,
-                                                                               std::vector<std::string> command,
-                                                                               std::chrono::seconds timeout) {
+base::Task<absl::StatusOr<runtime::ExecResult>> GrpcContainerRuntime::ExecSync(
+    runtime::ContainerId id, std::vector<std::string> command, std::chrono::seconds timeout) {
   auto call = NewCall<v1::ExecSyncRequest, v1::ExecSyncResponse>();
   call->request.set_container_id(id.str());
   call->request.mutable_cmd()->Assign(command.begin(), command.end());
@@ -63,9 +62,8 @@ base::Task<absl::StatusOr<runtime::ExecResult>> GrpcContainerRuntime::ExecSync(r
   co_return result;
 }
 
-base::Task<absl::StatusOr<std::string>> GrpcContainerRuntime::ExecUrl(runtime::ContainerId id,
-                                                                      std::vector<std::string> command,
-                                                                      StreamOptions options) {
+base::Task<absl::StatusOr<std::string>> GrpcContainerRuntime::ExecUrl(
+    runtime::ContainerId id, std::vector<std::string> command, StreamOptions options) {
   auto call = NewCall<v1::ExecRequest, v1::ExecResponse>();
   call->request.set_container_id(id.str());
   call->request.mutable_cmd()->Assign(command.begin(), command.end());
@@ -73,7 +71,8 @@ base::Task<absl::StatusOr<std::string>> GrpcContainerRuntime::ExecUrl(runtime::C
   absl::Status status = co_await Invoke(core_, "exec", core_->runtime->async(), &Async::Exec, call,
                                         core_->options.request_timeout);
   if (!status.ok()) co_return status;
-  if (call->response.url().empty()) co_return absl::InternalError("Exec: the runtime's answer has no URL");
+  if (call->response.url().empty())
+    co_return absl::InternalError("Exec: the runtime's answer has no URL");
   co_return call->response.url();
 }
 
@@ -82,22 +81,24 @@ base::Task<absl::StatusOr<std::string>> GrpcContainerRuntime::AttachUrl(runtime:
   auto call = NewCall<v1::AttachRequest, v1::AttachResponse>();
   call->request.set_container_id(id.str());
   Fill(options, call->request);
-  absl::Status status = co_await Invoke(core_, "attach", core_->runtime->async(), &Async::Attach, call,
-                                        core_->options.request_timeout);
+  absl::Status status = co_await Invoke(core_, "attach", core_->runtime->async(), &Async::Attach,
+                                        call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
-  if (call->response.url().empty()) co_return absl::InternalError("Attach: the runtime's answer has no URL");
+  if (call->response.url().empty())
+    co_return absl::InternalError("Attach: the runtime's answer has no URL");
   co_return call->response.url();
 }
 
-base::Task<absl::StatusOr<std::string>> GrpcContainerRuntime::PortForwardUrl(runtime::SandboxId id,
-                                                                             std::vector<int32_t> ports) {
+base::Task<absl::StatusOr<std::string>> GrpcContainerRuntime::PortForwardUrl(
+    runtime::SandboxId id, std::vector<int32_t> ports) {
   auto call = NewCall<v1::PortForwardRequest, v1::PortForwardResponse>();
   call->request.set_pod_sandbox_id(id.str());
   call->request.mutable_port()->Assign(ports.begin(), ports.end());
-  absl::Status status = co_await Invoke(core_, "port_forward", core_->runtime->async(), &Async::PortForward, call,
-                                        core_->options.request_timeout);
+  absl::Status status = co_await Invoke(core_, "port_forward", core_->runtime->async(),
+                                        &Async::PortForward, call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
-  if (call->response.url().empty()) co_return absl::InternalError("PortForward: the runtime's answer has no URL");
+  if (call->response.url().empty())
+    co_return absl::InternalError("PortForward: the runtime's answer has no URL");
   co_return call->response.url();
 }
 

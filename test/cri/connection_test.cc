@@ -53,8 +53,11 @@ double TimeoutSeen(const fakes::FakeCriServer& server, const std::string& method
   return seconds;
 }
 
-// gRPC sends a timeout with three digits or so, rounded up, and the way to the server takes a little of it.
-bool About(double seconds, double expected) { return seconds > expected - 2 && seconds < expected * 1.02; }
+// gRPC sends a timeout with three digits or so, rounded up, and the way to the server takes a
+// little of it.
+bool About(double seconds, double expected) {
+  return seconds > expected - 2 && seconds < expected * 1.02;
+}
 
 TEST_CASE("every call carries the deadline of its kind to the runtime") {
   Fake fake(100s);
@@ -63,7 +66,8 @@ TEST_CASE("every call carries the deadline of its kind to the runtime") {
   auto pod = PodNamed("web", "u1");
   auto sandbox = client.Await(runtime.RunPodSandbox(pod));
   REQUIRE(sandbox.ok());
-  auto container = client.Await(runtime.CreateContainer(*sandbox, ContainerNamed("app", pod, "img", "sleep 1000000000"), pod));
+  auto container = client.Await(runtime.CreateContainer(
+      *sandbox, ContainerNamed("app", pod, "img", "sleep 1000000000"), pod));
   REQUIRE(container.ok());
   REQUIRE(client.Await(runtime.StartContainer(*container)).ok());
   REQUIRE(client.Await(runtime.ExecSync(*container, {"true"}, 7s)).ok());
@@ -134,21 +138,28 @@ TEST_CASE("destroying the connection ends calls that nobody answers") {
   client.connection.reset();
   REQUIRE(client.loop.RunUntil([&] { return result.has_value(); }));
   CHECK(absl::IsCancelled(result->status()));
+  // And none starts any more.
+  CHECK(absl::IsCancelled(client.Await(client.runtime->Version()).status()));
+  CHECK(absl::IsCancelled(client.Await(client.runtime->StreamEvents(nullptr, nullptr))));
+  CHECK(fake.server->Count("Version") == 0);
 }
 
 TEST_CASE("a runtime that is not there is Unavailable at once, and found when it comes") {
   TempDir dir;
   Client client(EndpointOptions(dir / "cri.sock", 60s));
   auto begun = std::chrono::steady_clock::now();
-  for (int i = 0; i < 20; ++i) CHECK(absl::IsUnavailable(client.Await(client.runtime->Version()).status()));
-  CHECK(std::chrono::steady_clock::now() - begun < 10s);  // 20 waits for a connection would take 100 s
+  for (int i = 0; i < 20; ++i)
+    CHECK(absl::IsUnavailable(client.Await(client.runtime->Version()).status()));
+  CHECK(std::chrono::steady_clock::now() - begun <
+        10s);  // 20 waits for a connection would take 100 s
 
   fakes::FakeCriOptions options;
   options.socket = dir / "cri.sock";
   fakes::FakeCriServer server(options);
   REQUIRE(server.Start());
   auto Found = [&] {
-    for (auto end = std::chrono::steady_clock::now() + 20s; std::chrono::steady_clock::now() < end;) {
+    for (auto end = std::chrono::steady_clock::now() + 20s;
+         std::chrono::steady_clock::now() < end;) {
       if (client.Await(client.runtime->Version()).ok()) return true;
     }
     return false;
@@ -215,11 +226,12 @@ TEST_CASE("the observer hears of every unary call under upstream's name") {
   (void)client.Await(client.runtime->RemovePodSandbox(*sandbox));
   (void)client.Await(client.images->ListImages());
   using absl::StatusCode;
-  CHECK(seen == std::vector<std::pair<std::string, StatusCode>>{{"run_podsandbox", StatusCode::kOk},
-                                                                {"container_status", StatusCode::kNotFound},
-                                                                {"stop_podsandbox", StatusCode::kOk},
-                                                                {"remove_podsandbox", StatusCode::kOk},
-                                                                {"list_images", StatusCode::kOk}});
+  CHECK(seen ==
+        std::vector<std::pair<std::string, StatusCode>>{{"run_podsandbox", StatusCode::kOk},
+                                                        {"container_status", StatusCode::kNotFound},
+                                                        {"stop_podsandbox", StatusCode::kOk},
+                                                        {"remove_podsandbox", StatusCode::kOk},
+                                                        {"list_images", StatusCode::kOk}});
 }
 
 TEST_CASE("a lost answer leaves its work behind") {
@@ -229,7 +241,8 @@ TEST_CASE("a lost answer leaves its work behind") {
   fault.kind = fakes::FaultKind::kLoseResponse;
   fault.method = "RunPodSandbox";
   fake.server->Inject(fault);
-  CHECK(absl::IsUnavailable(client.Await(client.runtime->RunPodSandbox(PodNamed("web", "u1"))).status()));
+  CHECK(absl::IsUnavailable(
+      client.Await(client.runtime->RunPodSandbox(PodNamed("web", "u1"))).status()));
   auto list = client.Await(client.runtime->ListPodSandbox("u1"));
   REQUIRE(list.ok());
   CHECK(list->size() == 1);
@@ -288,7 +301,8 @@ TEST_CASE("the number of threads does not grow with the machine") {
   Fake fake;
   REQUIRE(fake.client->Await(fake.client->runtime->Version()).ok());
   size_t threads = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) ++threads;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/task"))
+    ++threads;
   CHECK(threads < 16);  // client, server and the fake's timer together
 }
 

@@ -1,6 +1,6 @@
-// What the kubelet relies on from any runtime, run against the fake and, when KUBELET_TEST_CRI names a socket
-// (unix:///run/containerd/containerd.sock) and KUBELET_TEST_IMAGE an image with a POSIX shell that is there, against
-// that runtime too.
+// What the kubelet relies on from any runtime, run against the fake and, when KUBELET_TEST_CRI
+// names a socket (unix:///run/containerd/containerd.sock) and KUBELET_TEST_IMAGE an image with a
+// POSIX shell that is there, against that runtime too.
 #include <fstream>
 #include <sstream>
 
@@ -19,12 +19,15 @@ class Backend {
  public:
   static std::vector<std::string> Names() {
     std::vector<std::string> names = {"fake"};
-    if (std::getenv("KUBELET_TEST_CRI") != nullptr && std::getenv("KUBELET_TEST_IMAGE") != nullptr) {
+    if (std::getenv("KUBELET_TEST_CRI") != nullptr &&
+        std::getenv("KUBELET_TEST_IMAGE") != nullptr) {
       names.push_back("real");
     } else {
       static bool said = false;
       if (!std::exchange(said, true)) {
-        WARN("contract tests run against the fake only: set KUBELET_TEST_CRI and KUBELET_TEST_IMAGE for a real runtime");
+        WARN(
+            "contract tests run against the fake only: set KUBELET_TEST_CRI and KUBELET_TEST_IMAGE "
+            "for a real runtime");
       }
     }
     return names;
@@ -51,7 +54,8 @@ class Backend {
   // A pod of its own uid, so that runs do not meet.
   runtime::SandboxConfig Pod(const std::string& name, bool host_network = true) {
     static int count = 0;
-    auto config = PodNamed(name, "contract-" + std::to_string(::getpid()) + "-" + std::to_string(++count));
+    auto config =
+        PodNamed(name, "contract-" + std::to_string(::getpid()) + "-" + std::to_string(++count));
     if (host_network) {
       config.namespaces.network = runtime::NamespaceMode::kNode;
     } else {
@@ -68,8 +72,8 @@ class Backend {
     sandboxes.push_back(*id);
     return *id;
   }
-  ContainerId Create(const SandboxId& sandbox, const runtime::SandboxConfig& pod, const std::string& name,
-                     const std::string& script) {
+  ContainerId Create(const SandboxId& sandbox, const runtime::SandboxConfig& pod,
+                     const std::string& name, const std::string& script) {
     auto config = ContainerNamed(name, pod, image, script);
     config.log_path = name + ".log";
     config.namespaces = pod.namespaces;
@@ -91,7 +95,8 @@ class Backend {
   }
   // Asks until the container has ended; bounded.
   runtime::ContainerStatus WaitExited(const ContainerId& id) {
-    for (auto end = std::chrono::steady_clock::now() + 30s; std::chrono::steady_clock::now() < end;) {
+    for (auto end = std::chrono::steady_clock::now() + 30s;
+         std::chrono::steady_clock::now() < end;) {
       auto status = Status(id);
       if (status.state == ContainerState::kExited) return status;
     }
@@ -133,7 +138,8 @@ TEST_CASE("contract: the runtime tells its name and that it is ready") {
     auto status = b.client->Await(b.client->runtime->Status());
     REQUIRE(status.ok());
     bool ready = false;
-    for (const auto& condition : status->conditions) ready |= condition.type == "RuntimeReady" && condition.status;
+    for (const auto& condition : status->conditions)
+      ready |= condition.type == "RuntimeReady" && condition.status;
     CHECK(ready);
   });
 }
@@ -228,10 +234,12 @@ TEST_CASE("contract: a stop asks first, and kills when its grace is over") {
     auto& runtime = *b.client->runtime;
     auto pod = b.Pod("stops");
     auto sandbox = b.Run(pod);
-    auto polite = b.Create(sandbox, pod, "polite", "trap 'exit 7' TERM; while true; do sleep 1; done");
+    auto polite =
+        b.Create(sandbox, pod, "polite", "trap 'exit 7' TERM; while true; do sleep 1; done");
     auto deaf = b.Create(sandbox, pod, "deaf", "trap '' TERM; while true; do sleep 1; done");
     for (const auto& id : {polite, deaf}) b.Start(id);
-    // The trap must be set before the signal comes; an exec that succeeds tells that the shell runs.
+    // The trap must be set before the signal comes; an exec that succeeds tells that the shell
+    // runs.
     REQUIRE(b.client->Await(runtime.ExecSync(polite, {"sh", "-c", "sleep 1"}, 20s)).ok());
     REQUIRE(b.client->Await(runtime.StopContainer(polite, 20s)).ok());
     CHECK(b.Status(polite).exit_code == 7);
@@ -251,8 +259,9 @@ TEST_CASE("contract: stopping the sandbox ends its containers") {
     b.Start(id);
     REQUIRE(b.client->Await(b.client->runtime->StopPodSandbox(sandbox)).ok());
     CHECK(b.WaitExited(id).exit_code != 0);
-    CHECK_FALSE(b.client->Await(b.client->runtime->CreateContainer(
-                                    sandbox, ContainerNamed("late", pod, b.image, "exit 0"), pod))
+    CHECK_FALSE(b.client
+                    ->Await(b.client->runtime->CreateContainer(
+                        sandbox, ContainerNamed("late", pod, b.image, "exit 0"), pod))
                     .ok());
   });
 }
@@ -264,7 +273,8 @@ TEST_CASE("contract: commands run inside, with output, code and time-out") {
     auto sandbox = b.Run(pod);
     auto id = b.Create(sandbox, pod, "main", kForever);
     b.Start(id);
-    auto result = b.client->Await(runtime.ExecSync(id, {"sh", "-c", "echo out; echo err >&2; exit 5"}, 20s));
+    auto result =
+        b.client->Await(runtime.ExecSync(id, {"sh", "-c", "echo out; echo err >&2; exit 5"}, 20s));
     INFO(result.status());
     REQUIRE(result.ok());
     CHECK(result->stdout_data == "out\n");
@@ -321,7 +331,8 @@ TEST_CASE("contract: what is gone is NotFound to ask and no error to remove") {
   ForEach([](Backend& b) {
     auto& runtime = *b.client->runtime;
     const std::string none(64, '0');
-    CHECK(absl::IsNotFound(b.client->Await(runtime.GetContainerStatus(ContainerId(none))).status()));
+    CHECK(
+        absl::IsNotFound(b.client->Await(runtime.GetContainerStatus(ContainerId(none))).status()));
     CHECK(absl::IsNotFound(b.client->Await(runtime.PodSandboxStatus(SandboxId(none))).status()));
     auto Gone = [](const absl::Status& status) { return status.ok() || absl::IsNotFound(status); };
     CHECK(Gone(b.client->Await(runtime.StopContainer(ContainerId(none), 1s))));
@@ -339,7 +350,8 @@ TEST_CASE("contract: what is gone is NotFound to ask and no error to remove") {
   });
 }
 
-TEST_CASE("contract: the same attempt of a sandbox or container cannot be made twice, the next one can") {
+TEST_CASE(
+    "contract: the same attempt of a sandbox or container cannot be made twice, the next one can") {
   ForEach([](Backend& b) {
     auto& runtime = *b.client->runtime;
     auto pod = b.Pod("twice");
@@ -387,7 +399,8 @@ TEST_CASE("contract: images that are there have id and size, others are absent")
     CHECK((*image)->size_bytes > 0);
     auto list = b.client->Await(b.client->images->ListImages());
     REQUIRE(list.ok());
-    CHECK(std::any_of(list->begin(), list->end(), [&](const auto& i) { return i.id == (*image)->id; }));
+    CHECK(std::any_of(list->begin(), list->end(),
+                      [&](const auto& i) { return i.id == (*image)->id; }));
     auto none = b.client->Await(b.client->images->ImageStatus("registry.invalid/none:1", {}));
     REQUIRE(none.ok());
     CHECK_FALSE(none->has_value());
@@ -426,7 +439,8 @@ TEST_CASE("contract: events name the pods that changed, or the runtime says it h
     // Established for sure: the answer to a later call on the same connection has come.
     REQUIRE(b.client->Await(b.client->runtime->Version()).ok());
     b.client->loop.Advance(GrpcContainerRuntime::kStreamOpenAfter);
-    if (b.fake) REQUIRE(b.client->loop.RunUntil([&] { return b.fake->server->EventStreams() == 1; }));
+    if (b.fake)
+      REQUIRE(b.client->loop.RunUntil([&] { return b.fake->server->EventStreams() == 1; }));
     auto pod = b.Pod("events");
     auto sandbox = b.Run(pod);
     auto id = b.Create(sandbox, pod, "main", "exit 0");
@@ -437,7 +451,8 @@ TEST_CASE("contract: events name the pods that changed, or the runtime says it h
       return;
     }
     auto Seen = [&] {
-      return std::any_of(events.begin(), events.end(), [&](const auto& e) { return e.pod_uid == pod.uid; });
+      return std::any_of(events.begin(), events.end(),
+                         [&](const auto& e) { return e.pod_uid == pod.uid; });
     };
     CHECK(b.client->loop.RunUntil(Seen));
     CHECK(open);

@@ -7,16 +7,20 @@
 namespace kubelet::cri {
 namespace {
 
-// Names of fields, through all messages below, that have no value; lists count when they have an element.
-void Unset(const google::protobuf::Message& message, const std::string& prefix, std::set<std::string>& out) {
+// Names of fields, through all messages below, that have no value; lists count when they have an
+// element.
+void Unset(const google::protobuf::Message& message, const std::string& prefix,
+           std::set<std::string>& out) {
   const auto* reflection = message.GetReflection();
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const auto* field = message.GetDescriptor()->field(i);
     std::string name = prefix + field->name();
-    bool set = field->is_repeated() ? reflection->FieldSize(message, field) > 0 : reflection->HasField(message, field);
+    bool set = field->is_repeated() ? reflection->FieldSize(message, field) > 0
+                                    : reflection->HasField(message, field);
     if (!set) {
       out.insert(name);
-    } else if (field->is_map() || field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) {
+    } else if (field->is_map() ||
+               field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) {
       continue;
     } else if (field->is_repeated()) {
       Unset(reflection->GetRepeatedMessage(message, field, 0), name + ".", out);
@@ -48,7 +52,8 @@ runtime::LinuxResources FullResources() {
 }
 
 runtime::Namespaces FullNamespaces() {
-  return {runtime::NamespaceMode::kNode, runtime::NamespaceMode::kTarget, runtime::NamespaceMode::kNode, "abc"};
+  return {runtime::NamespaceMode::kNode, runtime::NamespaceMode::kTarget,
+          runtime::NamespaceMode::kNode, "abc"};
 }
 
 runtime::SandboxConfig FullSandbox() {
@@ -151,11 +156,12 @@ TEST_CASE("every field of a container configuration reaches CRI") {
   auto proto = ToProto(FullContainer());
   const std::string security = "linux.security_context.";
   CHECK(Unset(proto) ==
-        std::set<std::string>{"windows", "image.image_ref", "image.runtime_handler", "mounts.uidMappings",
-                              "mounts.gidMappings", "mounts.image.annotations", "mounts.image.image_ref",
-                              "mounts.image.runtime_handler", "mounts.image.user_specified_image",
-                              security + "capabilities.add_ambient_capabilities",
-                              security + "namespace_options.userns_options", security + "seccomp_profile_path"});
+        std::set<std::string>{
+            "windows", "image.image_ref", "image.runtime_handler", "mounts.uidMappings",
+            "mounts.gidMappings", "mounts.image.annotations", "mounts.image.image_ref",
+            "mounts.image.runtime_handler", "mounts.image.user_specified_image",
+            security + "capabilities.add_ambient_capabilities",
+            security + "namespace_options.userns_options", security + "seccomp_profile_path"});
   CHECK(proto.image().image() == "sha256:1");
   CHECK(proto.image().user_specified_image() == "nginx:1");
   CHECK(proto.envs(0).value() == "v\xff");  // bytes, not text
@@ -174,10 +180,12 @@ TEST_CASE("what is not set stays absent") {
   CHECK_FALSE(sandbox.linux().security_context().has_run_as_user());
   CHECK_FALSE(sandbox.linux().security_context().has_run_as_group());
   CHECK_FALSE(sandbox.linux().security_context().has_selinux_options());
-  CHECK(sandbox.linux().security_context().seccomp().profile_type() == v1::SecurityProfile::RuntimeDefault);
+  CHECK(sandbox.linux().security_context().seccomp().profile_type() ==
+        v1::SecurityProfile::RuntimeDefault);
   auto container = ToProto(runtime::ContainerConfig{});
   CHECK_FALSE(container.linux().security_context().has_run_as_user());
-  CHECK(container.linux().security_context().seccomp().profile_type() == v1::SecurityProfile::Unconfined);
+  CHECK(container.linux().security_context().seccomp().profile_type() ==
+        v1::SecurityProfile::Unconfined);
   CHECK(container.stop_signal() == v1::SIGNAL_RUNTIME_DEFAULT);
 }
 
@@ -189,10 +197,26 @@ TEST_CASE("AppArmor's default is not spoken, other profiles are said twice") {
     std::string ref, deprecated;
   };
   const std::vector<Case> cases = {
-      {{runtime::ProfileKind::kRuntimeDefault, ""}, false, v1::SecurityProfile::RuntimeDefault, "", ""},
-      {{runtime::ProfileKind::kUnconfined, ""}, true, v1::SecurityProfile::Unconfined, "", "unconfined"},
-      {{runtime::ProfileKind::kLocalhost, "p"}, true, v1::SecurityProfile::Localhost, "p", "localhost/p"},
-      {{runtime::ProfileKind::kUnconfined, "junk"}, true, v1::SecurityProfile::Unconfined, "", "unconfined"},
+      {{runtime::ProfileKind::kRuntimeDefault, ""},
+       false,
+       v1::SecurityProfile::RuntimeDefault,
+       "",
+       ""},
+      {{runtime::ProfileKind::kUnconfined, ""},
+       true,
+       v1::SecurityProfile::Unconfined,
+       "",
+       "unconfined"},
+      {{runtime::ProfileKind::kLocalhost, "p"},
+       true,
+       v1::SecurityProfile::Localhost,
+       "p",
+       "localhost/p"},
+      {{runtime::ProfileKind::kUnconfined, "junk"},
+       true,
+       v1::SecurityProfile::Unconfined,
+       "",
+       "unconfined"},
   };
   for (const auto& c : cases) {
     runtime::ContainerConfig config;

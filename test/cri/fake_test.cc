@@ -11,8 +11,10 @@ using cri::Fake;
 std::string Text(const Program& program) {
   std::string out;
   for (const auto& step : program.steps) {
-    if (step.kind == Step::Kind::kPrint) out += (step.to_stderr ? "err(" : "out(") + step.text + ") ";
-    if (step.kind == Step::Kind::kSleep) out += "sleep(" + std::to_string(step.duration.count() / 1'000'000) + "ms) ";
+    if (step.kind == Step::Kind::kPrint)
+      out += (step.to_stderr ? "err(" : "out(") + step.text + ") ";
+    if (step.kind == Step::Kind::kSleep)
+      out += "sleep(" + std::to_string(step.duration.count() / 1'000'000) + "ms) ";
     if (step.kind == Step::Kind::kExit) out += "exit(" + std::to_string(step.exit_code) + ")";
     if (step.kind == Step::Kind::kForever) out += "forever";
   }
@@ -32,7 +34,9 @@ TEST_CASE("the fake's shell") {
       {{"sleep", "infinity"}, "forever", "forever"},
       {{"sleep", "1.5"}, "sleep(1500ms) exit(0)", "sleep(1500ms) exit(0)"},
       {{"echo", "a b", "c"}, "out(a b c) exit(0)", "out(a b c) exit(0)"},
-      {{"sh", "-c", "echo 'a; b'; echo e >&2 && exit 3; echo no"}, "out(a; b) err(e) exit(3)", "out(a; b) err(e) exit(3)"},
+      {{"sh", "-c", "echo 'a; b'; echo e >&2 && exit 3; echo no"},
+       "out(a; b) err(e) exit(3)",
+       "out(a; b) err(e) exit(3)"},
       {{"/bin/sh", "-c", "while true; do sleep 1; done"}, "forever", "forever"},
       {{"sh", "-c", "sleep 1000 & wait"}, "forever", "forever"},
       {{"sh", "-c", "mount /x; false"}, "exit(1)", "exit(1)"},
@@ -44,7 +48,8 @@ TEST_CASE("the fake's shell") {
     CHECK(Text(ParseProgram(c.command, ProgramUse::kExec)) == c.exec);
   }
   CHECK(ParseProgram({"sh", "-c", "trap '' TERM; wait"}, ProgramUse::kContainer).ignores_term);
-  CHECK(ParseProgram({"sh", "-c", "trap 'exit 4' TERM; wait"}, ProgramUse::kContainer).term_exit == 4);
+  CHECK(ParseProgram({"sh", "-c", "trap 'exit 4' TERM; wait"}, ProgramUse::kContainer).term_exit ==
+        4);
 }
 
 TEST_CASE("a gate blocks the calls of one container only") {
@@ -55,11 +60,14 @@ TEST_CASE("a gate blocks the calls of one container only") {
   REQUIRE(sandbox.ok());
   auto gate = fake.server->Block("CreateContainer", "slow");
   std::optional<absl::StatusOr<runtime::ContainerId>> slow;
-  client.scope->Spawn("slow", cri::StoreResult(client.runtime->CreateContainer(
-                                                   *sandbox, cri::ContainerNamed("slow", pod, "i", "exit 0"), pod),
-                                               slow));
+  client.scope->Spawn(
+      "slow", cri::StoreResult(client.runtime->CreateContainer(
+                                   *sandbox, cri::ContainerNamed("slow", pod, "i", "exit 0"), pod),
+                               slow));
   REQUIRE(client.loop.RunUntil([&] { return gate->waiting() == 1; }));
-  CHECK(client.Await(client.runtime->CreateContainer(*sandbox, cri::ContainerNamed("quick", pod, "i", "exit 0"), pod))
+  CHECK(client
+            .Await(client.runtime->CreateContainer(
+                *sandbox, cri::ContainerNamed("quick", pod, "i", "exit 0"), pod))
             .ok());
   CHECK_FALSE(slow.has_value());
   gate->Open();
@@ -84,7 +92,8 @@ TEST_CASE("faults are used up, by the calls they are meant for") {
   fake.server->Inject(fault);
   CHECK(client.Await(client.runtime->RunPodSandbox(cri::PodNamed("a", "ua"))).ok());
   for (int i = 0; i < 2; ++i) {
-    CHECK(absl::IsResourceExhausted(client.Await(client.runtime->RunPodSandbox(cri::PodNamed("b", "ub"))).status()));
+    CHECK(absl::IsResourceExhausted(
+        client.Await(client.runtime->RunPodSandbox(cri::PodNamed("b", "ub"))).status()));
   }
   CHECK(client.Await(client.runtime->RunPodSandbox(cri::PodNamed("b", "ub"))).ok());
   CHECK(fake.server->Count("RunPodSandbox") == 4);
@@ -107,7 +116,8 @@ TEST_CASE("a test can end containers and sandboxes from outside") {
   auto pod = cri::PodNamed("web", "u1");
   auto sandbox = client.Await(client.runtime->RunPodSandbox(pod));
   REQUIRE(sandbox.ok());
-  auto id = client.Await(client.runtime->CreateContainer(*sandbox, cri::ContainerNamed("c", pod, "i", "wait"), pod));
+  auto id = client.Await(
+      client.runtime->CreateContainer(*sandbox, cri::ContainerNamed("c", pod, "i", "wait"), pod));
   REQUIRE(id.ok());
   CHECK_FALSE(fake.server->ExitContainer(id->str(), 1));
   REQUIRE(client.Await(client.runtime->StartContainer(*id)).ok());

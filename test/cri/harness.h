@@ -1,4 +1,5 @@
-// A loop polled by hand and a connection to a CRI socket; gRPC's threads are real, so waiting is bounded polling.
+// A loop polled by hand and a connection to a CRI socket; gRPC's threads are real, so waiting is
+// bounded polling.
 #pragma once
 
 #include <unistd.h>
@@ -93,7 +94,8 @@ struct Client {
   T Await(base::Task<T> task) {
     std::optional<T> result;
     scope->Spawn("await", StoreResult<T>(std::move(task), result));
-    if (!loop.RunUntil([&] { return result.has_value(); }, 60s)) throw std::runtime_error("a call did not end");
+    if (!loop.RunUntil([&] { return result.has_value(); }, 60s))
+      throw std::runtime_error("a call did not end");
     return std::move(*result);
   }
 
@@ -137,8 +139,10 @@ inline runtime::SandboxConfig PodNamed(const std::string& name, const std::strin
   return config;
 }
 
-inline runtime::ContainerConfig ContainerNamed(const std::string& name, const runtime::SandboxConfig& pod,
-                                               const std::string& image, const std::string& script) {
+inline runtime::ContainerConfig ContainerNamed(const std::string& name,
+                                               const runtime::SandboxConfig& pod,
+                                               const std::string& image,
+                                               const std::string& script) {
   runtime::ContainerConfig config;
   config.name = name;
   config.image = image;

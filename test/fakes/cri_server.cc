@@ -12,7 +12,8 @@ struct FakeCriServer::State {
   explicit State(FakeCriOptions o)
       : options(std::move(o)),
         events(timers),
-        state(options, timers, [this](const v1::ContainerEventResponse& event) { events.Publish(event); }) {
+        state(options, timers,
+              [this](const v1::ContainerEventResponse& event) { events.Publish(event); }) {
     for (const auto& [method, delay] : options.delays) control.SetDelay(method, delay);
   }
 
@@ -26,7 +27,8 @@ struct FakeCriServer::State {
   std::unique_ptr<grpc::Server> server;
 };
 
-FakeCriServer::FakeCriServer(FakeCriOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+FakeCriServer::FakeCriServer(FakeCriOptions options)
+    : state_(std::make_unique<State>(std::move(options))) {}
 
 FakeCriServer::~FakeCriServer() {
   Stop();
@@ -77,7 +79,9 @@ std::shared_ptr<Gate> FakeCriServer::Block(const std::string& method, const std:
 }
 void FakeCriServer::Inject(Fault fault) { state_->control.Inject(std::move(fault)); }
 void FakeCriServer::ClearFaults() { state_->control.ClearFaults(); }
-void FakeCriServer::SetDelay(const std::string& method, Nanos delay) { state_->control.SetDelay(method, delay); }
+void FakeCriServer::SetDelay(const std::string& method, Nanos delay) {
+  state_->control.SetDelay(method, delay);
+}
 
 void FakeCriServer::SetEventPolicy(EventPolicy policy) { state_->events.SetPolicy(policy); }
 void FakeCriServer::BreakEventStreams(int code) {

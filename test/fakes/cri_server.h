@@ -1,10 +1,12 @@
-// A container runtime that behaves: a CRI v1 server on a unix socket that keeps sandboxes, containers and images in
-// memory, walks them through their real states, writes CRI log files, and misbehaves when told to.
+// A container runtime that behaves: a CRI v1 server on a unix socket that keeps sandboxes,
+// containers and images in memory, walks them through their real states, writes CRI log files, and
+// misbehaves when told to.
 //
-// Containers run a few shell words (see cri_server_program.h): `sh -c 'echo hi; sleep 1; exit 3'` prints to the log,
-// waits and exits with 3; what is not understood runs until it is stopped.
+// Containers run a few shell words (see cri_server_program.h): `sh -c 'echo hi; sleep 1; exit 3'`
+// prints to the log, waits and exits with 3; what is not understood runs until it is stopped.
 //
-// Thread safe. Calls are answered on gRPC's threads; every public function may be called from a test's thread.
+// Thread safe. Calls are answered on gRPC's threads; every public function may be called from a
+// test's thread.
 #pragma once
 
 #include <chrono>
@@ -22,9 +24,19 @@ using Nanos = std::chrono::nanoseconds;
 
 // gRPC status codes that tests name.
 enum FakeCode : int {
-  kFakeOk = 0, kFakeCancelled = 1, kFakeUnknown = 2, kFakeInvalidArgument = 3, kFakeDeadlineExceeded = 4,
-  kFakeNotFound = 5, kFakeAlreadyExists = 6, kFakePermissionDenied = 7, kFakeResourceExhausted = 8,
-  kFakeFailedPrecondition = 9, kFakeUnimplemented = 12, kFakeInternal = 13, kFakeUnavailable = 14
+  kFakeOk = 0,
+  kFakeCancelled = 1,
+  kFakeUnknown = 2,
+  kFakeInvalidArgument = 3,
+  kFakeDeadlineExceeded = 4,
+  kFakeNotFound = 5,
+  kFakeAlreadyExists = 6,
+  kFakePermissionDenied = 7,
+  kFakeResourceExhausted = 8,
+  kFakeFailedPrecondition = 9,
+  kFakeUnimplemented = 12,
+  kFakeInternal = 13,
+  kFakeUnavailable = 14
 };
 
 struct FakeCriOptions {
@@ -65,7 +77,7 @@ struct Fault {
 
 // What happens to events on their way to the client.
 struct EventPolicy {
-  int drop_next = 0;       // lose that many
+  int drop_next = 0;  // lose that many
   bool drop_all = false;
   bool duplicate = false;  // send each twice
   int reorder = 0;         // collect that many, then send them last first
@@ -78,7 +90,8 @@ struct FakeContainer {
   int exit_code = 0;
 };
 
-// Blocks matching calls before they do any work, until opened. Calls that are cancelled meanwhile never work.
+// Blocks matching calls before they do any work, until opened. Calls that are cancelled meanwhile
+// never work.
 class Gate {
  public:
   virtual ~Gate() = default;
@@ -91,7 +104,8 @@ class FakeCriServer {
   explicit FakeCriServer(FakeCriOptions options);
   ~FakeCriServer();
 
-  // Listens. False when the socket cannot be made. Stop and Start again: a runtime that restarts with its state.
+  // Listens. False when the socket cannot be made. Stop and Start again: a runtime that restarts
+  // with its state.
   bool Start();
   void Stop();
   const std::string& socket() const;

@@ -1,4 +1,5 @@
-// One unary call on the server: log entry, gate, delay, fault, work, answer; and the client's cancel at any time.
+// One unary call on the server: log entry, gate, delay, fault, work, answer; and the client's
+// cancel at any time.
 #pragma once
 
 #include <grpcpp/support/server_callback.h>
@@ -63,14 +64,17 @@ struct CallContext {
 // What the client allows the call, nullopt without a deadline.
 std::optional<Nanos> TimeoutOf(const grpc::CallbackServerContext& context);
 
-// Takes a call from its log entry to its answer. `work` writes into the response it is given and calls Done.
+// Takes a call from its log entry to its answer. `work` writes into the response it is given and
+// calls Done.
 template <typename Request, typename Response>
-grpc::ServerUnaryReactor* Serve(CallContext env, grpc::CallbackServerContext* context, const std::string& method,
-                                const Subject& subject, const Request* request, Response* response,
+grpc::ServerUnaryReactor* Serve(CallContext env, grpc::CallbackServerContext* context,
+                                const std::string& method, const Subject& subject,
+                                const Request* request, Response* response,
                                 std::function<void(const Request&, Response*, Done)> work) {
   auto* reactor = new CallReactor;
   auto handle = reactor->handle();
-  size_t index = env.control.Began(method, subject, TimeoutOf(*context), request->SerializeAsString());
+  size_t index =
+      env.control.Began(method, subject, TimeoutOf(*context), request->SerializeAsString());
   reactor->on_cancel = [env, index] { env.control.Finished(index, kFakeCancelled); };
   // Copies: the client may cancel, and gRPC take its objects back, while the work goes on.
   auto input = std::make_shared<Request>(*request);

@@ -10,7 +10,8 @@ namespace kubelet::fakes {
 namespace {
 
 grpc::Status NotFound(const std::string& id) {
-  return {grpc::StatusCode::NOT_FOUND, "an error occurred when try to find container \"" + id + "\": not found"};
+  return {grpc::StatusCode::NOT_FOUND,
+          "an error occurred when try to find container \"" + id + "\": not found"};
 }
 
 void MakeDirectories(const std::string& file) {
@@ -25,7 +26,8 @@ std::string LogTime(int64_t nanos) {
   gmtime_r(&seconds, &parts);
   char text[64];
   size_t length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-  std::snprintf(text + length, sizeof(text) - length, ".%09lldZ", static_cast<long long>(nanos % 1'000'000'000));
+  std::snprintf(text + length, sizeof(text) - length, ".%09lldZ",
+                static_cast<long long>(nanos % 1'000'000'000));
   return text;
 }
 
@@ -58,62 +60,79 @@ Subject CriState::OfContainer(const std::string& id) const {
   return subject;
 }
 
-grpc::Status CriState::Create(const v1::CreateContainerRequest& request, v1::CreateContainerResponse* out) {
-  Lock lock(mutex_);
+grpc::Status CriState::CheckCreateLocked(const v1::CreateContainerRequest& request) {
   const auto& config = request.config();
-  auto* sandbox = FindSandboxLocked(request.pod_sandbox_id());
+  const auto* sandbox = FindSandboxLocked(request.pod_sandbox_id());
   if (sandbox == nullptr) {
-    return {grpc::StatusCode::NOT_FOUND, "failed to find sandbox id \"" + request.pod_sandbox_id() + "\": not found"};
+    return {grpc::StatusCode::NOT_FOUND,
+            "failed to find sandbox id \"" + request.pod_sandbox_id() + "\": not found"};
   }
   if (sandbox->status.state() != v1::SANDBOX_READY) {
-    return {grpc::StatusCode::UNKNOWN, "sandbox container \"" + request.pod_sandbox_id() + "\" is not running"};
+    return {grpc::StatusCode::UNKNOWN,
+            "sandbox container \"" + request.pod_sandbox_id() + "\" is not running"};
   }
   for (const auto& [id, other] : containers_) {
-    if (other.sandbox_id == sandbox->status.id() && other.config.metadata().name() == config.metadata().name() &&
+    if (other.sandbox_id == sandbox->status.id() &&
+        other.config.metadata().name() == config.metadata().name() &&
         other.config.metadata().attempt() == config.metadata().attempt()) {
-      return {grpc::StatusCode::UNKNOWN, "failed to reserve container name \"" + config.metadata().name() + "_" +
-                                             sandbox->config.metadata().name() + "\": name is reserved for \"" + id +
-                                             "\""};
+      return {grpc::StatusCode::UNKNOWN,
+              "failed to reserve container name \"" + config.metadata().name() + "_" +
+                  sandbox->config.metadata().name() + "\": name is reserved for \"" + id + "\""};
     }
   }
-  auto image = images_.find(config.image().image());
-  bool by_id = false;
-  for (const auto& [name, record] : images_) by_id |= record.image.id() == config.image().image();
-  if (!options_.any_image && !by_id && (image == images_.end() || !image->second.spec.present)) {
-    return {grpc::StatusCode::NOT_FOUND, "failed to get image from containerd \"" + config.image().image() +
-                                             "\": not found"};
+  if (options_.any_image) return grpc::Status::OK;
+  const std::string& image = config.image().image();
+  for (const auto& [name, record] : images_) {
+    if (record.spec.present && (name == image || record.image.id() == image)) {
+      return grpc::Status::OK;
+    }
   }
-  ContainerRecord record;
-  record.config = config;
-  record.sandbox_id = sandbox->status.id();
-  std::vector<std::string> words(config.command().begin(), config.command().end());
-  words.insert(words.end(), config.args().begin(), config.args().end());
-  record.program = ParseProgram(words, ProgramUse::kContainer);
+  return {grpc::StatusCode::NOT_FOUND, "failed to get image \"" + image + "\": not found"};
+}
+
+void CriState::FillStatusLocked(const SandboxRecord& sandbox, ContainerRecord& record) {
+  const auto& config = record.config;
   auto& status = record.status;
   status.set_id(NewIdLocked());
   *status.mutable_metadata() = config.metadata();
   status.set_state(v1::CONTAINER_CREATED);
   status.set_created_at(NowLocked());
   *status.mutable_image() = config.image();
-  status.set_image_ref(by_id ? config.image().image() : EnsureImageLocked(config.image().image()).image.id());
+  bool by_id = config.image().image().rfind("sha256:", 0) == 0;
+  status.set_image_ref(by_id ? config.image().image()
+                             : EnsureImageLocked(config.image().image()).image.id());
   status.set_image_id(status.image_ref());
   *status.mutable_labels() = config.labels();
   *status.mutable_annotations() = config.annotations();
   *status.mutable_mounts() = config.mounts();
-  if (!config.log_path().empty() && !sandbox->config.log_directory().empty()) {
-    status.set_log_path(sandbox->config.log_directory() + "/" + config.log_path());
+  if (!config.log_path().empty() && !sandbox.config.log_directory().empty()) {
+    status.set_log_path(sandbox.config.log_directory() + "/" + config.log_path());
   }
   *status.mutable_resources()->mutable_linux() = config.linux().resources();
   auto* user = status.mutable_user()->mutable_linux();
   user->set_uid(config.linux().security_context().run_as_user().value());
   user->set_gid(config.linux().security_context().run_as_group().value());
-  status.set_stop_signal(config.stop_signal() == v1::SIGNAL_RUNTIME_DEFAULT ? v1::SIGNAL_SIGTERM
-                                                                            : config.stop_signal());
-  std::string id = status.id();
-  std::string sandbox_id = record.sandbox_id;
+  bool default_signal = config.stop_signal() == v1::SIGNAL_RUNTIME_DEFAULT;
+  status.set_stop_signal(default_signal ? v1::SIGNAL_SIGTERM : config.stop_signal());
+}
+
+grpc::Status CriState::Create(const v1::CreateContainerRequest& request,
+                              v1::CreateContainerResponse* out) {
+  Lock lock(mutex_);
+  grpc::Status allowed = CheckCreateLocked(request);
+  if (!allowed.ok()) return allowed;
+  const auto& config = request.config();
+  ContainerRecord record;
+  record.config = config;
+  record.sandbox_id = request.pod_sandbox_id();
+  std::vector<std::string> words(config.command().begin(), config.command().end());
+  words.insert(words.end(), config.args().begin(), config.args().end());
+  record.program = ParseProgram(words, ProgramUse::kContainer);
+  FillStatusLocked(*FindSandboxLocked(request.pod_sandbox_id()), record);
+  std::string id = record.status.id();
   containers_.emplace(id, std::move(record));
   out->set_container_id(id);
-  EventLocked(v1::CONTAINER_CREATED_EVENT, sandbox_id, id);
+  EventLocked(v1::CONTAINER_CREATED_EVENT, request.pod_sandbox_id(), id);
   return grpc::Status::OK;
 }
 
@@ -123,17 +142,19 @@ grpc::Status CriState::StartContainer(const std::string& id) {
     auto* container = FindContainerLocked(id);
     if (container == nullptr) return NotFound(id);
     if (container->status.state() != v1::CONTAINER_CREATED) {
-      return {grpc::StatusCode::UNKNOWN, "failed to set starting state for container \"" + id +
-                                             "\": container is in " +
-                                             v1::ContainerState_Name(container->status.state()) + " state"};
+      return {grpc::StatusCode::UNKNOWN,
+              "failed to set starting state for container \"" + id + "\": container is in " +
+                  v1::ContainerState_Name(container->status.state()) + " state"};
     }
     auto* sandbox = FindSandboxLocked(container->sandbox_id);
     if (sandbox == nullptr || sandbox->status.state() != v1::SANDBOX_READY) {
-      return {grpc::StatusCode::UNKNOWN, "sandbox container \"" + container->sandbox_id + "\" is not running"};
+      return {grpc::StatusCode::UNKNOWN,
+              "sandbox container \"" + container->sandbox_id + "\" is not running"};
     }
     container->status.set_state(v1::CONTAINER_RUNNING);
     container->status.set_started_at(NowLocked());
-    if (options_.write_logs && !container->status.log_path().empty()) Append(container->status.log_path(), "");
+    if (options_.write_logs && !container->status.log_path().empty())
+      Append(container->status.log_path(), "");
     EventLocked(v1::CONTAINER_STARTED_EVENT, container->sandbox_id, container->status.id());
   }
   RunSteps(id, 0);
@@ -184,7 +205,8 @@ bool CriState::Exit(const std::string& id, int exit_code, const std::string& rea
   return true;
 }
 
-void CriState::Stop(const std::string& id, std::chrono::seconds grace, std::function<void(grpc::Status)> done) {
+void CriState::Stop(const std::string& id, std::chrono::seconds grace,
+                    std::function<void(grpc::Status)> done) {
   {
     Lock lock(mutex_);
     auto* container = FindContainerLocked(id);
@@ -223,12 +245,15 @@ grpc::Status CriState::Status(const std::string& id, v1::ContainerStatus* out) c
   return grpc::Status::OK;
 }
 
-void CriState::ListContainers(const v1::ContainerFilter& filter, v1::ListContainersResponse* out) const {
+void CriState::ListContainers(const v1::ContainerFilter& filter,
+                              v1::ListContainersResponse* out) const {
   Lock lock(mutex_);
   for (const auto& [id, container] : containers_) {
     const auto& status = container.status;
     if (!filter.id().empty() && id.rfind(filter.id(), 0) != 0) continue;
-    if (!filter.pod_sandbox_id().empty() && container.sandbox_id.rfind(filter.pod_sandbox_id(), 0) != 0) continue;
+    if (!filter.pod_sandbox_id().empty() &&
+        container.sandbox_id.rfind(filter.pod_sandbox_id(), 0) != 0)
+      continue;
     if (filter.has_state() && filter.state().state() != status.state()) continue;
     if (!LabelsMatch(status.labels(), filter.label_selector())) continue;
     auto* item = out->add_containers();
@@ -259,8 +284,8 @@ grpc::Status CriState::CheckRunning(const std::string& id) const {
   const auto* container = FindContainerLocked(id);
   if (container == nullptr) return NotFound(id);
   if (container->status.state() != v1::CONTAINER_RUNNING) {
-    return {grpc::StatusCode::UNKNOWN, "container is in " + v1::ContainerState_Name(container->status.state()) +
-                                           " state"};
+    return {grpc::StatusCode::UNKNOWN,
+            "container is in " + v1::ContainerState_Name(container->status.state()) + " state"};
   }
   return grpc::Status::OK;
 }
@@ -271,7 +296,8 @@ grpc::Status CriState::ReopenLog(const std::string& id) {
   Lock lock(mutex_);
   const auto* container = FindContainerLocked(id);
   if (container == nullptr) return NotFound(id);
-  if (options_.write_logs && !container->status.log_path().empty()) Append(container->status.log_path(), "");
+  if (options_.write_logs && !container->status.log_path().empty())
+    Append(container->status.log_path(), "");
   return grpc::Status::OK;
 }
 
@@ -292,9 +318,12 @@ void CriState::Exec(const v1::ExecSyncRequest& request, v1::ExecSyncResponse* ou
   }
   std::chrono::seconds timeout(request.timeout());
   if (timeout.count() > 0 && (forever || took > timeout)) {
-    std::string message = "failed to exec in container: timeout " + std::to_string(request.timeout()) +
+    std::string message = "failed to exec in container: timeout " +
+                          std::to_string(request.timeout()) +
                           "s exceeded: context deadline exceeded";
-    timers_.After(timeout, [done, message] { done({grpc::StatusCode::DEADLINE_EXCEEDED, message}); });
+    timers_.After(timeout, [done, message] {
+      done({grpc::StatusCode::DEADLINE_EXCEEDED, message});
+    });
     return;
   }
   if (forever) return;  // only the client's cancel ends it
@@ -315,7 +344,9 @@ std::vector<FakeContainer> CriState::Containers() const {
     auto it = sandboxes_.find(container.sandbox_id);
     if (it != sandboxes_.end()) item.pod = it->second.config.metadata().name();
     auto state = container.status.state();
-    item.state = state == v1::CONTAINER_CREATED ? "created" : state == v1::CONTAINER_RUNNING ? "running" : "exited";
+    item.state = state == v1::CONTAINER_CREATED   ? "created"
+                 : state == v1::CONTAINER_RUNNING ? "running"
+                                                  : "exited";
     out.push_back(std::move(item));
   }
   return out;

@@ -4,7 +4,8 @@ namespace kubelet::fakes {
 
 class Control::GateState : public Gate {
  public:
-  GateState(std::string method, std::string subject) : method_(std::move(method)), subject_(std::move(subject)) {}
+  GateState(std::string method, std::string subject)
+      : method_(std::move(method)), subject_(std::move(subject)) {}
   ~GateState() override { Open(); }
 
   size_t waiting() const override {
@@ -25,7 +26,8 @@ class Control::GateState : public Gate {
   bool Hold(const std::string& method, const Subject& subject, const std::function<void()>& proceed,
             const std::function<bool()>& alive) {
     std::lock_guard lock(mutex_);
-    if (open_ || (!method_.empty() && method_ != method) || !subject.Matches(subject_)) return false;
+    if (open_ || (!method_.empty() && method_ != method) || !subject.Matches(subject_))
+      return false;
     held_.push_back({proceed, alive});
     return true;
   }
@@ -41,8 +43,8 @@ class Control::GateState : public Gate {
   std::list<Entry> held_;
 };
 
-size_t Control::Began(const std::string& method, const Subject& subject, std::optional<Nanos> timeout,
-                      std::string request) {
+size_t Control::Began(const std::string& method, const Subject& subject,
+                      std::optional<Nanos> timeout, std::string request) {
   std::lock_guard lock(mutex_);
   FakeCall call;
   call.method = method;

@@ -1,4 +1,5 @@
-// What a test does to the calls of a FakeCriServer: the log, gates and scripted faults. Thread safe.
+// What a test does to the calls of a FakeCriServer: the log, gates and scripted faults. Thread
+// safe.
 #pragma once
 
 #include <deque>
@@ -13,7 +14,9 @@ namespace kubelet::fakes {
 // Who a call is about.
 struct Subject {
   std::string pod, container, id;
-  bool Matches(const std::string& name) const { return name.empty() || name == pod || name == container; }
+  bool Matches(const std::string& name) const {
+    return name.empty() || name == pod || name == container;
+  }
 };
 
 class Control {
@@ -35,8 +38,8 @@ class Control {
   void SetDelay(const std::string& method, Nanos delay);
 
   std::shared_ptr<Gate> Block(const std::string& method, const std::string& subject);
-  // Keeps `proceed` when a closed gate stands in the way (true), else leaves it alone. `alive` tells whether the
-  // caller still waits.
+  // Keeps `proceed` when a closed gate stands in the way (true), else leaves it alone. `alive`
+  // tells whether the caller still waits.
   bool Held(const std::string& method, const Subject& subject, std::function<void()> proceed,
             std::function<bool()> alive);
 

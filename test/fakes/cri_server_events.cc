@@ -2,8 +2,8 @@
 
 namespace kubelet::fakes {
 
-// Writes one event after another. All of its state is under its mutex; gRPC is called with it held, which is safe as
-// reactions come from other threads or later.
+// Writes one event after another. All of its state is under its mutex; gRPC is called with it held,
+// which is safe as reactions come from other threads or later.
 class EventHub::Stream final : public grpc::ServerWriteReactor<v1::ContainerEventResponse> {
  public:
   explicit Stream(EventHub& hub) : hub_(hub) {}

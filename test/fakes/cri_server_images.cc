@@ -19,17 +19,22 @@ std::string Repository(const std::string& name) {
   std::string repository = name.substr(0, name.find('@'));
   size_t colon = repository.find_last_of(':');
   size_t slash = repository.find_last_of('/');
-  if (colon != std::string::npos && (slash == std::string::npos || colon > slash)) repository.erase(colon);
+  if (colon != std::string::npos && (slash == std::string::npos || colon > slash))
+    repository.erase(colon);
   return repository;
 }
 
-uint64_t Nanoseconds(int64_t now, int64_t since) { return now > since ? static_cast<uint64_t>(now - since) : 0; }
-
-int64_t WallNow() {
-  return std::chrono::duration_cast<Nanos>(std::chrono::system_clock::now().time_since_epoch()).count();
+uint64_t Nanoseconds(int64_t now, int64_t since) {
+  return now > since ? static_cast<uint64_t>(now - since) : 0;
 }
 
-void FillCpuAndMemory(int64_t running_for, int64_t now, v1::CpuUsage* cpu, v1::MemoryUsage* memory) {
+int64_t WallNow() {
+  return std::chrono::duration_cast<Nanos>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+void FillCpuAndMemory(int64_t running_for, int64_t now, v1::CpuUsage* cpu,
+                      v1::MemoryUsage* memory) {
   cpu->set_timestamp(now);
   cpu->mutable_usage_core_nano_seconds()->set_value(static_cast<uint64_t>(running_for) / 1000);
   cpu->mutable_usage_nano_cores()->set_value(1'000'000);
@@ -74,14 +79,17 @@ grpc::Status CriState::Pull(const v1::PullImageRequest& request, v1::PullImageRe
   const std::string& name = request.image().image();
   auto it = images_.find(name);
   if (it == images_.end() && !options_.any_image) {
-    return {grpc::StatusCode::NOT_FOUND, "failed to pull and unpack image \"" + name + "\": " + name + ": not found"};
+    return {grpc::StatusCode::NOT_FOUND,
+            "failed to pull and unpack image \"" + name + "\": " + name + ": not found"};
   }
   auto& record = EnsureImageLocked(name);
-  if (!record.spec.need_password.empty() && (request.auth().username() != record.spec.need_username ||
-                                             request.auth().password() != record.spec.need_password)) {
-    return {grpc::StatusCode::UNKNOWN, "failed to pull and unpack image \"" + name +
-                                           "\": pull access denied, repository does not exist or may require "
-                                           "authorization: authorization failed: no basic auth credentials"};
+  if (!record.spec.need_password.empty() &&
+      (request.auth().username() != record.spec.need_username ||
+       request.auth().password() != record.spec.need_password)) {
+    return {grpc::StatusCode::UNKNOWN,
+            "failed to pull and unpack image \"" + name +
+                "\": pull access denied, repository does not exist or may require "
+                "authorization: authorization failed: no basic auth credentials"};
   }
   record.spec.present = true;
   out->set_image_ref(record.image.id());
@@ -106,7 +114,8 @@ void CriState::ListImages(const v1::ImageFilter& filter, v1::ListImagesResponse*
   Lock lock(mutex_);
   for (const auto& [name, record] : images_) {
     const std::string& wanted = filter.image().image();
-    if (!record.spec.present || (!wanted.empty() && wanted != name && wanted != record.image.id())) continue;
+    if (!record.spec.present || (!wanted.empty() && wanted != name && wanted != record.image.id()))
+      continue;
     *out->add_images() = record.image;
   }
 }
@@ -144,24 +153,28 @@ v1::ContainerStats CriState::StatsLocked(const ContainerRecord& container) const
   out.mutable_writable_layer()->mutable_used_bytes()->set_value(4096);
   out.mutable_writable_layer()->mutable_inodes_used()->set_value(2);
   if (status.state() == v1::CONTAINER_RUNNING) {
-    FillCpuAndMemory(Nanoseconds(now, status.started_at()), now, out.mutable_cpu(), out.mutable_memory());
+    FillCpuAndMemory(Nanoseconds(now, status.started_at()), now, out.mutable_cpu(),
+                     out.mutable_memory());
     out.mutable_swap()->set_timestamp(now);
     out.mutable_swap()->mutable_swap_usage_bytes()->set_value(0);
   }
   return out;
 }
 
-void CriState::Stats(const v1::ContainerStatsFilter& filter, v1::ListContainerStatsResponse* out) const {
+void CriState::Stats(const v1::ContainerStatsFilter& filter,
+                     v1::ListContainerStatsResponse* out) const {
   Lock lock(mutex_);
   for (const auto& [id, container] : containers_) {
     if (!filter.id().empty() && id != filter.id()) continue;
-    if (!filter.pod_sandbox_id().empty() && container.sandbox_id != filter.pod_sandbox_id()) continue;
+    if (!filter.pod_sandbox_id().empty() && container.sandbox_id != filter.pod_sandbox_id())
+      continue;
     if (!LabelsMatch(container.status.labels(), filter.label_selector())) continue;
     *out->add_stats() = StatsLocked(container);
   }
 }
 
-void CriState::SandboxStats(const v1::PodSandboxStatsFilter& filter, v1::ListPodSandboxStatsResponse* out) const {
+void CriState::SandboxStats(const v1::PodSandboxStatsFilter& filter,
+                            v1::ListPodSandboxStatsResponse* out) const {
   Lock lock(mutex_);
   for (const auto& [id, sandbox] : sandboxes_) {
     if (!filter.id().empty() && id != filter.id()) continue;
@@ -173,7 +186,8 @@ void CriState::SandboxStats(const v1::PodSandboxStatsFilter& filter, v1::ListPod
     *stats->mutable_attributes()->mutable_annotations() = sandbox.status.annotations();
     auto* part = stats->mutable_linux();
     int64_t now = WallNow();
-    FillCpuAndMemory(Nanoseconds(now, sandbox.status.created_at()), now, part->mutable_cpu(), part->mutable_memory());
+    FillCpuAndMemory(Nanoseconds(now, sandbox.status.created_at()), now, part->mutable_cpu(),
+                     part->mutable_memory());
     part->mutable_network()->set_timestamp(now);
     auto* eth0 = part->mutable_network()->mutable_default_interface();
     eth0->set_name("eth0");

@@ -21,7 +21,8 @@ std::vector<std::string> SplitScript(const std::string& script) {
       if (c == quote) quote = 0;
     } else if (c == '\'' || c == '"') {
       quote = c;
-    } else if (c == ';' || c == '\n' || (c == '&' && i + 1 < script.size() && script[i + 1] == '&')) {
+    } else if (c == ';' || c == '\n' ||
+               (c == '&' && i + 1 < script.size() && script[i + 1] == '&')) {
       if (c == '&') ++i;
       parts.emplace_back();
       continue;

@@ -14,15 +14,16 @@ namespace {
 using Context = grpc::CallbackServerContext;
 using Unary = grpc::ServerUnaryReactor;
 
-// A method: its name is that of the call, messages are NAMERequest and NAMEResponse. `who` and `body` see `request`,
-// `body` also `out` and `done`.
-#define CRI_CALL(name, who, body)                                                                            \
-  Unary* name(Context* context, const v1::name##Request* request, v1::name##Response* response) override {   \
-    Subject subject = who;                                                                                   \
-    return Serve<v1::name##Request, v1::name##Response>(                                                     \
-        {deps_.control, deps_.timers}, context, #name, subject, request, response,                           \
-        [this]([[maybe_unused]] const v1::name##Request& in, [[maybe_unused]] v1::name##Response* out,       \
-               Done done) body);                                                                             \
+// A method: its name is that of the call, messages are NAMERequest and NAMEResponse. `who` and
+// `body` see `request`, `body` also `out` and `done`.
+#define CRI_CALL(name, who, body)                                                               \
+  Unary* name(Context* context, const v1::name##Request* request, v1::name##Response* response) \
+      override {                                                                                \
+    Subject subject = who;                                                                      \
+    return Serve<v1::name##Request, v1::name##Response>(                                        \
+        {deps_.control, deps_.timers}, context, #name, subject, request, response,              \
+        [this]([[maybe_unused]] const v1::name##Request& in,                                    \
+               [[maybe_unused]] v1::name##Response* out, Done done) body);                      \
   }
 
 class RuntimeService final : public v1::RuntimeService::CallbackService {
@@ -54,38 +55,42 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
   })
   CRI_CALL(RuntimeConfig, Nobody(), {
     if (!deps_.options.events) return done(Unimplemented("RuntimeConfig"));
-    out->mutable_linux()->set_cgroup_driver(deps_.options.systemd_cgroups ? v1::SYSTEMD : v1::CGROUPFS);
+    out->mutable_linux()->set_cgroup_driver(deps_.options.systemd_cgroups ? v1::SYSTEMD
+                                                                          : v1::CGROUPFS);
     done(grpc::Status::OK);
   })
   CRI_CALL(UpdateRuntimeConfig, Nobody(), { done(grpc::Status::OK); })
 
-  CRI_CALL(RunPodSandbox, Pod(request->config().metadata().name()), { done(deps_.state.RunSandbox(in, out)); })
-  CRI_CALL(StopPodSandbox, Sandbox(*request), { done(deps_.state.StopSandbox(in.pod_sandbox_id())); })
-  CRI_CALL(RemovePodSandbox, Sandbox(*request), { done(deps_.state.RemoveSandbox(in.pod_sandbox_id())); })
-  CRI_CALL(PodSandboxStatus, Sandbox(*request), {
-    done(deps_.state.SandboxStatus(in.pod_sandbox_id(), out->mutable_status()));
-  })
+  CRI_CALL(RunPodSandbox, Pod(request->config().metadata().name()),
+           { done(deps_.state.RunSandbox(in, out)); })
+  CRI_CALL(StopPodSandbox, Sandbox(*request),
+           { done(deps_.state.StopSandbox(in.pod_sandbox_id())); })
+  CRI_CALL(RemovePodSandbox, Sandbox(*request),
+           { done(deps_.state.RemoveSandbox(in.pod_sandbox_id())); })
+  CRI_CALL(PodSandboxStatus, Sandbox(*request),
+           { done(deps_.state.SandboxStatus(in.pod_sandbox_id(), out->mutable_status())); })
   CRI_CALL(ListPodSandbox, Nobody(), {
     deps_.state.ListSandboxes(in.filter(), out);
     done(grpc::Status::OK);
   })
-  CRI_CALL(UpdatePodSandboxResources, Sandbox(*request), { done(deps_.state.CheckSandbox(in.pod_sandbox_id())); })
+  CRI_CALL(UpdatePodSandboxResources, Sandbox(*request),
+           { done(deps_.state.CheckSandbox(in.pod_sandbox_id())); })
 
   CRI_CALL(CreateContainer, NewContainer(*request), { done(deps_.state.Create(in, out)); })
-  CRI_CALL(StartContainer, Container(*request), { done(deps_.state.StartContainer(in.container_id())); })
-  CRI_CALL(StopContainer, Container(*request), {
-    deps_.state.Stop(in.container_id(), std::chrono::seconds(in.timeout()), done);
-  })
+  CRI_CALL(StartContainer, Container(*request),
+           { done(deps_.state.StartContainer(in.container_id())); })
+  CRI_CALL(StopContainer, Container(*request),
+           { deps_.state.Stop(in.container_id(), std::chrono::seconds(in.timeout()), done); })
   CRI_CALL(RemoveContainer, Container(*request), { done(deps_.state.Remove(in.container_id())); })
   CRI_CALL(ListContainers, Nobody(), {
     deps_.state.ListContainers(in.filter(), out);
     done(grpc::Status::OK);
   })
-  CRI_CALL(ContainerStatus, Container(*request), {
-    done(deps_.state.Status(in.container_id(), out->mutable_status()));
-  })
+  CRI_CALL(ContainerStatus, Container(*request),
+           { done(deps_.state.Status(in.container_id(), out->mutable_status())); })
   CRI_CALL(UpdateContainerResources, Container(*request), { done(deps_.state.Update(in)); })
-  CRI_CALL(ReopenContainerLog, Container(*request), { done(deps_.state.ReopenLog(in.container_id())); })
+  CRI_CALL(ReopenContainerLog, Container(*request),
+           { done(deps_.state.ReopenLog(in.container_id())); })
 
   CRI_CALL(ExecSync, Container(*request), { deps_.state.Exec(in, out, done); })
   CRI_CALL(Exec, Container(*request), {
@@ -106,7 +111,8 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
     filter.set_id(in.container_id());
     v1::ListContainerStatsResponse all;
     deps_.state.Stats(filter, &all);
-    if (all.stats().empty()) return done({grpc::StatusCode::NOT_FOUND, "no container " + in.container_id()});
+    if (all.stats().empty())
+      return done({grpc::StatusCode::NOT_FOUND, "no container " + in.container_id()});
     *out->mutable_stats() = all.stats(0);
     done(grpc::Status::OK);
   })
@@ -119,7 +125,8 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
     filter.set_id(in.pod_sandbox_id());
     v1::ListPodSandboxStatsResponse all;
     deps_.state.SandboxStats(filter, &all);
-    if (all.stats().empty()) return done({grpc::StatusCode::NOT_FOUND, "no sandbox " + in.pod_sandbox_id()});
+    if (all.stats().empty())
+      return done({grpc::StatusCode::NOT_FOUND, "no sandbox " + in.pod_sandbox_id()});
     *out->mutable_stats() = all.stats(0);
     done(grpc::Status::OK);
   })
@@ -130,12 +137,14 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
   CRI_CALL(ListMetricDescriptors, Nobody(), { done(grpc::Status::OK); })
   CRI_CALL(ListPodSandboxMetrics, Nobody(), { done(grpc::Status::OK); })
 
-  grpc::ServerWriteReactor<v1::ContainerEventResponse>* GetContainerEvents(Context* context,
-                                                                           const v1::GetEventsRequest* request) override {
-    size_t index = deps_.control.Began("GetContainerEvents", {}, TimeoutOf(*context), request->SerializeAsString());
+  grpc::ServerWriteReactor<v1::ContainerEventResponse>* GetContainerEvents(
+      Context* context, const v1::GetEventsRequest* request) override {
+    size_t index = deps_.control.Began("GetContainerEvents", {}, TimeoutOf(*context),
+                                       request->SerializeAsString());
     grpc::Status refused = grpc::Status::OK;
     if (!deps_.options.events) refused = Unimplemented("GetContainerEvents");
-    if (auto fault = deps_.control.TakeFault("GetContainerEvents", {}); fault && fault->kind == FaultKind::kFail) {
+    if (auto fault = deps_.control.TakeFault("GetContainerEvents", {});
+        fault && fault->kind == FaultKind::kFail) {
       refused = {static_cast<grpc::StatusCode>(fault->code), fault->message};
     }
     deps_.control.Finished(index, refused.error_code());
@@ -144,7 +153,8 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
 
  private:
   static grpc::Status Unimplemented(const std::string& method) {
-    return {grpc::StatusCode::UNIMPLEMENTED, "unknown method " + method + " for service runtime.v1.RuntimeService"};
+    return {grpc::StatusCode::UNIMPLEMENTED,
+            "unknown method " + method + " for service runtime.v1.RuntimeService"};
   }
   static Subject Nobody() { return {}; }
   static Subject Pod(const std::string& name) {
@@ -178,7 +188,8 @@ class ImageService final : public v1::ImageService::CallbackService {
     done(grpc::Status::OK);
   })
   CRI_CALL(ImageStatus, Image(request->image()), {
-    if (auto image = deps_.state.FindImage(in.image().image())) *out->mutable_image() = std::move(*image);
+    if (auto image = deps_.state.FindImage(in.image().image()))
+      *out->mutable_image() = std::move(*image);
     done(grpc::Status::OK);
   })
   CRI_CALL(PullImage, PulledFor(*request), { done(deps_.state.Pull(in, out)); })

@@ -7,8 +7,8 @@ namespace kubelet::fakes {
 namespace {
 
 grpc::Status NotFound(const char* what, const std::string& id) {
-  return {grpc::StatusCode::NOT_FOUND, std::string("an error occurred when try to find ") + what + " \"" + id +
-                                           "\": not found"};
+  return {grpc::StatusCode::NOT_FOUND,
+          std::string("an error occurred when try to find ") + what + " \"" + id + "\": not found"};
 }
 
 }  // namespace
@@ -27,7 +27,9 @@ CriState::CriState(FakeCriOptions options, Timers& timers, EventSink sink)
 
 // Strictly increasing, so that the order of two things shows in their times.
 int64_t CriState::NowLocked() {
-  int64_t now = std::chrono::duration_cast<Nanos>(std::chrono::system_clock::now().time_since_epoch()).count();
+  int64_t now =
+      std::chrono::duration_cast<Nanos>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
   last_time_ = std::max(now, last_time_ + 1);
   return last_time_;
 }
@@ -37,8 +39,10 @@ std::string CriState::NewIdLocked() {
   char text[65];
   // 64 hex digits as a runtime's ids; a multiplication spreads the number over the first ones.
   std::snprintf(text, sizeof(text), "%016llx%016llx%016llx%016llx",
-                static_cast<unsigned long long>(n * 0x9e3779b97f4a7c15ULL), static_cast<unsigned long long>(n),
-                static_cast<unsigned long long>(n * 0xbf58476d1ce4e5b9ULL), static_cast<unsigned long long>(n * 31));
+                static_cast<unsigned long long>(n * 0x9e3779b97f4a7c15ULL),
+                static_cast<unsigned long long>(n),
+                static_cast<unsigned long long>(n * 0xbf58476d1ce4e5b9ULL),
+                static_cast<unsigned long long>(n * 31));
   return text;
 }
 
@@ -56,7 +60,8 @@ Subject CriState::OfSandbox(const std::string& id) const {
   return subject;
 }
 
-void CriState::EventLocked(v1::ContainerEventType type, const std::string& sandbox_id, const std::string& id) {
+void CriState::EventLocked(v1::ContainerEventType type, const std::string& sandbox_id,
+                           const std::string& id) {
   v1::ContainerEventResponse event;
   event.set_container_id(id);
   event.set_container_event_type(type);
@@ -70,7 +75,8 @@ void CriState::EventLocked(v1::ContainerEventType type, const std::string& sandb
   sink_(event);
 }
 
-grpc::Status CriState::RunSandbox(const v1::RunPodSandboxRequest& request, v1::RunPodSandboxResponse* out) {
+grpc::Status CriState::RunSandbox(const v1::RunPodSandboxRequest& request,
+                                  v1::RunPodSandboxResponse* out) {
   const auto& config = request.config();
   if (config.metadata().name().empty() || config.metadata().uid().empty()) {
     return {grpc::StatusCode::INVALID_ARGUMENT, "sandbox config must include metadata"};
@@ -80,8 +86,9 @@ grpc::Status CriState::RunSandbox(const v1::RunPodSandboxRequest& request, v1::R
     const auto& m = other.config.metadata();
     if (m.uid() == config.metadata().uid() && m.attempt() == config.metadata().attempt() &&
         m.name() == config.metadata().name()) {
-      return {grpc::StatusCode::UNKNOWN, "failed to reserve sandbox name \"" + m.name() + "_" + m.namespace_() + "_" +
-                                             m.uid() + "_" + std::to_string(m.attempt()) +
+      return {grpc::StatusCode::UNKNOWN, "failed to reserve sandbox name \"" + m.name() + "_" +
+                                             m.namespace_() + "_" + m.uid() + "_" +
+                                             std::to_string(m.attempt()) +
                                              "\": name is reserved for \"" + id + "\""};
     }
   }
@@ -100,8 +107,9 @@ grpc::Status CriState::RunSandbox(const v1::RunPodSandboxRequest& request, v1::R
   status.mutable_network();
   if (namespaces.network() != v1::NODE) {
     uint32_t n = ++last_ip_;
-    status.mutable_network()->set_ip("10." + std::to_string(88 + (n >> 16)) + "." + std::to_string((n >> 8) & 255) +
-                                     "." + std::to_string(n & 255));
+    status.mutable_network()->set_ip("10." + std::to_string(88 + (n >> 16)) + "." +
+                                     std::to_string((n >> 8) & 255) + "." +
+                                     std::to_string(n & 255));
   }
   std::string id = status.id();
   sandboxes_.emplace(id, std::move(record));
@@ -158,7 +166,8 @@ grpc::Status CriState::SandboxStatus(const std::string& id, v1::PodSandboxStatus
   return grpc::Status::OK;
 }
 
-void CriState::ListSandboxes(const v1::PodSandboxFilter& filter, v1::ListPodSandboxResponse* out) const {
+void CriState::ListSandboxes(const v1::PodSandboxFilter& filter,
+                             v1::ListPodSandboxResponse* out) const {
   Lock lock(mutex_);
   for (const auto& [id, sandbox] : sandboxes_) {
     const auto& status = sandbox.status;
@@ -181,7 +190,8 @@ grpc::Status CriState::CheckSandbox(const std::string& id) const {
   auto it = sandboxes_.find(id);
   if (it == sandboxes_.end()) return NotFound("sandbox", id);
   if (it->second.status.state() != v1::SANDBOX_READY) {
-    return {grpc::StatusCode::FAILED_PRECONDITION, "sandbox container \"" + id + "\" is not running"};
+    return {grpc::StatusCode::FAILED_PRECONDITION,
+            "sandbox container \"" + id + "\" is not running"};
   }
   return grpc::Status::OK;
 }

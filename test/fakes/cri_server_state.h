@@ -1,5 +1,6 @@
-// What a FakeCriServer holds: sandboxes, containers, images, and the rules by which they change. Thread safe; every
-// function is one atomic step and returns a gRPC status as a real runtime would word it.
+// What a FakeCriServer holds: sandboxes, containers, images, and the rules by which they change.
+// Thread safe; every function is one atomic step and returns a gRPC status as a real runtime would
+// word it.
 #pragma once
 
 #include <grpcpp/support/status.h>
@@ -39,13 +40,15 @@ class CriState {
   grpc::Status Create(const v1::CreateContainerRequest& request, v1::CreateContainerResponse* out);
   grpc::Status StartContainer(const std::string& id);
   // `done` is called once the container has ended: at once, or when its grace is over.
-  void Stop(const std::string& id, std::chrono::seconds grace, std::function<void(grpc::Status)> done);
+  void Stop(const std::string& id, std::chrono::seconds grace,
+            std::function<void(grpc::Status)> done);
   grpc::Status Remove(const std::string& id);
   grpc::Status Status(const std::string& id, v1::ContainerStatus* out) const;
   void ListContainers(const v1::ContainerFilter& filter, v1::ListContainersResponse* out) const;
   grpc::Status Update(const v1::UpdateContainerResourcesRequest& request);
   grpc::Status ReopenLog(const std::string& id);
-  void Exec(const v1::ExecSyncRequest& request, v1::ExecSyncResponse* out, std::function<void(grpc::Status)> done);
+  void Exec(const v1::ExecSyncRequest& request, v1::ExecSyncResponse* out,
+            std::function<void(grpc::Status)> done);
   grpc::Status CheckRunning(const std::string& id) const;
   grpc::Status CheckSandbox(const std::string& id) const;
   bool Exit(const std::string& id, int exit_code, const std::string& reason);
@@ -61,7 +64,8 @@ class CriState {
 
   // Statistics, in the same file.
   void Stats(const v1::ContainerStatsFilter& filter, v1::ListContainerStatsResponse* out) const;
-  void SandboxStats(const v1::PodSandboxStatsFilter& filter, v1::ListPodSandboxStatsResponse* out) const;
+  void SandboxStats(const v1::PodSandboxStatsFilter& filter,
+                    v1::ListPodSandboxStatsResponse* out) const;
 
   std::vector<FakeContainer> Containers() const;
   size_t SandboxCount() const;
@@ -90,10 +94,13 @@ class CriState {
   // A container by its id or an unambiguous prefix of it.
   ContainerRecord* FindContainerLocked(const std::string& id);
   const ContainerRecord* FindContainerLocked(const std::string& id) const;
+  grpc::Status CheckCreateLocked(const v1::CreateContainerRequest& request);
+  void FillStatusLocked(const SandboxRecord& sandbox, ContainerRecord& record);
   void EndLocked(ContainerRecord& container, int exit_code, const std::string& reason);
   void RemoveLocked(const std::string& id);
   void StopSandboxLocked(SandboxRecord& sandbox);
-  void EventLocked(v1::ContainerEventType type, const std::string& sandbox_id, const std::string& id);
+  void EventLocked(v1::ContainerEventType type, const std::string& sandbox_id,
+                   const std::string& id);
   void RunSteps(const std::string& id, size_t step);
   void LogLocked(const ContainerRecord& container, const Step& step);
   v1::ContainerStats StatsLocked(const ContainerRecord& container) const;

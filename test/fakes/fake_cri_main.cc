@@ -2,8 +2,8 @@
 //
 //   fake-cri --socket PATH [--no-events] [--systemd] [--pull] [--no-logs] [--METHOD-ms N ...]
 //
-// --METHOD-ms: how long a call takes: sandbox, create, start, stop, remove, status, list, exec, pull, stop-sandbox,
-// remove-sandbox, or the name of a CRI method such as ImageStatus.
+// --METHOD-ms: how long a call takes: sandbox, create, start, stop, remove, status, list, exec,
+// pull, stop-sandbox, remove-sandbox, or the name of a CRI method such as ImageStatus.
 #include <signal.h>
 
 #include <cstdio>
@@ -15,24 +15,35 @@
 namespace {
 
 const std::map<std::string, std::string> kMethods = {
-    {"sandbox", "RunPodSandbox"},        {"create", "CreateContainer"},  {"start", "StartContainer"},
-    {"stop", "StopContainer"},           {"remove", "RemoveContainer"},  {"status", "ContainerStatus"},
-    {"list", "ListContainers"},          {"exec", "ExecSync"},           {"pull", "PullImage"},
-    {"stop-sandbox", "StopPodSandbox"},  {"remove-sandbox", "RemovePodSandbox"},
+    {"sandbox", "RunPodSandbox"},
+    {"create", "CreateContainer"},
+    {"start", "StartContainer"},
+    {"stop", "StopContainer"},
+    {"remove", "RemoveContainer"},
+    {"status", "ContainerStatus"},
+    {"list", "ListContainers"},
+    {"exec", "ExecSync"},
+    {"pull", "PullImage"},
+    {"stop-sandbox", "StopPodSandbox"},
+    {"remove-sandbox", "RemovePodSandbox"},
 };
 
-bool ParseDelay(const std::string& flag, const char* value, kubelet::fakes::FakeCriOptions& options) {
-  if (flag.size() < 6 || flag.compare(flag.size() - 3, 3, "-ms") != 0 || value == nullptr) return false;
+bool ParseDelay(const std::string& flag, const char* value,
+                kubelet::fakes::FakeCriOptions& options) {
+  if (flag.size() < 6 || flag.compare(flag.size() - 3, 3, "-ms") != 0 || value == nullptr)
+    return false;
   std::string name = flag.substr(2, flag.size() - 5);
   auto it = kMethods.find(name);
-  options.delays[it == kMethods.end() ? name : it->second] = std::chrono::milliseconds(std::atoi(value));
+  options.delays[it == kMethods.end() ? name : it->second] =
+      std::chrono::milliseconds(std::atoi(value));
   return true;
 }
 
 int Usage() {
-  std::fprintf(stderr,
-               "usage: fake-cri --socket PATH [--no-events] [--systemd] [--pull] [--no-logs]\n"
-               "                [--sandbox-ms N] [--create-ms N] [--start-ms N] [--METHOD-ms N ...]\n");
+  std::fprintf(
+      stderr,
+      "usage: fake-cri --socket PATH [--no-events] [--systemd] [--pull] [--no-logs]\n"
+      "                [--sandbox-ms N] [--create-ms N] [--start-ms N] [--METHOD-ms N ...]\n");
   return 2;
 }
 

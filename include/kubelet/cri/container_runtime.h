@@ -1,7 +1,9 @@
-// The port to a container runtime over CRI v1. Facts about single calls stand at the port (runtime/container_runtime.h).
+// The port to a container runtime over CRI v1. Facts about single calls stand at the port
+// (runtime/container_runtime.h).
 //
-// Home thread: the core loop. Every call starts when its task is first awaited and is cancelled with it; a call is
-// over only when gRPC says so. Codes are gRPC's, one to one, and messages the runtime's own words, except:
+// Home thread: the core loop. Every call starts when its task is first awaited and is cancelled
+// with it; a call is over only when gRPC says so. Codes are gRPC's, one to one, and messages the
+// runtime's own words, except:
 //   Internal       the runtime said OK but left out what was asked for (an id, a status)
 //   Unimplemented  RuntimeConfig without a Linux part
 #pragma once
@@ -37,14 +39,16 @@ class GrpcContainerRuntime final : public runtime::ContainerRuntime {
   Result<runtime::SandboxStatus> PodSandboxStatus(runtime::SandboxId id) override;
   Result<std::vector<runtime::Sandbox>> ListPodSandbox(std::string pod_uid) override;
 
-  Result<runtime::ContainerId> CreateContainer(runtime::SandboxId id, runtime::ContainerConfig config,
+  Result<runtime::ContainerId> CreateContainer(runtime::SandboxId id,
+                                               runtime::ContainerConfig config,
                                                runtime::SandboxConfig sandbox) override;
   Done StartContainer(runtime::ContainerId id) override;
   Done StopContainer(runtime::ContainerId id, std::chrono::seconds grace) override;
   Done RemoveContainer(runtime::ContainerId id) override;
   Result<std::vector<runtime::Container>> ListContainers(std::string pod_uid) override;
   Result<runtime::ContainerStatus> GetContainerStatus(runtime::ContainerId id) override;
-  Done UpdateContainerResources(runtime::ContainerId id, runtime::LinuxResources resources) override;
+  Done UpdateContainerResources(runtime::ContainerId id,
+                                runtime::LinuxResources resources) override;
   Done ReopenContainerLog(runtime::ContainerId id) override;
   Result<runtime::ExecResult> ExecSync(runtime::ContainerId id, std::vector<std::string> command,
                                        std::chrono::seconds timeout) override;
@@ -54,10 +58,11 @@ class GrpcContainerRuntime final : public runtime::ContainerRuntime {
   Result<std::string> AttachUrl(runtime::ContainerId id, StreamOptions options) override;
   Result<std::string> PortForwardUrl(runtime::SandboxId id, std::vector<int32_t> ports) override;
 
-  // Events of one pod that have not been delivered yet become one event, its latest: they are hints. At most
-  // kMaxPendingPods pods wait; then reading stops and the runtime is held back.
-  // containerd sends no initial metadata before its first event, so a stream that lives for kStreamOpenAfter counts
-  // as open. Once the task has ended or been cancelled neither function is called again.
+  // Events of one pod that have not been delivered yet become one event, its latest: they are
+  // hints. At most kMaxPendingPods pods wait; then reading stops and the runtime is held back.
+  // containerd sends no initial metadata before its first event, so a stream that lives for
+  // kStreamOpenAfter counts as open. Once the task has ended or been cancelled neither function is
+  // called again.
   Done StreamEvents(std::function<void()> on_open,
                     std::function<void(const runtime::RuntimeEvent&)> on_event) override;
   static constexpr size_t kMaxPendingPods = 1024;

@@ -17,10 +17,12 @@ class GrpcImageService final : public runtime::ImageService {
   ~GrpcImageService() override;
 
   base::Task<absl::StatusOr<std::vector<runtime::Image>>> ListImages() override;
-  // Internal when the runtime names an image without id or size: it cannot be compared or accounted for.
-  base::Task<absl::StatusOr<std::optional<runtime::Image>>> ImageStatus(std::string image,
-                                                                        runtime::StringMap annotations) override;
-  base::Task<absl::StatusOr<std::string>> PullImage(std::string image, runtime::StringMap annotations,
+  // Internal when the runtime names an image without id or size: it cannot be compared or accounted
+  // for.
+  base::Task<absl::StatusOr<std::optional<runtime::Image>>> ImageStatus(
+      std::string image, runtime::StringMap annotations) override;
+  base::Task<absl::StatusOr<std::string>> PullImage(std::string image,
+                                                    runtime::StringMap annotations,
                                                     std::optional<runtime::AuthConfig> auth,
                                                     runtime::SandboxConfig sandbox) override;
   base::Task<absl::Status> RemoveImage(std::string image) override;
