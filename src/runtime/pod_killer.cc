@@ -152,6 +152,8 @@ Task<absl::Status> PodSyncer::Remove(std::string uid, std::string name, std::str
 
 void PodSyncer::Forget(const std::string& uid) {
   retry_backoff_.Reset(uid);
+  crash_backoff_.ResetPrefix(uid + "/");
+  stopped_.erase(uid);
   crash_backoff_.Collect(deps_.clock.Mono());
 }
 

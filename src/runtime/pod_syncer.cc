@@ -106,8 +106,10 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
   }
   pass.observed = *observed;
   Held held(deps_.observer, uid);
-  PodActions actions = ComputePodActions(*pod, *pass.observed);
+  PodActions actions = ComputePodActions(*pod, *pass.observed, stopped_[uid]);
   if (actions.kill_pod) {
+    // What is stopped here only to go on in a new sandbox has not ended by itself, whatever its exit code.
+    if (actions.create_sandbox) MarkStopped(*pass.observed);
     Step(*progress, "stopping its old containers: " + actions.reason);
     auto killed = co_await StopAll(pass.observed, pass.Grace());
     if (!killed.ok()) Fail(pass, killed, "cannot stop the old containers");
@@ -115,7 +117,11 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
   }
   if (!pass.Done() && actions.create_sandbox) {
     co_await StartSandbox(pass, actions);
-    if (!pass.Done()) actions = ComputePodActions(*pod, *pass.observed);
+    if (!pass.Done()) {
+      actions = ComputePodActions(*pod, *pass.observed, stopped_[uid]);
+      // Made and unusable all the same (no IP): another one at once would be no better.
+      if (actions.create_sandbox) Fail(pass, absl::UnavailableError(actions.reason), "the new sandbox");
+    }
   }
   if (!pass.Done() && !actions.kill.empty()) co_await KillContainers(pass, actions.kill);
   if (!pass.Done() && !actions.start.empty()) co_await StartContainers(pass, actions);
@@ -124,7 +130,7 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
     auto after = co_await deps_.observer.Refresh(uid);
     if (after.ok()) {
       co_await RemoveDead(*after);
-      if (!pass.Done() && !ComputePodActions(*pod, **after).Nothing() && !pass.result.retry_at) {
+      if (!pass.Done() && !ComputePodActions(*pod, **after, stopped_[uid]).Nothing() && !pass.result.retry_at) {
         pass.result.retry_at = deps_.clock.Mono();
       }
     }
@@ -139,6 +145,12 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
     }
   }
   co_return pass.result;
+}
+
+void PodSyncer::MarkStopped(const ObservedPod& observed) {
+  for (const auto& container : observed.containers) {
+    if (container.state == ContainerState::kRunning) stopped_[observed.uid].insert(container.id);
+  }
 }
 
 // A start that hangs (network plugin, image unpacking) gives its place to others after a while.
@@ -244,7 +256,7 @@ Task<bool> PodSyncer::StartOne(Pass& pass, const ContainerToStart& start) {
     Nanos ago = std::max(Nanos(0), Nanos(deps_.clock.Now() - start.previous_exit));
     MonoTime exit = now - ago;
     if (auto until = crash_backoff_.BlockedUntil(key, exit, now)) {
-      std::string text = "back-off " + base::GoDuration(crash_backoff_.Get(key, now)) +
+      std::string text = "back-off " + base::GoDuration(crash_backoff_.Get(key, exit)) +
                          " restarting failed container=" + name + " pod=" + pod->metadata().name() + "_" +
                          pod->metadata().namespace_() + "(" + pod->metadata().uid() + ")";
       pass.Wait(name, WaitingReason::kCrashLoopBackOff, text, *until);
@@ -317,7 +329,8 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
   Step(*pass.progress, "creating container " + name);
   if (start.previous_exit != base::WallTime{}) {
     Nanos ago = std::max(Nanos(0), Nanos(deps_.clock.Now() - start.previous_exit));
-    crash_backoff_.Next(BackoffKey(*pod, *start.spec), deps_.clock.Mono() - ago);
+    MonoTime now = deps_.clock.Mono();
+    crash_backoff_.Next(BackoffKey(*pod, *start.spec), now - ago, now);
   }
   SandboxId sandbox = pass.observed->sandboxes.front().id;
   pass.acted = true;

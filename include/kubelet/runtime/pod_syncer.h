@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "kubelet/base/backoff.h"
@@ -89,6 +90,7 @@ class PodSyncer {
   base::Task<absl::StatusOr<ObservedPodPtr>> Look(std::string uid);
   base::Task<void> TakeTurn(Pass& pass);
   base::Task<bool> Prepare(Pass& pass);
+  void MarkStopped(const ObservedPod& observed);
   void Fail(Pass& pass, absl::Status status, const std::string& what);
   void Step(Progress& progress, std::string text);
   void Event(const api::core::Pod& pod, bool warning, std::string reason, std::string message,
@@ -99,6 +101,7 @@ class PodSyncer {
   base::Backoff crash_backoff_;
   base::Backoff retry_backoff_;
   base::Semaphore starts_;
+  std::map<std::string, std::set<ContainerId>> stopped_;  // uid -> ended by us and to be started again
   base::Family<base::Counter>* started_pods_ = nullptr;
   base::Family<base::Counter>* started_pods_errors_ = nullptr;
   base::Family<base::Counter>* started_containers_ = nullptr;
