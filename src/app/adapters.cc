@@ -35,7 +35,8 @@ class TempVolumes : public runtime::Volumes {
 struct Adapters::Parts {
   Parts(NodeCgroups::Deps deps)
       : volumes(deps.config.flags.root_dir),
-        files(deps.pool, {deps.config.flags.root_dir, deps.config.kubelet.pod_logs_dir()}),
+        files(deps.pool, {deps.config.flags.root_dir, deps.config.kubelet.pod_logs_dir()},
+              deps.config.kubelet.cluster_domain()),
         cgroups(std::move(deps)) {}
   TempVolumes volumes;
   PodFilesAdapter files;

@@ -120,7 +120,10 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
     if (!pass.Done()) {
       actions = ComputePodActions(*pod, *pass.observed, stopped_[uid]);
       // Made and unusable all the same (no IP): another one at once would be no better.
-      if (actions.create_sandbox) Fail(pass, absl::UnavailableError(actions.reason), "the new sandbox");
+      if (actions.create_sandbox) {
+        Fail(pass, absl::UnavailableError(actions.reason), "the new sandbox");
+        blocked_[uid + "/"] = {*pass.result.retry_at, pass.result.status, {}};
+      }
     }
   }
   if (!pass.Done() && !actions.kill.empty()) co_await KillContainers(pass, actions.kill);
@@ -147,6 +150,11 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
   co_return pass.result;
 }
 
+const PodSyncer::Blocked* PodSyncer::BlockedNow(const std::string& key) const {
+  auto it = blocked_.find(key);
+  return it != blocked_.end() && deps_.clock.Mono() < it->second.until ? &it->second : nullptr;
+}
+
 void PodSyncer::MarkStopped(const ObservedPod& observed) {
   for (const auto& container : observed.containers) {
     if (container.state == ContainerState::kRunning) stopped_[observed.uid].insert(container.id);
@@ -165,6 +173,13 @@ Task<void> PodSyncer::TakeTurn(Pass& pass) {
 
 Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
   const auto& pod = pass.pod;
+  const std::string uid = pod->metadata().uid();
+  if (const Blocked* blocked = BlockedNow(uid + "/")) {
+    pass.result.status = blocked->status;
+    pass.result.retry_at = blocked->until;
+    pass.stop = true;
+    co_return;
+  }
   if (!pod->spec().host_network() && deps_.network_ready && !deps_.network_ready()) {
     Event(*pod, true, "NetworkNotReady", "network is not ready: container runtime network not ready");
     pass.result.status = absl::FailedPreconditionError("network is not ready: container runtime network not ready");
@@ -200,9 +215,10 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
     if (started_pods_errors_ != nullptr) started_pods_errors_->Only().Add();
     Event(*pod, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + Message(id.status()));
     Fail(pass, id.status(), "cannot create the sandbox");
+    blocked_[uid + "/"] = {*pass.result.retry_at, pass.result.status, {}};
     co_return;
   }
-  auto observed = co_await deps_.observer.Refresh(pod->metadata().uid());
+  auto observed = co_await deps_.observer.Refresh(uid);
   if (!observed.ok()) {
     Fail(pass, observed.status(), "cannot ask the runtime about the new sandbox");
     co_return;
@@ -252,6 +268,11 @@ Task<bool> PodSyncer::StartOne(Pass& pass, const ContainerToStart& start) {
   const std::string& name = start.spec->name();
   const std::string key = BackoffKey(*pod, *start.spec);
   MonoTime now = deps_.clock.Mono();
+  if (const Blocked* blocked = BlockedNow(key)) {
+    pass.Wait(name, blocked->waiting.reason, blocked->waiting.message, blocked->until);
+    pass.result.status = blocked->status;
+    co_return true;
+  }
   if (start.previous_exit != base::WallTime{}) {
     Nanos ago = std::max(Nanos(0), Nanos(deps_.clock.Now() - start.previous_exit));
     MonoTime exit = now - ago;
@@ -297,6 +318,7 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
     Nanos delay = retry_backoff_.Next(pod->metadata().uid(), deps_.clock.Mono());
     pass.Wait(name, reason, Message(status), deps_.clock.Mono() + delay);
     pass.result.status = base::Annotate(status, "container " + name);
+    blocked_[BackoffKey(*pod, *start.spec)] = {deps_.clock.Mono() + delay, pass.result.status, pass.result.waiting[name]};
     Event(*pod, true, event, "Error: " + Message(status), name);
     if (started_containers_errors_ != nullptr) started_containers_errors_->With({WaitingReasonName(reason), type}).Add();
     LOG_ERROR("Cannot start container; will retry", "pod", api::PodKey(*pod), "container", name, "reason",

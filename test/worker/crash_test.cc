@@ -66,8 +66,9 @@ bool CrashAt(const Scenario& scenario, int k) {
     CHECK(second.StateOf(c->status.labels.at(runtime::kPodUidLabel)) == "Syncing");
   } else {
     CHECK(world.runtime.Size() == 0);
-    // A pod that the runtime knows nothing of any more is beyond the worker: its directories and cgroup are left to
-    // the housekeeping of orphans.
+    CHECK(world.node.cgroups.empty());
+    CHECK(world.node.directories.empty());
+    CHECK(world.node.mounts.empty());
     CHECK(second.workers->size() == 0);
   }
   CHECK(second.pleg->Problems().empty());

@@ -274,6 +274,26 @@ TEST_CASE("a sandbox that comes up without an IP is tried again with back-off, n
   CheckRules(world);
 }
 
+TEST_CASE("a container that cannot be made or started is tried again with back-off, not in a loop") {
+  auto method = GENERATE("CreateContainer", "StartContainer");
+  INFO(method);
+  World world;
+  Kubelet kubelet(world);
+  PodSpec spec;
+  spec.containers = {"bad", "good"};
+  world.runtime.Inject({method, "/bad", Fault::Kind::kFail, -1});
+  kubelet.Snapshot({MakePod(spec)});
+  world.Advance(60s);
+  CHECK(world.runtime.RunningOne("web", "good") != nullptr);
+  CHECK(world.runtime.Count(method, "/bad") >= 5);
+  CHECK(world.runtime.Count(method, "/bad") <= 12);
+  CHECK(kubelet.Waits("u1", "bad") == (std::string(method) == "CreateContainer" ? "CreateContainerError" : "RunContainerError"));
+  world.runtime.Heal();
+  world.Advance(11s);
+  CHECK(world.runtime.RunningOne("web", "bad") != nullptr);
+  CheckRules(world);
+}
+
 TEST_CASE("a failing pull shows its error, then its back-off, and is tried after 10, 20, 40 seconds") {
   World world;
   world.runtime.pull_error["gone:1"] = absl::NotFoundError("no such image");
