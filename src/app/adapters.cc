@@ -41,7 +41,8 @@ volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps) {
 struct Adapters::Parts {
   Parts(NodeCgroups::Deps deps)
       : volumes(deps, VolumeOptionsOf(deps)),
-        files(deps.pool, {deps.config.flags.root_dir, deps.config.kubelet.pod_logs_dir()}),
+        files(deps.pool, {deps.config.flags.root_dir, deps.config.kubelet.pod_logs_dir()},
+              deps.config.kubelet.cluster_domain()),
         cgroups(std::move(deps)) {}
   VolumesAdapter volumes;
   PodFilesAdapter files;

@@ -12,8 +12,8 @@ namespace kubelet::app {
 
 class PodFilesAdapter : public runtime::PodFiles {
  public:
-  PodFilesAdapter(base::BlockingPool& pool, volume::PodDirs dirs)
-      : pool_(pool), dirs_(std::move(dirs)) {}
+  PodFilesAdapter(base::BlockingPool& pool, volume::PodDirs dirs, std::string cluster_domain)
+      : pool_(pool), dirs_(std::move(dirs)), cluster_domain_(std::move(cluster_domain)) {}
 
   base::Task<absl::StatusOr<PodPaths>> PreparePod(api::PodPtr pod) override;
   base::Task<absl::StatusOr<ContainerPaths>> PrepareContainer(
@@ -26,6 +26,7 @@ class PodFilesAdapter : public runtime::PodFiles {
  private:
   base::BlockingPool& pool_;
   volume::PodDirs dirs_;
+  std::string cluster_domain_;
 };
 
 }  // namespace kubelet::app

@@ -4,9 +4,9 @@
 
 namespace kubelet::base {
 
-Nanos Backoff::Next(const std::string& key, MonoTime now) {
+Nanos Backoff::Next(const std::string& key, MonoTime event, MonoTime now) {
   auto it = entries_.find(key);
-  if (it == entries_.end() || Expired(it->second, now)) {
+  if (it == entries_.end() || Expired(it->second, event)) {
     entries_[key] = {initial_, now};
     return initial_;
   }
@@ -20,9 +20,13 @@ Nanos Backoff::Get(const std::string& key, MonoTime now) const {
 }
 
 std::optional<MonoTime> Backoff::BlockedUntil(const std::string& key, MonoTime event, MonoTime now) const {
-  Nanos delay = Get(key, now);
+  Nanos delay = Get(key, event);
   if (delay == Nanos(0) || event + delay <= now) return std::nullopt;
   return event + delay;
+}
+
+void Backoff::ResetPrefix(const std::string& prefix) {
+  std::erase_if(entries_, [&](const auto& entry) { return entry.first.rfind(prefix, 0) == 0; });
 }
 
 void Backoff::Collect(MonoTime now) {

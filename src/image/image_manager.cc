@@ -166,7 +166,8 @@ std::optional<Answer> ImageManager::Refused(const api::core::Pod& pod, const std
     Event(pod, container, false, "BackOff", "Back-off pulling image \"" + image + "\"");
   }
   Answer answer = Wait(reason, text);
-  answer.retry_at = *until;
+  // The error itself is shown once; soon after, that its back-off is under way.
+  answer.retry_at = first ? std::min(*until, now + options_.show_error_for) : *until;
   return answer;
 }
 

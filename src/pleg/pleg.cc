@@ -255,12 +255,15 @@ Task<void> Pleg::InspectWhileDirty(std::string uid) {
   while (pods_[uid].dirty && !pods_[uid].held) {
     auto permit = std::make_shared<base::Semaphore::Permit>(co_await inspections_.Acquire());
     // An inspection that hangs waits on its own, not in the others' way.
-    auto timer = deps_.clock.After(options_.slow_inspect, [permit] { permit->Release(); });
+    auto timer = deps_.clock.After(options_.slow_inspect, [weak = std::weak_ptr(permit)] {
+      if (auto held = weak.lock()) held->Release();
+    });
     auto result = co_await Inspect(uid);
     deps_.clock.Cancel(timer);
     permit->Release();
-    if (result.ok() || pods_[uid].held) continue;
+    if (result.ok()) continue;
     pods_[uid].dirty = true;
+    if (pods_[uid].held) continue;
     inspected_.Notify();
     co_await base::SleepFor(deps_.clock, options_.relist_period);
   }
@@ -282,7 +285,12 @@ bool Pleg::Known(const std::string& uid) const {
   return synced_ && it->second.error.empty() && !it->second.dirty && !it->second.inspecting;
 }
 
-Task<absl::StatusOr<ObservedPodPtr>> Pleg::Refresh(std::string uid) { co_return co_await Inspect(uid); }
+Task<absl::StatusOr<ObservedPodPtr>> Pleg::Refresh(std::string uid) {
+  auto result = co_await Inspect(uid);
+  // What was not learnt is still to be learnt, also when nobody asks again.
+  if (!result.ok()) MarkDirty(uid);
+  co_return result;
+}
 
 Task<absl::StatusOr<ObservedPodPtr>> Pleg::Inspect(std::string uid) {
   MonoTime asked = deps_.clock.Mono();

@@ -14,14 +14,22 @@ using api::core::Pod;
 bool Running(const ContainerStatus* status) { return status != nullptr && status->state == ContainerState::kRunning; }
 bool Exited(const ContainerStatus* status) { return status != nullptr && status->state == ContainerState::kExited; }
 
-ContainerToStart Start(const ContainerSpec& spec, ContainerKind kind, const ContainerStatus* previous) {
+using Stopped = std::set<ContainerId>;
+
+// An exit that was not the container's own: we stopped it to start it again, or it was of another definition.
+bool NotItsOwnExit(const ContainerSpec& spec, const ContainerStatus& status, const Stopped& stopped) {
+  return stopped.contains(status.id) || DefinitionChanged(spec, status);
+}
+
+ContainerToStart Start(const ContainerSpec& spec, ContainerKind kind, const ContainerStatus* previous,
+                       const Stopped& stopped) {
   ContainerToStart start;
   start.spec = &spec;
   start.kind = kind;
   if (previous != nullptr) {
     // One that was created but never started is made again under its own number.
     start.attempt = previous->attempt + (previous->state == ContainerState::kCreated ? 0 : 1);
-    if (Exited(previous)) start.previous_exit = previous->finished_at;
+    if (Exited(previous) && !NotItsOwnExit(spec, *previous, stopped)) start.previous_exit = previous->finished_at;
   }
   return start;
 }
@@ -41,58 +49,62 @@ std::string SandboxProblem(const Pod& pod, const ObservedPod& observed) {
 
 // A container left Created never ran: it is removed and made again.
 void ConsiderContainer(const Pod& pod, const ContainerSpec& spec, ContainerKind kind, const ObservedPod& observed,
-                       PodActions& actions, bool& any_keeps_going) {
+                       const Stopped& stopped, PodActions& actions, bool& any_keeps_going) {
   const ContainerStatus* status = observed.Newest(spec.name());
   if (Running(status)) {
     any_keeps_going = true;
     if (DefinitionChanged(spec, *status)) {
       actions.kill.push_back({status->id, spec.name(), "the definition of container " + spec.name() + " changed"});
-      actions.start.push_back(Start(spec, kind, status));
+      actions.start.push_back(Start(spec, kind, status, stopped));
     }
     return;
   }
   bool restart = status == nullptr || status->state != ContainerState::kExited ||
-                 ShouldRestart(pod, spec, status->exit_code);
+                 NotItsOwnExit(spec, *status, stopped) || ShouldRestart(pod, spec, status->exit_code);
   if (!restart) return;
   any_keeps_going = true;
   if (status != nullptr && status->state != ContainerState::kExited) {
     actions.kill.push_back({status->id, spec.name(), "container " + spec.name() + " was created but never started"});
   }
-  actions.start.push_back(Start(spec, kind, status));
+  actions.start.push_back(Start(spec, kind, status, stopped));
 }
 
 // Init containers in order. True when the regular ones may run; otherwise what is needed is in `actions`.
-bool ConsiderInit(const Pod& pod, const ObservedPod& observed, PodActions& actions, bool& failed) {
+bool ConsiderInit(const Pod& pod, const ObservedPod& observed, const Stopped& stopped, PodActions& actions,
+                  bool& failed) {
   // Once a regular container exists in this sandbox, initialisation is history: only sidecars are looked after.
   const Sandbox* sandbox = observed.ReadySandbox();
-  bool initialized = std::any_of(pod.spec().containers().begin(), pod.spec().containers().end(), [&](const auto& c) {
-    const ContainerStatus* status = observed.Newest(c.name());
-    return status != nullptr && sandbox != nullptr && status->created_at >= sandbox->created_at;
-  });
+  auto in_sandbox = [&](const ContainerStatus* status) {
+    if (status == nullptr || sandbox == nullptr) return false;
+    auto it = observed.sandbox_of.find(status->id);
+    return it != observed.sandbox_of.end() && it->second == sandbox->id;
+  };
+  bool initialized = std::any_of(pod.spec().containers().begin(), pod.spec().containers().end(),
+                                 [&](const auto& c) { return in_sandbox(observed.Newest(c.name())); });
   for (const ContainerSpec& spec : pod.spec().init_containers()) {
     const ContainerStatus* status = observed.Newest(spec.name());
-    bool current = status != nullptr && sandbox != nullptr && status->created_at >= sandbox->created_at;
+    bool current = in_sandbox(status);
     if (api::IsRestartableInit(spec)) {
       bool ignored = false;
-      ConsiderContainer(pod, spec, ContainerKind::kSidecar, observed, actions, ignored);
+      ConsiderContainer(pod, spec, ContainerKind::kSidecar, observed, stopped, actions, ignored);
       if (!initialized && !Running(status)) return false;
       continue;
     }
     if (initialized) continue;
     if (!current) {
-      actions.start.push_back(Start(spec, ContainerKind::kInit, status));
+      actions.start.push_back(Start(spec, ContainerKind::kInit, status, stopped));
       return false;
     }
     if (Exited(status) && status->exit_code == 0) continue;
     if (Exited(status)) {
       if (ShouldRestart(pod, spec, status->exit_code)) {
-        actions.start.push_back(Start(spec, ContainerKind::kInit, status));
+        actions.start.push_back(Start(spec, ContainerKind::kInit, status, stopped));
       } else {
         failed = true;
       }
     } else if (!Running(status)) {
       bool ignored = false;
-      ConsiderContainer(pod, spec, ContainerKind::kInit, observed, actions, ignored);
+      ConsiderContainer(pod, spec, ContainerKind::kInit, observed, stopped, actions, ignored);
     }
     return false;
   }
@@ -100,10 +112,10 @@ bool ConsiderInit(const Pod& pod, const ObservedPod& observed, PodActions& actio
 }
 
 // Whether a pod whose sandbox is gone has work left; a pod that has run to its end gets no new sandbox.
-bool AnythingToRun(const Pod& pod, const ObservedPod& observed) {
+bool AnythingToRun(const Pod& pod, const ObservedPod& observed, const Stopped& stopped) {
   for (const ContainerSpec& spec : pod.spec().containers()) {
     const ContainerStatus* status = observed.Newest(spec.name());
-    if (!Exited(status) || ShouldRestart(pod, spec, status->exit_code)) {
+    if (!Exited(status) || NotItsOwnExit(spec, *status, stopped) || ShouldRestart(pod, spec, status->exit_code)) {
       // restartPolicy Never: what once ran is not run again, even when its sandbox vanished under it.
       if (status == nullptr || pod.spec().restart_policy() != "Never") return true;
     }
@@ -137,11 +149,11 @@ bool DefinitionChanged(const ContainerSpec& spec, const ContainerStatus& status)
   return it != status.annotations.end() && it->second != api::ContainerHash(spec.name(), spec.image());
 }
 
-PodActions ComputePodActions(const Pod& pod, const ObservedPod& observed) {
+PodActions ComputePodActions(const Pod& pod, const ObservedPod& observed, const Stopped& stopped) {
   PodActions actions;
   if (std::string problem = SandboxProblem(pod, observed); !problem.empty()) {
     actions.reason = problem;
-    bool done = !observed.sandboxes.empty() && (!AnythingToRun(pod, observed) || InitFailedForGood(pod, observed));
+    bool done = !observed.sandboxes.empty() && (!AnythingToRun(pod, observed, stopped) || InitFailedForGood(pod, observed));
     actions.kill_pod = !observed.sandboxes.empty();
     if (done) {
       actions.terminal = true;
@@ -154,7 +166,7 @@ PodActions ComputePodActions(const Pod& pod, const ObservedPod& observed) {
   }
 
   bool init_failed = false;
-  if (!ConsiderInit(pod, observed, actions, init_failed)) {
+  if (!ConsiderInit(pod, observed, stopped, actions, init_failed)) {
     if (init_failed) {
       actions = {};
       actions.terminal = actions.kill_pod = true;
@@ -164,7 +176,7 @@ PodActions ComputePodActions(const Pod& pod, const ObservedPod& observed) {
   }
   bool keeps_going = false;
   for (const ContainerSpec& spec : pod.spec().containers()) {
-    ConsiderContainer(pod, spec, ContainerKind::kRegular, observed, actions, keeps_going);
+    ConsiderContainer(pod, spec, ContainerKind::kRegular, observed, stopped, actions, keeps_going);
   }
   if (!keeps_going) {
     actions = {};

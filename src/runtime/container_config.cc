@@ -126,8 +126,10 @@ LinuxResources MakeResources(const ContainerSpec& container, const ContainerInpu
   int64_t cpu_limit = api::Limit(container, "cpu").MilliValue();
   bool has_request = container.resources().requests().contains("cpu");
   out.cpu_shares = MilliCpuToShares(has_request || cpu_limit == 0 ? cpu_request : cpu_limit);
-  out.cpu_period = node.cpu_cfs_quota_period_us;
-  if (node.cpu_cfs_quota) out.cpu_quota = MilliCpuToQuota(cpu_limit, node.cpu_cfs_quota_period_us);
+  if (node.cpu_cfs_quota) {
+    out.cpu_period = node.cpu_cfs_quota_period_us;
+    out.cpu_quota = MilliCpuToQuota(cpu_limit, node.cpu_cfs_quota_period_us);
+  }
   out.memory_limit_bytes = api::Limit(container, "memory").Value();
   out.oom_score_adj = inputs.oom_score_adj;
   for (const auto& size : node.hugepage_sizes) {

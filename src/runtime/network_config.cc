@@ -105,7 +105,7 @@ absl::StatusOr<std::string> PodHostname(const api::core::Pod& pod) {
 }
 
 std::string MakeEtcHosts(const api::core::Pod& pod, const std::vector<std::string>& pod_ips,
-                         const std::string& host_file) {
+                         const std::string& host_file, const std::string& cluster_domain) {
   std::ostringstream out;
   if (pod.spec().host_network()) {
     out << "# Kubernetes-managed hosts file (host network).\n" << host_file;
@@ -114,6 +114,9 @@ std::string MakeEtcHosts(const api::core::Pod& pod, const std::vector<std::strin
         << "fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n";
     auto hostname = PodHostname(pod);
     std::string name = hostname.ok() ? *hostname : pod.metadata().name();
+    if (!pod.spec().subdomain().empty()) {
+      name = name + "." + pod.spec().subdomain() + "." + pod.metadata().namespace_() + ".svc." + cluster_domain + "\t" + name;
+    }
     for (const auto& ip : pod_ips) out << ip << "\t" << name << "\n";
   }
   if (pod.spec().host_aliases_size() > 0) {

@@ -133,10 +133,6 @@ Task<absl::Status> PodSyncer::Remove(std::string uid, std::string name, std::str
     auto status = co_await deps_.runtime.RemoveContainer(container.id);
     if (!status.ok() && !absl::IsNotFound(status)) co_return base::Annotate(status, "cannot remove " + container.name);
   }
-  for (const auto& sandbox : (*observed)->sandboxes) {
-    auto status = co_await deps_.runtime.RemovePodSandbox(sandbox.id);
-    if (!status.ok() && !absl::IsNotFound(status)) co_return base::Annotate(status, "cannot remove the sandbox");
-  }
   Step(*progress, "unmounting its volumes");
   auto volumes = co_await deps_.volumes.Teardown(uid);
   if (!volumes.ok()) co_return base::Annotate(volumes, "cannot tear down volumes");
@@ -145,6 +141,11 @@ Task<absl::Status> PodSyncer::Remove(std::string uid, std::string name, std::str
   if (!cgroup.ok()) co_return base::Annotate(cgroup, "cannot remove the pod cgroup");
   auto files = co_await deps_.files.RemovePod(uid, name, namespace_);
   if (!files.ok()) co_return base::Annotate(files, "cannot remove the pod's files");
+  // Last of all: while there is a sandbox, a kubelet that starts after a crash knows that there is a pod to clean up.
+  for (const auto& sandbox : (*observed)->sandboxes) {
+    auto status = co_await deps_.runtime.RemovePodSandbox(sandbox.id);
+    if (!status.ok() && !absl::IsNotFound(status)) co_return base::Annotate(status, "cannot remove the sandbox");
+  }
   // The observation that nothing is left; what remains is found by the next relist.
   co_await deps_.observer.Refresh(uid);
   co_return absl::OkStatus();
@@ -152,6 +153,9 @@ Task<absl::Status> PodSyncer::Remove(std::string uid, std::string name, std::str
 
 void PodSyncer::Forget(const std::string& uid) {
   retry_backoff_.Reset(uid);
+  crash_backoff_.ResetPrefix(uid + "/");
+  stopped_.erase(uid);
+  std::erase_if(blocked_, [&](const auto& entry) { return entry.first.rfind(uid + "/", 0) == 0; });
   crash_backoff_.Collect(deps_.clock.Mono());
 }
 

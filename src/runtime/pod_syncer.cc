@@ -106,8 +106,10 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
   }
   pass.observed = *observed;
   Held held(deps_.observer, uid);
-  PodActions actions = ComputePodActions(*pod, *pass.observed);
+  PodActions actions = ComputePodActions(*pod, *pass.observed, stopped_[uid]);
   if (actions.kill_pod) {
+    // What is stopped here only to go on in a new sandbox has not ended by itself, whatever its exit code.
+    if (actions.create_sandbox) MarkStopped(*pass.observed);
     Step(*progress, "stopping its old containers: " + actions.reason);
     auto killed = co_await StopAll(pass.observed, pass.Grace());
     if (!killed.ok()) Fail(pass, killed, "cannot stop the old containers");
@@ -115,7 +117,14 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
   }
   if (!pass.Done() && actions.create_sandbox) {
     co_await StartSandbox(pass, actions);
-    if (!pass.Done()) actions = ComputePodActions(*pod, *pass.observed);
+    if (!pass.Done()) {
+      actions = ComputePodActions(*pod, *pass.observed, stopped_[uid]);
+      // Made and unusable all the same (no IP): another one at once would be no better.
+      if (actions.create_sandbox) {
+        Fail(pass, absl::UnavailableError(actions.reason), "the new sandbox");
+        blocked_[uid + "/"] = {*pass.result.retry_at, pass.result.status, {}};
+      }
+    }
   }
   if (!pass.Done() && !actions.kill.empty()) co_await KillContainers(pass, actions.kill);
   if (!pass.Done() && !actions.start.empty()) co_await StartContainers(pass, actions);
@@ -124,7 +133,7 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
     auto after = co_await deps_.observer.Refresh(uid);
     if (after.ok()) {
       co_await RemoveDead(*after);
-      if (!pass.Done() && !ComputePodActions(*pod, **after).Nothing() && !pass.result.retry_at) {
+      if (!pass.Done() && !ComputePodActions(*pod, **after, stopped_[uid]).Nothing() && !pass.result.retry_at) {
         pass.result.retry_at = deps_.clock.Mono();
       }
     }
@@ -141,6 +150,17 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
   co_return pass.result;
 }
 
+const PodSyncer::Blocked* PodSyncer::BlockedNow(const std::string& key) const {
+  auto it = blocked_.find(key);
+  return it != blocked_.end() && deps_.clock.Mono() < it->second.until ? &it->second : nullptr;
+}
+
+void PodSyncer::MarkStopped(const ObservedPod& observed) {
+  for (const auto& container : observed.containers) {
+    if (container.state == ContainerState::kRunning) stopped_[observed.uid].insert(container.id);
+  }
+}
+
 // A start that hangs (network plugin, image unpacking) gives its place to others after a while.
 Task<void> PodSyncer::TakeTurn(Pass& pass) {
   Step(*pass.progress, "waiting for its turn to start");
@@ -153,6 +173,13 @@ Task<void> PodSyncer::TakeTurn(Pass& pass) {
 
 Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
   const auto& pod = pass.pod;
+  const std::string uid = pod->metadata().uid();
+  if (const Blocked* blocked = BlockedNow(uid + "/")) {
+    pass.result.status = blocked->status;
+    pass.result.retry_at = blocked->until;
+    pass.stop = true;
+    co_return;
+  }
   if (!pod->spec().host_network() && deps_.network_ready && !deps_.network_ready()) {
     Event(*pod, true, "NetworkNotReady", "network is not ready: container runtime network not ready");
     pass.result.status = absl::FailedPreconditionError("network is not ready: container runtime network not ready");
@@ -188,9 +215,10 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
     if (started_pods_errors_ != nullptr) started_pods_errors_->Only().Add();
     Event(*pod, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + Message(id.status()));
     Fail(pass, id.status(), "cannot create the sandbox");
+    blocked_[uid + "/"] = {*pass.result.retry_at, pass.result.status, {}};
     co_return;
   }
-  auto observed = co_await deps_.observer.Refresh(pod->metadata().uid());
+  auto observed = co_await deps_.observer.Refresh(uid);
   if (!observed.ok()) {
     Fail(pass, observed.status(), "cannot ask the runtime about the new sandbox");
     co_return;
@@ -240,11 +268,16 @@ Task<bool> PodSyncer::StartOne(Pass& pass, const ContainerToStart& start) {
   const std::string& name = start.spec->name();
   const std::string key = BackoffKey(*pod, *start.spec);
   MonoTime now = deps_.clock.Mono();
+  if (const Blocked* blocked = BlockedNow(key)) {
+    pass.Wait(name, blocked->waiting.reason, blocked->waiting.message, blocked->until);
+    pass.result.status = blocked->status;
+    co_return true;
+  }
   if (start.previous_exit != base::WallTime{}) {
     Nanos ago = std::max(Nanos(0), Nanos(deps_.clock.Now() - start.previous_exit));
     MonoTime exit = now - ago;
     if (auto until = crash_backoff_.BlockedUntil(key, exit, now)) {
-      std::string text = "back-off " + base::GoDuration(crash_backoff_.Get(key, now)) +
+      std::string text = "back-off " + base::GoDuration(crash_backoff_.Get(key, exit)) +
                          " restarting failed container=" + name + " pod=" + pod->metadata().name() + "_" +
                          pod->metadata().namespace_() + "(" + pod->metadata().uid() + ")";
       pass.Wait(name, WaitingReason::kCrashLoopBackOff, text, *until);
@@ -285,6 +318,7 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
     Nanos delay = retry_backoff_.Next(pod->metadata().uid(), deps_.clock.Mono());
     pass.Wait(name, reason, Message(status), deps_.clock.Mono() + delay);
     pass.result.status = base::Annotate(status, "container " + name);
+    blocked_[BackoffKey(*pod, *start.spec)] = {deps_.clock.Mono() + delay, pass.result.status, pass.result.waiting[name]};
     Event(*pod, true, event, "Error: " + Message(status), name);
     if (started_containers_errors_ != nullptr) started_containers_errors_->With({WaitingReasonName(reason), type}).Add();
     LOG_ERROR("Cannot start container; will retry", "pod", api::PodKey(*pod), "container", name, "reason",
@@ -317,7 +351,8 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
   Step(*pass.progress, "creating container " + name);
   if (start.previous_exit != base::WallTime{}) {
     Nanos ago = std::max(Nanos(0), Nanos(deps_.clock.Now() - start.previous_exit));
-    crash_backoff_.Next(BackoffKey(*pod, *start.spec), deps_.clock.Mono() - ago);
+    MonoTime now = deps_.clock.Mono();
+    crash_backoff_.Next(BackoffKey(*pod, *start.spec), now - ago, now);
   }
   SandboxId sandbox = pass.observed->sandboxes.front().id;
   pass.acted = true;

@@ -84,6 +84,11 @@ void PodManager::Reconcile() {
     if (!deps_.workers.Has(pod->metadata().uid())) MaybeAdopt(pod);
   }
   for (const auto& running : deps_.observed()) JudgeRunning(*running);
+  // What runs comes first: of two wanted pods of one name it goes on, and the other waits for it.
+  for (const auto& running : deps_.observed()) {
+    auto pod = deps_.store.Get(running->uid);
+    if (pod && !deps_.workers.Has(running->uid)) deps_.workers.SetWanted(pod);
+  }
   for (const auto& pod : deps_.store.All()) {
     if (!deps_.workers.Has(pod->metadata().uid())) deps_.workers.SetWanted(pod);
   }
@@ -98,7 +103,7 @@ void PodManager::JudgeRunning(const ObservedPod& running) {
     if (it != annotations.end()) source = it->second;
   }
   if (deps_.store.Complete(source)) {
-    deps_.workers.Unreserve(running.uid);
+    // A name it holds in reserve stays its own until it has ended.
     deps_.workers.StopUnknown(running.uid, running.name, running.namespace_);
   } else {
     deps_.workers.Reserve(running.uid, running.name + "_" + running.namespace_);

@@ -214,7 +214,11 @@ Task<void> PodWorkers::SyncOnce(std::shared_ptr<Worker> worker) {
   // A scope that was stopped takes no more work; the state has changed then anyway.
   worker->step.Spawn("sync", Sync::Do(deps_.runtime, pod, worker->progress, std::move(wanted), result));
   co_await worker->step.Join();
-  if (!worker->Is<Syncing>() || !*result) co_return;
+  if (!worker->Is<Syncing>()) co_return;
+  if (!*result) {
+    Retry(*worker, absl::InternalError("the sync ended without a result"));
+    co_return;
+  }
   if (worker->pod != pod) {
     worker->wake.Notify();
     co_return;
@@ -244,7 +248,7 @@ void PodWorkers::Retry(Worker& worker, const absl::Status& status) {
   worker.retry_at = deps_.clock.Mono() + delay;
   worker.last_error = status;
   worker.last_error_at = deps_.clock.Now();
-  LOG_ERROR("Cannot end pod; will retry", "pod", worker.namespace_ + "/" + worker.name, "podUID", worker.uid, "state",
+  LOG_ERROR("Cannot go on with pod; will retry", "pod", worker.namespace_ + "/" + worker.name, "podUID", worker.uid, "state",
             Name(worker.state), "after", base::GoDuration(delay), "err", status);
 }
 

@@ -59,6 +59,24 @@ TEST_CASE("a wait ends at its deadline, by the clock of the test") {
   CHECK(wakes == 0);
 }
 
+Task<void> WaitAndMark(WakeEvent& event, bool& went_on) {
+  co_await event.Wait();
+  went_on = true;
+}
+
+TEST_CASE("a task whose wait is cancelled does not go on behind it") {
+  Loop loop;
+  WakeEvent event(loop.io.get_executor(), loop.clock);
+  bool went_on = false;
+  {
+    TaskScope scope(loop.io.get_executor());
+    scope.Spawn("wait", WaitAndMark(event, went_on));
+    loop.Run();
+  }
+  loop.Run();
+  CHECK_FALSE(went_on);
+}
+
 Task<void> Mark(bool& done) {
   done = true;
   co_return;

@@ -44,6 +44,7 @@ ContainerStatus& AddContainer(ObservedPod& pod, const std::string& name, Contain
   status.created_at = At(200 + static_cast<int>(attempt));
   status.finished_at = state == ContainerState::kExited ? At(300) : base::WallTime{};
   status.annotations[kHashAnnotation] = api::ContainerHash(name, "image:1");
+  if (!pod.sandboxes.empty()) pod.sandbox_of[status.id] = pod.sandboxes.front().id;
   pod.containers.insert(pod.containers.begin(), status);
   return pod.containers.front();
 }
@@ -174,6 +175,50 @@ TEST_CASE("init containers run one after the other, then the rest") {
   seen.containers.front().state = ContainerState::kExited;
   CHECK(Started(ComputePodActions(pod, seen)) == Strings{"i2"});
   AddContainer(seen, "i2", ContainerState::kExited, 0);
+  CHECK(Started(ComputePodActions(pod, seen)) == Strings{"c"});
+}
+
+TEST_CASE("init containers of an earlier sandbox run again, whatever the wall clock did") {
+  Pod pod = MakePod();
+  auto* init = pod.mutable_spec()->add_init_containers();
+  init->set_name("i");
+  init->set_image("image:1");
+  ObservedPod seen;
+  AddSandbox(seen, SandboxState::kNotReady, 0);
+  AddContainer(seen, "i", ContainerState::kExited, 0).created_at = At(9000);
+  AddContainer(seen, "c", ContainerState::kExited, 1).created_at = At(9001);
+  AddSandbox(seen, SandboxState::kReady, 1);
+  auto actions = ComputePodActions(pod, seen);
+  CHECK(Started(actions) == Strings{"i"});
+  CHECK(actions.start.at(0).attempt == 1);
+  // In the new sandbox, though the clock was set back before it ran.
+  AddContainer(seen, "i", ContainerState::kExited, 0, 1).created_at = At(50);
+  CHECK(Started(ComputePodActions(pod, seen)) == Strings{"c"});
+}
+
+TEST_CASE("a container stopped for a new sandbox is no pod that has ended") {
+  Pod pod = MakePod("OnFailure");
+  ObservedPod seen;
+  AddSandbox(seen, SandboxState::kNotReady);
+  AddContainer(seen, "c", ContainerState::kExited, 0);
+  CHECK(ComputePodActions(pod, seen).terminal);
+  std::set<ContainerId> stopped{ContainerId("c0")};
+  auto actions = ComputePodActions(pod, seen, stopped);
+  CHECK_FALSE(actions.terminal);
+  CHECK(actions.create_sandbox);
+  AddSandbox(seen, SandboxState::kReady, 1);
+  actions = ComputePodActions(pod, seen, stopped);
+  CHECK(Started(actions) == Strings{"c"});
+  CHECK(actions.start.at(0).previous_exit == base::WallTime{});
+}
+
+TEST_CASE("the exit of an older definition is not the end of the new one") {
+  Pod pod = MakePod("Never");
+  ObservedPod seen;
+  AddSandbox(seen, SandboxState::kReady);
+  AddContainer(seen, "c", ContainerState::kExited, 143);
+  CHECK(ComputePodActions(pod, seen).terminal);
+  pod.mutable_spec()->mutable_containers(0)->set_image("image:2");
   CHECK(Started(ComputePodActions(pod, seen)) == Strings{"c"});
 }
 

@@ -15,12 +15,16 @@ class Backoff {
   Backoff(Nanos initial, Nanos max) : initial_(initial), max_(max) {}
 
   // Records one more failure at `now` and returns the delay that counts from `now`.
-  Nanos Next(const std::string& key, MonoTime now);
+  Nanos Next(const std::string& key, MonoTime now) { return Next(key, now, now); }
+  // The same for a failure that happened at `event`: it starts anew when two caps passed between the last
+  // recording and `event`, so a long delay itself does not count as time without failure.
+  Nanos Next(const std::string& key, MonoTime event, MonoTime now);
   // Delay in force for the key (zero when it has none or was forgotten).
   Nanos Get(const std::string& key, MonoTime now) const;
   // Time at which the key may be tried again, counting its delay from `event`; nullopt when it may now.
   std::optional<MonoTime> BlockedUntil(const std::string& key, MonoTime event, MonoTime now) const;
   void Reset(const std::string& key) { entries_.erase(key); }
+  void ResetPrefix(const std::string& prefix);
   // Drops entries not updated for two caps.
   void Collect(MonoTime now);
   size_t size() const { return entries_.size(); }

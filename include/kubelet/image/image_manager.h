@@ -23,6 +23,7 @@ class ImageManager : public runtime::Images {
     int pull_burst = 10;          // registryBurst
     base::Nanos backoff_initial = std::chrono::seconds(10);
     base::Nanos backoff_max = std::chrono::seconds(300);
+    base::Nanos show_error_for = std::chrono::seconds(1);  // ErrImagePull, then ImagePullBackOff
     // How long a positive ImageStatus is believed; CreateContainer notices a lie (Forget).
     base::Nanos present_for = std::chrono::seconds(5);
   };

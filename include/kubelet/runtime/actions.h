@@ -3,11 +3,14 @@
 // Rules (pkg/kubelet/kuberuntime computePodActions, Kubernetes 1.36):
 //   sandbox     a new one when there is none, the newest is not ready, more than one is ready, the network mode
 //               changed, or a pod-network sandbox has no IP; unless the pod has run to its end.
-//   containers  start what is not running and may (re)start; kill what runs with another definition.
+//   containers  start what is not running and may (re)start; kill what runs with another definition. An exit of
+//               another definition is not this one's: it starts, whatever the policy (upstream loses it when the
+//               kubelet dies, or the image is not there, between kill and start).
 //   init        one after the other; a sidecar (restartPolicy Always) counts as done once it has started.
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,7 +50,10 @@ struct PodActions {
   bool Nothing() const { return !create_sandbox && !kill_pod && kill.empty() && start.empty(); }
 };
 
-PodActions ComputePodActions(const api::core::Pod& pod, const ObservedPod& observed);
+// `stopped` names containers that this kubelet stopped in order to start them again: their exit says nothing, so
+// restart policy and back-off do not apply to it.
+PodActions ComputePodActions(const api::core::Pod& pod, const ObservedPod& observed,
+                             const std::set<ContainerId>& stopped = {});
 
 // Whether a container that ended with `exit_code` starts again under the pod's restart policy
 // (Always, OnFailure, Never) or its own (`restartPolicy` of a sidecar).

@@ -92,9 +92,9 @@ std::vector<std::string> NotBuiltYet(const api::core::Pod& pod);
 // `$(VAR)` with `$$` as escape; unknown references stay as they are (third_party/forked/golang/expansion).
 std::string Expand(const std::string& text, const std::map<std::string, std::string>& env);
 
-// Content of the managed /etc/hosts file.
+// Content of the managed /etc/hosts file. A pod with a subdomain is there by its full name, too.
 std::string MakeEtcHosts(const api::core::Pod& pod, const std::vector<std::string>& pod_ips,
-                         const std::string& host_file);
+                         const std::string& host_file, const std::string& cluster_domain);
 
 // CPU shares for a request in milli-CPU (2..262144), CFS quota in microseconds for a limit (0: none).
 int64_t MilliCpuToShares(int64_t milli);

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "kubelet/base/backoff.h"
@@ -78,6 +79,13 @@ class PodSyncer {
 
  private:
   struct Pass;  // one Sync under way
+  // What failed and is not tried again before its time, however often the pod is looked at: our own attempt changes
+  // what the runtime holds, which wakes the pod. `uid/` is the sandbox, `uid/container/image` a container.
+  struct Blocked {
+    base::MonoTime until;
+    absl::Status status;
+    Waiting waiting;
+  };
   base::Task<void> StartSandbox(Pass& pass, const PodActions& actions);
   base::Task<void> StartContainers(Pass& pass, const PodActions& actions);
   base::Task<bool> StartOne(Pass& pass, const ContainerToStart& start);
@@ -89,6 +97,8 @@ class PodSyncer {
   base::Task<absl::StatusOr<ObservedPodPtr>> Look(std::string uid);
   base::Task<void> TakeTurn(Pass& pass);
   base::Task<bool> Prepare(Pass& pass);
+  const Blocked* BlockedNow(const std::string& key) const;
+  void MarkStopped(const ObservedPod& observed);
   void Fail(Pass& pass, absl::Status status, const std::string& what);
   void Step(Progress& progress, std::string text);
   void Event(const api::core::Pod& pod, bool warning, std::string reason, std::string message,
@@ -98,7 +108,9 @@ class PodSyncer {
   Options options_;
   base::Backoff crash_backoff_;
   base::Backoff retry_backoff_;
+  std::map<std::string, Blocked> blocked_;
   base::Semaphore starts_;
+  std::map<std::string, std::set<ContainerId>> stopped_;  // uid -> ended by us and to be started again
   base::Family<base::Counter>* started_pods_ = nullptr;
   base::Family<base::Counter>* started_pods_errors_ = nullptr;
   base::Family<base::Counter>* started_containers_ = nullptr;

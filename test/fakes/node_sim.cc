@@ -1,0 +1,69 @@
+#include "fakes/node_sim.h"
+
+namespace kubelet::test {
+
+Kubelet::Kubelet(World& world) : Kubelet(world, Options{}) {}
+
+Kubelet::Kubelet(World& world, Options options)
+    : world_(world),
+      client(world.runtime),
+      volumes({world.node, [this] { return alive(); }}),
+      cgroups({world.node, [this] { return alive(); }}),
+      files({world.node, [this] { return alive(); }}) {
+  auto executor = world.io.get_executor();
+  auto on_event = [this](const api::core::Pod& pod, const runtime::PodEvent& event) {
+    events.push_back(pod.metadata().name() + " " + event.reason);
+  };
+  context.node_name = "node";
+  context.pod_logs_dir = "/logs";
+  pleg = std::make_unique<pleg::Pleg>(
+      pleg::Pleg::Deps{executor, world.clock, client, [this](const std::string& uid) { manager->OnObserved(uid); },
+                       [this] { manager->OnSynced(); }, nullptr},
+      pleg::Pleg::Options{});
+  images = std::make_unique<image::ImageManager>(
+      image::ImageManager::Deps{executor, world.clock, client, [this](const std::string& uid) { workers->Wake(uid); },
+                                on_event, nullptr},
+      image::ImageManager::Options{});
+  syncer = std::make_unique<runtime::PodSyncer>(
+      runtime::PodSyncer::Deps{executor, world.clock, client, *pleg, *images, volumes, cgroups, files, context,
+                               options.network_ready, on_event, nullptr},
+      runtime::PodSyncer::Options{});
+  store = std::make_unique<podstore::PodStore>(options.sources);
+  workers = std::make_unique<worker::PodWorkers>(
+      worker::PodWorkers::Deps{executor, world.clock, *this, [](const std::string&) {},
+                               [this](const std::string& uid) {
+                                 finished.push_back(uid);
+                                 manager->OnWorkerFinished(uid);
+                               },
+                               nullptr},
+      worker::PodWorkers::Options{});
+  manager = std::make_unique<worker::PodManager>(
+      worker::PodManager::Deps{*store, *workers, [this] { return pleg->All(); }, on_event});
+  pleg->Start();
+  world.Run();
+}
+
+// The program itself exits without unwinding; here every call comes back with an error first, so that no coroutine
+// is left in the middle of an object that goes away.
+Kubelet::~Kubelet() {
+  client.Close();
+  world_.Advance(std::chrono::seconds(60));
+  workers.reset();
+  pleg.reset();
+  images.reset();
+  world_.Run();
+}
+
+std::string Kubelet::Waits(const std::string& uid, const std::string& container) const {
+  auto view = workers->View(uid);
+  if (!view) return "no worker";
+  auto it = view->waiting.find(container);
+  return it == view->waiting.end() ? "" : runtime::WaitingReasonName(it->second.reason);
+}
+
+std::string Kubelet::StateOf(const std::string& uid) const {
+  auto view = workers->View(uid);
+  return view ? worker::Name(view->state) : "none";
+}
+
+}  // namespace kubelet::test

@@ -1,0 +1,210 @@
+#include "kubelet/server/http_server.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "catch.h"
+
+namespace kubelet::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Bench {
+  boost::asio::io_context io{1};
+  base::ManualClock clock;
+  std::string dir;
+  std::unique_ptr<HttpServer> server;
+
+  explicit Bench(int max_connections = 256) {
+    std::string name = (std::filesystem::temp_directory_path() / "kubelet-http-XXXXXX").string();
+    dir = mkdtemp(name.data());
+    HttpServer::Options options;
+    options.unix_path = dir + "/s";
+    options.max_connections = max_connections;
+    server = std::make_unique<HttpServer>(io, clock, options, [](const Request& r) {
+      Response response;
+      response.body = r.method + " " + r.path;
+      for (const auto& [k, v] : r.query) response.body += " " + k + "=" + v;
+      return response;
+    });
+    auto status = server->Start();
+    INFO(status);
+    REQUIRE(status.ok());
+  }
+  ~Bench() {
+    server.reset();
+    Run();
+    std::filesystem::remove_all(dir);
+  }
+  void Run() {
+    io.restart();
+    io.poll();
+  }
+  std::string Path() const { return dir + "/s"; }
+};
+
+class Client {
+ public:
+  explicit Client(Bench& bench) : bench_(bench), fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, bench.Path().c_str());
+    REQUIRE(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  }
+  ~Client() { close(fd_); }
+  // Sends, runs the server dry, and returns what came back.
+  std::string Talk(const std::string& text) {
+    for (size_t sent = 0; sent < text.size();) {
+      ssize_t n = send(fd_, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
+      if (n < 0 && errno != EAGAIN) break;
+      if (n > 0) sent += static_cast<size_t>(n);
+      bench_.Run();
+    }
+    return Read();
+  }
+  std::string Read() {
+    std::string out;
+    char buffer[65536];
+    bench_.Run();
+    for (;;) {
+      ssize_t n = recv(fd_, buffer, sizeof buffer, 0);
+      if (n == 0) closed = true;
+      if (n <= 0) return out;
+      out.append(buffer, static_cast<size_t>(n));
+      bench_.Run();
+    }
+  }
+  bool closed = false;
+
+ private:
+  Bench& bench_;
+  int fd_;
+};
+
+std::string Get(const std::string& target, const std::string& more = "") {
+  return "GET " + target + " HTTP/1.1\r\nHost: x\r\n" + more + "\r\n";
+}
+std::string Code(const std::string& reply) { return reply.substr(9, 3); }
+std::string Body(const std::string& reply) { return reply.substr(reply.find("\r\n\r\n") + 4); }
+
+TEST_CASE("targets and their queries") {
+  struct Row {
+    const char *target, *path;
+    std::map<std::string, std::string> query;
+  };
+  using Q = std::map<std::string, std::string>;
+  auto row = GENERATE(Row{"/a", "/a", {}}, Row{"/a?", "/a", {}}, Row{"/a?x=1&y=2", "/a", Q{{"x", "1"}, {"y", "2"}}},
+                      Row{"/a?x=1&x=2", "/a", Q{{"x", "2"}}}, Row{"/a?x", "/a", Q{{"x", ""}}},
+                      Row{"/a?x=%41+b%2", "/a", Q{{"x", "A b%2"}}}, Row{"/a?=1&&x=a=b", "/a", Q{{"x", "a=b"}}});
+  INFO(row.target);
+  Request request = ParseTarget("GET", row.target);
+  CHECK(request.path == row.path);
+  CHECK(request.query == row.query);
+}
+
+TEST_CASE("one connection serves several requests, and closes when asked to") {
+  Bench bench;
+  Client client(bench);
+  std::string reply = client.Talk(Get("/a?x=1"));
+  CHECK(Code(reply) == "200");
+  CHECK(Body(reply) == "GET /a x=1");
+  CHECK(Body(client.Talk(Get("/b"))) == "GET /b");
+  CHECK_FALSE(client.closed);
+  reply = client.Talk(Get("/c", "Connection: close\r\n"));
+  CHECK(Body(reply) == "GET /c");
+  client.Read();
+  CHECK(client.closed);
+}
+
+TEST_CASE("HEAD answers the length without the body; other methods are refused") {
+  Bench bench;
+  Client client(bench);
+  std::string reply = client.Talk("HEAD /abc HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(Code(reply) == "200");
+  CHECK(reply.find("Content-Length: 9\r\n") != std::string::npos);
+  CHECK(Body(reply).empty());
+  CHECK(Code(client.Talk("DELETE /abc HTTP/1.1\r\nHost: x\r\n\r\n")) == "405");
+}
+
+TEST_CASE("a header or body beyond the limit is refused and the connection closed") {
+  Bench bench;
+  Client big(bench);
+  CHECK(Code(big.Talk(Get("/", "X: " + std::string(70'000, 'x') + "\r\n"))) == "431");
+  big.Read();
+  CHECK(big.closed);
+  Client body(bench);
+  CHECK(Code(body.Talk("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")) == "413");
+  Client garbage(bench);
+  garbage.Talk("\x16\x03\x01 no http\r\n\r\n");
+  CHECK(garbage.closed);
+}
+
+TEST_CASE("a silent connection is closed after its time, a talking one is not") {
+  Bench bench;
+  Client silent(bench), talking(bench);
+  auto idle = [&] { bench.Run(); };
+  bench.Run();
+  bench.clock.Advance(60s, idle);
+  talking.Talk(Get("/"));
+  bench.clock.Advance(40s, idle);
+  silent.Read();
+  CHECK(silent.closed);
+  CHECK(Code(talking.Talk(Get("/"))) == "200");
+}
+
+TEST_CASE("connections beyond the limit are closed at once, and there is room again when one ends") {
+  Bench bench(2);
+  auto one = std::make_unique<Client>(bench);
+  Client two(bench);
+  bench.Run();
+  Client three(bench);
+  three.Read();
+  CHECK(three.closed);
+  one.reset();
+  bench.Run();
+  Client four(bench);
+  CHECK(Code(four.Talk(Get("/"))) == "200");
+}
+
+TEST_CASE("the unix socket is its owner's alone, replaces a stale one, and goes at the end") {
+  Bench bench;
+  struct stat info {};
+  REQUIRE(stat(bench.Path().c_str(), &info) == 0);
+  CHECK((info.st_mode & 0777) == 0600);
+  HttpServer::Options options;
+  options.unix_path = bench.Path();
+  HttpServer again(bench.io, bench.clock, options, [](const Request&) { return Response{}; });
+  CHECK(again.Start().ok());
+  again.Stop();
+  CHECK(stat(bench.Path().c_str(), &info) != 0);
+}
+
+TEST_CASE("an address that is taken is unavailable, one that is none is invalid") {
+  Bench bench;
+  HttpServer::Options options;
+  options.address = "127.0.0.1";
+  HttpServer first(bench.io, bench.clock, options, [](const Request&) { return Response{}; });
+  REQUIRE(first.Start().ok());
+  CHECK(first.port() != 0);
+  options.port = first.port();
+  HttpServer second(bench.io, bench.clock, options, [](const Request&) { return Response{}; });
+  CHECK(second.Start().code() == absl::StatusCode::kUnavailable);
+  first.Stop();
+  bench.Run();
+  CHECK(second.Start().ok());
+  options.address = "nowhere";
+  HttpServer third(bench.io, bench.clock, options, [](const Request&) { return Response{}; });
+  CHECK(third.Start().code() == absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace kubelet::server
