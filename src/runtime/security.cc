@@ -68,7 +68,7 @@ absl::Status CheckNonRoot(const Pod& pod, const ContainerSpec& container, const 
   bool required = sc.has_run_as_non_root() ? sc.run_as_non_root() : pod_sc.run_as_non_root();
   if (!required) return absl::OkStatus();
   std::string where = "pod " + api::PodKey(pod) + ", container " + container.name() + ": ";
-  if (config.run_as_user) {
+  if (sc.has_run_as_user() || pod_sc.has_run_as_user()) {
     if (*config.run_as_user != 0) return absl::OkStatus();
     return absl::FailedPreconditionError(where + "container's runAsUser breaks non-root policy");
   }

@@ -16,7 +16,7 @@ TEST_CASE("references and their default tag") {
       Row{"localhost/a", "localhost/a:latest"}, Row{"host:5000/a", "host:5000/a:latest"},
       Row{"host:5000/a:v1", "host:5000/a:v1"}, Row{"[::1]:5000/a", "[::1]:5000/a:latest"},
       Row{"Host.example/a", "Host.example/a:latest"}, Row{"a@" + kDigest, "a@" + kDigest},
-      Row{"a:v1@" + kDigest, "a:v1@" + kDigest}, Row{"a__b-c.d/x--y", "a__b-c.d/x--y:latest"},
+      Row{"a:v1@" + kDigest, "a:v1@" + kDigest}, Row{"z/a__b-c.d/x--y", "z/a__b-c.d/x--y:latest"},
       Row{"a:" + std::string(128, 't'), "a:" + std::string(128, 't')}, Row{"a:_x", "a:_x"});
   INFO(row.in);
   auto out = WithDefaultTag(row.in);
