@@ -132,7 +132,37 @@ Task<void> Pleg::RelistLoop() {
   }
 }
 
+ObservedPodPtr Pleg::Provisional(const std::string& uid, const Lists& lists, MonoTime asked) {
+  auto pod = std::make_shared<ObservedPod>();
+  pod->uid = uid;
+  pod->observed_at = asked;
+  pod->sandboxes = lists.sandboxes;
+  std::sort(pod->sandboxes.begin(), pod->sandboxes.end(), Newer<runtime::Sandbox>);
+  for (const auto& container : lists.containers) {
+    runtime::ContainerStatus status;
+    status.id = container.id;
+    status.name = container.name;
+    status.attempt = container.attempt;
+    status.state = container.state;
+    status.created_at = container.created_at;
+    status.labels = container.labels;
+    status.annotations = container.annotations;
+    pod->sandbox_of[container.id] = container.sandbox_id;
+    pod->containers.push_back(std::move(status));
+  }
+  std::sort(pod->containers.begin(), pod->containers.end(), Newer<runtime::ContainerStatus>);
+  if (!pod->sandboxes.empty()) {
+    pod->name = pod->sandboxes.front().name;
+    pod->namespace_ = pod->sandboxes.front().namespace_;
+  } else if (!pod->containers.empty()) {
+    pod->name = pod->containers.front().labels[runtime::kPodNameLabel];
+    pod->namespace_ = pod->containers.front().labels[runtime::kPodNamespaceLabel];
+  }
+  return pod;
+}
+
 Task<absl::Status> Pleg::Relist() {
+  MonoTime asked = deps_.clock.Mono();
   auto sandboxes = co_await deps_.runtime.ListPodSandbox();
   if (!sandboxes.ok()) co_return sandboxes.status();
   auto containers = co_await deps_.runtime.ListContainers();
@@ -152,7 +182,13 @@ Task<absl::Status> Pleg::Relist() {
   std::vector<std::string> changed;
   for (auto& [uid, lists] : by_pod) {
     auto& entry = pods_[uid];
-    if (!Matches(entry.pod.get(), lists)) changed.push_back(uid);
+    if (Matches(entry.pod.get(), lists)) continue;
+    changed.push_back(uid);
+    // Until it answers for itself: nobody may take the pod for absent, or start another of its name beside it.
+    if (!entry.pod) {
+      entry.pod = Provisional(uid, lists, asked);
+      entry.provisional = true;
+    }
   }
   if (!first) {
     for (const auto& uid : changed) MarkDirty(uid);
@@ -311,7 +347,7 @@ Task<absl::StatusOr<ObservedPodPtr>> Pleg::Inspect(std::string uid) {
   pod->observed_at = asked;
   pod->sandboxes = std::move(*sandboxes);
   std::sort(pod->sandboxes.begin(), pod->sandboxes.end(), Newer<runtime::Sandbox>);
-  ObservedPodPtr known = Get(uid);
+  ObservedPodPtr known = pods_[uid].provisional ? nullptr : Get(uid);
   if (!pod->sandboxes.empty()) {
     pod->name = pod->sandboxes.front().name;
     pod->namespace_ = pod->sandboxes.front().namespace_;
@@ -366,8 +402,9 @@ void Pleg::Publish(const std::string& uid, ObservedPodPtr pod) {
   auto& entry = pods_[uid];
   if (entry.pod && entry.pod->observed_at > pod->observed_at) return;
   bool gone = pod->sandboxes.empty() && pod->containers.empty();
-  bool changed = entry.pod ? !SameForReaders(*entry.pod, *pod) : !gone;
+  bool changed = entry.pod ? entry.provisional || !SameForReaders(*entry.pod, *pod) : !gone;
   entry.pod = gone ? nullptr : pod;
+  entry.provisional = false;
   ForgetIfGone(uid);
   if (changed && synced_ && deps_.on_change) deps_.on_change(uid);
 }

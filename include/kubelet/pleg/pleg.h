@@ -68,6 +68,7 @@ class Pleg : public runtime::PodObserver {
     bool held = false;
     bool dirty = false;       // something happened since the last question
     bool inspecting = false;
+    bool provisional = false;  // `pod` is what the lists say; it was never inspected
     std::string error;
     base::MonoTime asked;     // start of the inspection under way
   };
@@ -84,6 +85,7 @@ class Pleg : public runtime::PodObserver {
   void OnEvent(const runtime::RuntimeEvent& event);
   void MarkDirty(const std::string& uid);
   void ForgetIfGone(const std::string& uid);
+  static runtime::ObservedPodPtr Provisional(const std::string& uid, const Lists& lists, base::MonoTime asked);
   void Publish(const std::string& uid, runtime::ObservedPodPtr pod);
   static bool Matches(const runtime::ObservedPod* known, const Lists& lists);
 
