@@ -195,7 +195,7 @@ TEST_CASE("pull policy by tag") {
       {"nginx", "Always"},
       {"nginx:latest", "Always"},
       {"nginx:1.2", "IfNotPresent"},
-      {"registry.k8s.io/kube-apiserver:v1.36.0", "IfNotPresent"},
+      {"registry.example/kube-apiserver:v1.36.0", "IfNotPresent"},
       {"localhost:5000/a/b", "Always"},
       {"localhost:5000/a/b:1", "IfNotPresent"},
       {"[::1]:5000/a", "Always"},

@@ -56,7 +56,7 @@ TEST_CASE("kubeadm's static pods are valid") {
   CheckAccepted(ControlPlane(
       "kube-apiserver",
       "'command':['kube-apiserver','--secure-port=6443','--service-cluster-ip-range=10.96.0.0/12'],"
-      "'image':'registry.k8s.io/kube-apiserver:v1.36.2','imagePullPolicy':'IfNotPresent'," +
+      "'image':'registry.example/kube-apiserver:v1.36.2','imagePullPolicy':'IfNotPresent'," +
           Probes("/livez", 6443) +
           ",'resources':{'requests':{'cpu':'250m'}},"
           "'volumeMounts':[{'mountPath':'/etc/ssl/certs','name':'ca-certs','readOnly':true},"
@@ -65,7 +65,7 @@ TEST_CASE("kubeadm's static pods are valid") {
           HostDirectory("k8s-certs", "/etc/kubernetes/pki", "DirectoryOrCreate")));
   CheckAccepted(ControlPlane(
       "kube-controller-manager",
-      "'command':['kube-controller-manager'],'image':'registry.k8s.io/"
+      "'command':['kube-controller-manager'],'image':'registry.example/"
       "kube-controller-manager:v1.36.2'," +
           Probes("/healthz", 10257) +
           ",'resources':{'requests':{'cpu':'200m'}},'volumeMounts':[{'mountPath':"
@@ -78,14 +78,14 @@ TEST_CASE("kubeadm's static pods are valid") {
           HostDirectory("kubeconfig", "/etc/kubernetes/controller-manager.conf", "FileOrCreate")));
   CheckAccepted(ControlPlane(
       "kube-scheduler",
-      "'command':['kube-scheduler'],'image':'registry.k8s.io/kube-scheduler:v1.36.2'," +
+      "'command':['kube-scheduler'],'image':'registry.example/kube-scheduler:v1.36.2'," +
           Probes("/livez", 10259) +
           ",'volumeMounts':[{'mountPath':'/etc/kubernetes/scheduler.conf',"
           "'name':'kubeconfig','readOnly':true}]",
       HostDirectory("kubeconfig", "/etc/kubernetes/scheduler.conf", "FileOrCreate")));
   CheckAccepted(ControlPlane(
       "etcd",
-      "'command':['etcd'],'image':'registry.k8s.io/etcd:3.6.5-0'," + Probes("/livez", 2381) +
+      "'command':['etcd'],'image':'registry.example/etcd:3.6.5-0'," + Probes("/livez", 2381) +
           ",'ports':[{'containerPort':2381,'name':'probe-port','protocol':'TCP'}],"
           "'resources':{'requests':{'cpu':'100m','memory':'100Mi'}},"
           "'volumeMounts':[{'mountPath':'/var/lib/etcd','name':'etcd-data'}]",

@@ -37,7 +37,7 @@ class Backend {
     if (name == "fake") {
       fake = std::make_unique<Fake>();
       client = fake->client.get();
-      image = "docker.io/library/busybox:1";
+      image = "fake.test/busybox:1";
     } else {
       own_client = std::make_unique<Client>(EndpointOptions(std::getenv("KUBELET_TEST_CRI"), 60s));
       client = own_client.get();
