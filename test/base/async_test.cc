@@ -14,6 +14,8 @@ namespace {
 using namespace std::chrono_literals;
 
 struct Loop {
+  // Tasks that were cancelled at the end of a test still have to end.
+  ~Loop() { Run(); }
   boost::asio::io_context io{1};
   ManualClock clock;
   void Run() {

@@ -17,6 +17,14 @@ struct Bench {
   base::ManualClock clock;
   test::FakeRuntime world{io.get_executor(), clock};
   test::FakeRuntimeClient service{world};
+  // Pulls that the manager's end cancels still have to end.
+  struct Drain {
+    boost::asio::io_context& io;
+    ~Drain() {
+      io.restart();
+      io.poll();
+    }
+  } drain{io};
   std::vector<std::string> woken, events;
   ImageManager manager;
 
