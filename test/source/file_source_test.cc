@@ -173,6 +173,25 @@ TEST_CASE("a half-written file is not taken while its writer has it open") {
   }
 }
 
+TEST_CASE("a change of one file does not make another, half-written one be taken") {
+  FileBench b;
+  b.Write("a.yaml", Manifest("a"));
+  b.Write("b.yaml", Manifest("b"));
+  b.Start();
+  std::string a = b.Uid("a"), other = b.Uid("b");
+  // Valid as far as it goes.
+  std::string half = Manifest("a", "half");
+  int fd = ::open((b.dir + "/a.yaml").c_str(), O_WRONLY | O_TRUNC);
+  REQUIRE(::write(fd, half.data(), half.size()) == static_cast<ssize_t>(half.size()));
+  b.Write("b.yaml", Manifest("b", "new"));
+  b.Poll();
+  CHECK(b.Uid("b") != other);
+  CHECK(b.Uid("a") == a);
+  ::close(fd);
+  b.Poll();
+  CHECK(b.Uid("a") != a);
+}
+
 TEST_CASE("S4: a copy of a manifest under another name changes nothing and is reported") {
   FileBench b;
   b.Write("x.yaml", Manifest("x"));
