@@ -4,7 +4,7 @@
 build_packages=(
   g++ cmake ninja-build ccache python3
   libboost1.81-dev libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
-  libc-ares-dev libre2-dev zlib1g-dev libyaml-cpp-dev libssl-dev
+  libc-ares-dev libre2-dev zlib1g-dev libyaml-cpp-dev libssl-dev libnghttp2-dev
 )
 test_packages=(catch2 libyaml-dev mold procps python3-grpcio python3-protobuf)
 clang_packages=(clang-14 clang-tools-14 libclang-rt-14-dev)

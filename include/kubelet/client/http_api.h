@@ -1,0 +1,58 @@
+// The real client: one multiplexed HTTP/2 connection over TLS (HTTP/1.1 where the other side offers
+// no more). Core loop only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "kubelet/base/blocking_pool.h"
+#include "kubelet/base/clock.h"
+#include "kubelet/base/metrics.h"
+#include "kubelet/client/api.h"
+#include "kubelet/client/credentials.h"
+
+namespace kubelet::client {
+
+struct HttpApiOptions {
+  std::string user_agent;
+  bool protobuf = true;  // contentType; false: JSON in both directions
+  double qps = 50;       // kubeAPIQPS, per lane; heartbeats are not limited. Negative: no limit
+  int burst = 100;
+  double event_qps = 50;  // eventRecordQPS; 0: no limit
+  int event_burst = 100;
+  // A connection that was silent for ping_after is pinged, and given up when no answer comes in
+  // ping_timeout: a dead peer is noticed within 25 s.
+  base::Nanos ping_after = std::chrono::seconds(10);
+  base::Nanos ping_timeout = std::chrono::seconds(15);
+  base::Nanos dial_timeout = std::chrono::seconds(10);
+};
+
+class HttpApi : public Api {
+ public:
+  struct Deps {
+    base::Executor executor;
+    base::Clock& clock;
+    base::BlockingPool& pool;  // name lookups, CA file reads
+    Credentials& credentials;
+    base::Registry* metrics = nullptr;
+  };
+  HttpApi(Deps deps, ClientConfig config, HttpApiOptions options);
+  ~HttpApi() override;
+
+  base::Task<absl::Status> Do(Call call, google::protobuf::Message* out) override;
+  base::Task<absl::StatusOr<std::unique_ptr<WatchStream>>> Watch(
+      ObjectPath path, std::vector<std::pair<std::string, std::string>> query,
+      const google::protobuf::Message* prototype) override;
+
+  // Closes every connection; requests in flight end with Unavailable. The next one dials anew.
+  void CloseConnections();
+  // Time of the last answer of any kind from the server; nullopt: never. For "is it reachable".
+  std::optional<base::MonoTime> last_answer() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace kubelet::client
