@@ -9,6 +9,7 @@
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
+#include "kubelet/os/file.h"
 
 namespace kubelet::app {
 
@@ -39,6 +40,15 @@ void RaiseFileLimit(int64_t files) {
   LOG_V(1, "Cannot set maxOpenFiles", "wanted", files, "got", limit.rlim_cur);
 }
 
+// What upstream's setupDataDirs makes; the server's socket and the checkpoints need the first.
+absl::Status MakeDataDirectories(const std::string& root) {
+  for (const char* part : {"", "/pods", "/plugins", "/plugins_registry", "/pod-resources"}) {
+    auto made = os::MakeDirectories(root + part, 0750);
+    if (!made.ok()) return base::Annotate(made, "--root-dir");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 Kubelet::Kubelet(config::LoadedConfig config)
@@ -62,6 +72,7 @@ int Kubelet::Run() {
   }
   LOG_V(2, "Effective configuration", "config", config::DumpEffective(config_));
   auto usable = InspectMachine(config_, node_);
+  if (usable.ok()) usable = MakeDataDirectories(config_.flags.root_dir);
   if (usable.ok()) usable = MakeRuntime();
   if (!usable.ok()) {
     LOG_ERROR("Cannot run on this machine with this configuration", "err", usable);

@@ -1,7 +1,8 @@
 // One unary call as a task. Include from the sources of the two ports only.
 #pragma once
 
-#include <functional>
+#include <grpcpp/support/async_unary_call.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,14 +14,26 @@
 
 namespace kubelet::cri {
 
-// What gRPC needs until its final callback, in one allocation that the connection's register holds
-// until then.
+// What gRPC needs until its final completion, in one allocation that the connection's register
+// holds until then.
 template <typename Request, typename Response>
-struct UnaryCall : InFlight {
+struct UnaryCall : InFlight, Completion {
   void Cancel() override { context.TryCancel(); }
+  void Complete(bool) override {
+    {
+      auto last = std::move(*promise);  // gone before Remove, after which even the executor may be
+      promise.reset();
+      last.Set(ToAbsl(result));
+    }
+    owner->Remove(this);
+  }
   grpc::ClientContext context;
   Request request;
   Response response;
+  grpc::Status result;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<Response>> reader;
+  std::optional<base::Promise<absl::Status>> promise;
+  CriConnection::Core* owner = nullptr;
 };
 
 template <typename Request, typename Response>
@@ -44,16 +57,16 @@ class CancelUnlessDone {
   std::shared_ptr<InFlight> call_;
 };
 
-template <typename Async, typename Request, typename Response>
-using Method = void (Async::*)(grpc::ClientContext*, const Request*, Response*,
-                               std::function<void(grpc::Status)>);
+template <typename Stub, typename Request, typename Response>
+using Method = std::unique_ptr<grpc::ClientAsyncResponseReader<Response>> (Stub::*)(
+    grpc::ClientContext*, const Request&, grpc::CompletionQueue*);
 
 // Starts `call` and returns its status once gRPC is through with it; the answer stands in
 // call->response.
-template <typename Async, typename Request, typename Response>
+template <typename Stub, typename Request, typename Response>
 base::Task<absl::Status> Invoke(std::shared_ptr<CriConnection::Core> core, const char* operation,
-                                Async* stub,
-                                std::type_identity_t<Method<Async, Request, Response>> method,
+                                Stub* stub,
+                                std::type_identity_t<Method<Stub, Request, Response>> method,
                                 std::shared_ptr<UnaryCall<Request, Response>> call,
                                 std::optional<base::Nanos> timeout) {
   base::Promise<absl::Status> promise(core->executor);
@@ -64,14 +77,12 @@ base::Task<absl::Status> Invoke(std::shared_ptr<CriConnection::Core> core, const
   SetTimeout(call->context, timeout);
   auto started = core->clock.Mono();
   if (!core->Add(call)) co_return absl::CancelledError("the connection to the runtime is closed");
-  auto on_done = [owner = core.get(), key = call.get(), promise](grpc::Status result) mutable {
-    {
-      auto last = std::move(promise);  // gone before Remove, after which even the executor may be
-      last.Set(ToAbsl(result));
-    }
-    owner->Remove(key);
-  };
-  (stub->*method)(&call->context, &call->request, &call->response, std::move(on_done));
+  call->owner = core.get();
+  call->promise.emplace(promise);
+  call->reader = (stub->*method)(&call->context, call->request, &core->queue);
+  call->reader->StartCall();
+  // The address that the queue hands back has to be the Completion's.
+  call->reader->Finish(&call->response, &call->result, static_cast<Completion*>(call.get()));
   CancelUnlessDone guard(call);
   absl::Status status = co_await promise.Get();
   guard.Done();

@@ -66,6 +66,15 @@ CriConnection::Core::Core(base::Executor e, base::Clock& c, Options o)
   runtime = v1::RuntimeService::NewStub(channel);
   if (options.image_endpoint != options.endpoint) channel = MakeChannel(options.image_endpoint);
   images = v1::ImageService::NewStub(channel);
+  thread_ = std::thread([this] {
+    void* tag = nullptr;
+    for (bool ok = false; queue.Next(&tag, &ok);) static_cast<Completion*>(tag)->Complete(ok);
+  });
+}
+
+CriConnection::Core::~Core() {
+  queue.Shutdown();
+  thread_.join();
 }
 
 bool CriConnection::Core::Add(std::shared_ptr<InFlight> call) {

@@ -8,7 +8,7 @@
 namespace kubelet::cri {
 namespace {
 
-using Async = v1::RuntimeService::Stub::async_interface;
+using Stub = v1::RuntimeService::Stub;
 
 absl::Status Incomplete(const char* call, const char* what) {
   return absl::InternalError(std::string(call) + ": the runtime's answer has no " + what);
@@ -28,8 +28,9 @@ GrpcContainerRuntime::~GrpcContainerRuntime() = default;
 base::Task<absl::StatusOr<runtime::RuntimeVersion>> GrpcContainerRuntime::Version() {
   auto call = NewCall<v1::VersionRequest, v1::VersionResponse>();
   call->request.set_version("0.1.0");
-  absl::Status status = co_await Invoke(core_, "version", core_->runtime->async(), &Async::Version,
-                                        call, core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "version", core_->runtime.get(), &Stub::PrepareAsyncVersion, call,
+                      core_->options.request_timeout);
   if (!status.ok()) co_return status;
   const auto& answer = call->response;
   runtime::RuntimeVersion version;
@@ -41,8 +42,9 @@ base::Task<absl::StatusOr<runtime::RuntimeVersion>> GrpcContainerRuntime::Versio
 
 base::Task<absl::StatusOr<runtime::RuntimeStatus>> GrpcContainerRuntime::Status() {
   auto call = NewCall<v1::StatusRequest, v1::StatusResponse>();
-  absl::Status status = co_await Invoke(core_, "status", core_->runtime->async(), &Async::Status,
-                                        call, core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "status", core_->runtime.get(), &Stub::PrepareAsyncStatus, call,
+                      core_->options.request_timeout);
   if (!status.ok()) co_return status;
   co_return FromProto(call->response);
 }
@@ -50,8 +52,8 @@ base::Task<absl::StatusOr<runtime::RuntimeStatus>> GrpcContainerRuntime::Status(
 base::Task<absl::StatusOr<runtime::CgroupDriver>> GrpcContainerRuntime::RuntimeConfig() {
   auto call = NewCall<v1::RuntimeConfigRequest, v1::RuntimeConfigResponse>();
   absl::Status status =
-      co_await Invoke(core_, "runtime_config", core_->runtime->async(), &Async::RuntimeConfig, call,
-                      core_->options.request_timeout);
+      co_await Invoke(core_, "runtime_config", core_->runtime.get(),
+                      &Stub::PrepareAsyncRuntimeConfig, call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   if (!call->response.has_linux())
     co_return absl::UnimplementedError("RuntimeConfig: no Linux part");
@@ -62,8 +64,8 @@ base::Task<absl::StatusOr<runtime::CgroupDriver>> GrpcContainerRuntime::RuntimeC
 base::Task<absl::Status> GrpcContainerRuntime::UpdateRuntimeConfig(std::string pod_cidr) {
   auto call = NewCall<v1::UpdateRuntimeConfigRequest, v1::UpdateRuntimeConfigResponse>();
   call->request.mutable_runtime_config()->mutable_network_config()->set_pod_cidr(pod_cidr);
-  return Invoke(core_, "update_runtime_config", core_->runtime->async(),
-                &Async::UpdateRuntimeConfig, call, core_->options.request_timeout);
+  return Invoke(core_, "update_runtime_config", core_->runtime.get(),
+                &Stub::PrepareAsyncUpdateRuntimeConfig, call, core_->options.request_timeout);
 }
 
 base::Task<absl::StatusOr<runtime::SandboxId>> GrpcContainerRuntime::RunPodSandbox(
@@ -72,8 +74,8 @@ base::Task<absl::StatusOr<runtime::SandboxId>> GrpcContainerRuntime::RunPodSandb
   *call->request.mutable_config() = ToProto(config);
   call->request.set_runtime_handler(config.runtime_handler);
   absl::Status status =
-      co_await Invoke(core_, "run_podsandbox", core_->runtime->async(), &Async::RunPodSandbox, call,
-                      2 * core_->options.request_timeout);
+      co_await Invoke(core_, "run_podsandbox", core_->runtime.get(),
+                      &Stub::PrepareAsyncRunPodSandbox, call, 2 * core_->options.request_timeout);
   if (!status.ok()) co_return status;
   if (call->response.pod_sandbox_id().empty()) co_return Incomplete("RunPodSandbox", "sandbox id");
   co_return runtime::SandboxId(call->response.pod_sandbox_id());
@@ -82,15 +84,15 @@ base::Task<absl::StatusOr<runtime::SandboxId>> GrpcContainerRuntime::RunPodSandb
 base::Task<absl::Status> GrpcContainerRuntime::StopPodSandbox(runtime::SandboxId id) {
   auto call = NewCall<v1::StopPodSandboxRequest, v1::StopPodSandboxResponse>();
   call->request.set_pod_sandbox_id(id.str());
-  return Invoke(core_, "stop_podsandbox", core_->runtime->async(), &Async::StopPodSandbox, call,
-                core_->options.request_timeout);
+  return Invoke(core_, "stop_podsandbox", core_->runtime.get(), &Stub::PrepareAsyncStopPodSandbox,
+                call, core_->options.request_timeout);
 }
 
 base::Task<absl::Status> GrpcContainerRuntime::RemovePodSandbox(runtime::SandboxId id) {
   auto call = NewCall<v1::RemovePodSandboxRequest, v1::RemovePodSandboxResponse>();
   call->request.set_pod_sandbox_id(id.str());
-  return Invoke(core_, "remove_podsandbox", core_->runtime->async(), &Async::RemovePodSandbox, call,
-                core_->options.request_timeout);
+  return Invoke(core_, "remove_podsandbox", core_->runtime.get(),
+                &Stub::PrepareAsyncRemovePodSandbox, call, core_->options.request_timeout);
 }
 
 base::Task<absl::StatusOr<runtime::SandboxStatus>> GrpcContainerRuntime::PodSandboxStatus(
@@ -98,8 +100,8 @@ base::Task<absl::StatusOr<runtime::SandboxStatus>> GrpcContainerRuntime::PodSand
   auto call = NewCall<v1::PodSandboxStatusRequest, v1::PodSandboxStatusResponse>();
   call->request.set_pod_sandbox_id(id.str());
   absl::Status status =
-      co_await Invoke(core_, "podsandbox_status", core_->runtime->async(), &Async::PodSandboxStatus,
-                      call, core_->options.request_timeout);
+      co_await Invoke(core_, "podsandbox_status", core_->runtime.get(),
+                      &Stub::PrepareAsyncPodSandboxStatus, call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   if (!call->response.has_status()) co_return Incomplete("PodSandboxStatus", "status");
   co_return FromProto(call->response.status());
@@ -110,8 +112,8 @@ base::Task<absl::StatusOr<std::vector<runtime::Sandbox>>> GrpcContainerRuntime::
   auto call = NewCall<v1::ListPodSandboxRequest, v1::ListPodSandboxResponse>();
   SelectPod(pod_uid, call->request.mutable_filter()->mutable_label_selector());
   absl::Status status =
-      co_await Invoke(core_, "list_podsandbox", core_->runtime->async(), &Async::ListPodSandbox,
-                      call, core_->options.request_timeout);
+      co_await Invoke(core_, "list_podsandbox", core_->runtime.get(),
+                      &Stub::PrepareAsyncListPodSandbox, call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   std::vector<runtime::Sandbox> sandboxes;
   sandboxes.reserve(call->response.items_size());
@@ -126,8 +128,8 @@ base::Task<absl::StatusOr<runtime::ContainerId>> GrpcContainerRuntime::CreateCon
   *call->request.mutable_config() = ToProto(config);
   *call->request.mutable_sandbox_config() = ToProto(sandbox);
   absl::Status status =
-      co_await Invoke(core_, "create_container", core_->runtime->async(), &Async::CreateContainer,
-                      call, core_->options.request_timeout);
+      co_await Invoke(core_, "create_container", core_->runtime.get(),
+                      &Stub::PrepareAsyncCreateContainer, call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   if (call->response.container_id().empty())
     co_return Incomplete("CreateContainer", "container id");
@@ -137,8 +139,8 @@ base::Task<absl::StatusOr<runtime::ContainerId>> GrpcContainerRuntime::CreateCon
 base::Task<absl::Status> GrpcContainerRuntime::StartContainer(runtime::ContainerId id) {
   auto call = NewCall<v1::StartContainerRequest, v1::StartContainerResponse>();
   call->request.set_container_id(id.str());
-  return Invoke(core_, "start_container", core_->runtime->async(), &Async::StartContainer, call,
-                core_->options.request_timeout);
+  return Invoke(core_, "start_container", core_->runtime.get(), &Stub::PrepareAsyncStartContainer,
+                call, core_->options.request_timeout);
 }
 
 base::Task<absl::Status> GrpcContainerRuntime::StopContainer(runtime::ContainerId id,
@@ -146,15 +148,15 @@ base::Task<absl::Status> GrpcContainerRuntime::StopContainer(runtime::ContainerI
   auto call = NewCall<v1::StopContainerRequest, v1::StopContainerResponse>();
   call->request.set_container_id(id.str());
   call->request.set_timeout(grace.count());
-  return Invoke(core_, "stop_container", core_->runtime->async(), &Async::StopContainer, call,
-                core_->options.request_timeout + grace);
+  return Invoke(core_, "stop_container", core_->runtime.get(), &Stub::PrepareAsyncStopContainer,
+                call, core_->options.request_timeout + grace);
 }
 
 base::Task<absl::Status> GrpcContainerRuntime::RemoveContainer(runtime::ContainerId id) {
   auto call = NewCall<v1::RemoveContainerRequest, v1::RemoveContainerResponse>();
   call->request.set_container_id(id.str());
-  return Invoke(core_, "remove_container", core_->runtime->async(), &Async::RemoveContainer, call,
-                core_->options.request_timeout);
+  return Invoke(core_, "remove_container", core_->runtime.get(), &Stub::PrepareAsyncRemoveContainer,
+                call, core_->options.request_timeout);
 }
 
 base::Task<absl::StatusOr<std::vector<runtime::Container>>> GrpcContainerRuntime::ListContainers(
@@ -162,8 +164,8 @@ base::Task<absl::StatusOr<std::vector<runtime::Container>>> GrpcContainerRuntime
   auto call = NewCall<v1::ListContainersRequest, v1::ListContainersResponse>();
   SelectPod(pod_uid, call->request.mutable_filter()->mutable_label_selector());
   absl::Status status =
-      co_await Invoke(core_, "list_containers", core_->runtime->async(), &Async::ListContainers,
-                      call, core_->options.request_timeout);
+      co_await Invoke(core_, "list_containers", core_->runtime.get(),
+                      &Stub::PrepareAsyncListContainers, call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   std::vector<runtime::Container> containers;
   containers.reserve(call->response.containers_size());
@@ -176,8 +178,8 @@ base::Task<absl::StatusOr<runtime::ContainerStatus>> GrpcContainerRuntime::GetCo
   auto call = NewCall<v1::ContainerStatusRequest, v1::ContainerStatusResponse>();
   call->request.set_container_id(id.str());
   absl::Status status =
-      co_await Invoke(core_, "container_status", core_->runtime->async(), &Async::ContainerStatus,
-                      call, core_->options.request_timeout);
+      co_await Invoke(core_, "container_status", core_->runtime.get(),
+                      &Stub::PrepareAsyncContainerStatus, call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   if (!call->response.has_status()) co_return Incomplete("ContainerStatus", "status");
   co_return FromProto(call->response.status());
@@ -188,15 +190,15 @@ base::Task<absl::Status> GrpcContainerRuntime::UpdateContainerResources(
   auto call = NewCall<v1::UpdateContainerResourcesRequest, v1::UpdateContainerResourcesResponse>();
   call->request.set_container_id(id.str());
   *call->request.mutable_linux() = ToProto(resources);
-  return Invoke(core_, "update_container", core_->runtime->async(),
-                &Async::UpdateContainerResources, call, core_->options.request_timeout);
+  return Invoke(core_, "update_container", core_->runtime.get(),
+                &Stub::PrepareAsyncUpdateContainerResources, call, core_->options.request_timeout);
 }
 
 base::Task<absl::Status> GrpcContainerRuntime::ReopenContainerLog(runtime::ContainerId id) {
   auto call = NewCall<v1::ReopenContainerLogRequest, v1::ReopenContainerLogResponse>();
   call->request.set_container_id(id.str());
-  return Invoke(core_, "reopen_container_log", core_->runtime->async(), &Async::ReopenContainerLog,
-                call, core_->options.request_timeout);
+  return Invoke(core_, "reopen_container_log", core_->runtime.get(),
+                &Stub::PrepareAsyncReopenContainerLog, call, core_->options.request_timeout);
 }
 
 }  // namespace kubelet::cri

@@ -3,12 +3,14 @@
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/completion_queue.h>
 
 #include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include "absl/status/status.h"
 #include "cri/runtime/v1/api.grpc.pb.h"
@@ -28,18 +30,29 @@ class InFlight {
   virtual void Cancel() = 0;
 };
 
+// A step of a call that gRPC has finished: what it tells through the completion queue.
+class Completion {
+ public:
+  virtual ~Completion() = default;
+  // On the queue's thread; posts to the core loop and does nothing more.
+  virtual void Complete(bool ok) = 0;
+};
+
+// One completion queue with one thread that sleeps in the kernel until something happened. gRPC's
+// own callback threads (1.51: two at least) look around several times a second instead.
 struct CriConnection::Core {
   Core(base::Executor e, base::Clock& c, Options o);
+  ~Core();
 
   base::Executor executor;
   base::Clock& clock;
   Options options;
   std::unique_ptr<v1::RuntimeService::Stub> runtime;
   std::unique_ptr<v1::ImageService::Stub> images;
+  grpc::CompletionQueue queue;
 
-  // Thread safe. A final callback does nothing after Remove, and until then holds the call through
-  // this register only: what it kept longer would keep the channel, and a channel must not end on a
-  // gRPC thread (1.51 then joins that thread to itself).
+  // Thread safe. The last completion of a call does nothing after Remove, and until then holds the
+  // call through this register only: what it kept longer would keep the channel beyond its owner.
   // False once the connection is being destroyed: the call must not start.
   bool Add(std::shared_ptr<InFlight> call);
   void Remove(InFlight* call);
@@ -51,6 +64,7 @@ struct CriConnection::Core {
   std::condition_variable empty_;
   std::map<InFlight*, std::shared_ptr<InFlight>> calls_;
   bool closed_ = false;
+  std::thread thread_;
 };
 
 }  // namespace kubelet::cri

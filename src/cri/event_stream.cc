@@ -31,11 +31,8 @@ void EventStream::Start(base::Promise<absl::Status> finished) {
     finished_->Set(absl::CancelledError("the connection to the runtime is closed"));
     return;
   }
-  core_->runtime->async()->GetContainerEvents(&context_, &request_, this);
-  StartRead(&response_);
-  // A hold lets StartRead come from the core loop as well, when the table has room again.
-  AddHold();
-  StartCall();
+  reader_ = core_->runtime->PrepareAsyncGetContainerEvents(&context_, request_, &core_->queue);
+  reader_->StartCall(&started_);
 }
 
 void EventStream::MarkOpen() {
@@ -53,20 +50,20 @@ void EventStream::Cancel() {
     resume = std::exchange(read_parked_, false);
   }
   // The end of a stream shows in a read only, and the core loop may be waiting for that end.
-  if (resume) StartRead(&response_);
+  if (resume) Read();
 }
 
-void EventStream::OnReadInitialMetadataDone(bool ok) {
-  if (!ok) return;
-  boost::asio::post(core_->executor, [self = shared_from_this()] { self->MarkOpen(); });
+// Headers do not say that the stream is open: an answer that refuses it has some too.
+void EventStream::OnStarted(bool ok) {
+  if (!ok) return Finish();
+  Read();
 }
 
-void EventStream::OnReadDone(bool ok) {
-  if (!ok) {
-    // No more reads: with the hold gone OnDone follows.
-    RemoveHold();
-    return;
-  }
+// Only ever with no read outstanding.
+void EventStream::Finish() { reader_->Finish(&status_, &end_); }
+
+void EventStream::OnRead(bool ok) {
+  if (!ok) return Finish();
   auto event = FromProto(response_);
   bool read_on;
   {
@@ -79,13 +76,13 @@ void EventStream::OnReadDone(bool ok) {
     read_on = cancelled_ || !pending_.Full();
     read_parked_ = !read_on;
   }
-  if (read_on) StartRead(&response_);
+  if (read_on) Read();
 }
 
-void EventStream::OnDone(const grpc::Status& status) {
+void EventStream::OnFinished(bool) {
   // The last events first: posts of one thread run in order.
   PostDrain();
-  finished_->Set(ToAbsl(status));
+  finished_->Set(ToAbsl(status_));
   finished_.reset();
   core_->Remove(this);
 }
@@ -107,7 +104,7 @@ void EventStream::Drain() {
   for (const auto& event : events) {
     if (!silent_ && handlers_.on_event) handlers_.on_event(event);
   }
-  if (resume) StartRead(&response_);
+  if (resume) Read();
 }
 
 }  // namespace kubelet::cri

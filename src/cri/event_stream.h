@@ -1,10 +1,10 @@
-// The stream of container events: read on gRPC's threads, delivered on the core loop.
+// The stream of container events: read on the queue's thread, delivered on the core loop.
 //
 // Between the two stands a table of at most `max_pods` pods, each with its latest event. While it
 // is full no read is started, so HTTP/2 flow control holds the runtime back.
 #pragma once
 
-#include <grpcpp/support/client_callback.h>
+#include <grpcpp/support/async_stream.h>
 
 #include <deque>
 #include <functional>
@@ -37,9 +37,7 @@ class PendingEvents {
   std::unordered_map<std::string, runtime::RuntimeEvent> latest_;
 };
 
-class EventStream final : public grpc::ClientReadReactor<v1::ContainerEventResponse>,
-                          public InFlight,
-                          public std::enable_shared_from_this<EventStream> {
+class EventStream final : public InFlight, public std::enable_shared_from_this<EventStream> {
  public:
   struct Handlers {
     std::function<void()> on_open;
@@ -56,16 +54,33 @@ class EventStream final : public grpc::ClientReadReactor<v1::ContainerEventRespo
   void Cancel() override;
 
  private:
-  void OnReadInitialMetadataDone(bool ok) override;
-  void OnReadDone(bool ok) override;
-  void OnDone(const grpc::Status& status) override;
+  // One kind of completion, told to a member of the stream.
+  class Step final : public Completion {
+   public:
+    Step(EventStream* stream, void (EventStream::*done)(bool)) : stream_(stream), done_(done) {}
+    void Complete(bool ok) override { (stream_->*done_)(ok); }
+
+   private:
+    EventStream* stream_;
+    void (EventStream::*done_)(bool);
+  };
+  void OnStarted(bool ok);
+  void OnRead(bool ok);
+  void OnFinished(bool ok);
+  void Finish();
+  void Read() { reader_->Read(&response_, &read_); }
   void PostDrain();
   void Drain();
 
-  CriConnection::Core* const core_;  // good until OnDone
+  CriConnection::Core* const core_;  // good until OnFinished
   grpc::ClientContext context_;
   v1::GetEventsRequest request_;
   v1::ContainerEventResponse response_;
+  grpc::Status status_;
+  std::unique_ptr<grpc::ClientAsyncReader<v1::ContainerEventResponse>> reader_;
+  Step started_{this, &EventStream::OnStarted};
+  Step read_{this, &EventStream::OnRead};
+  Step end_{this, &EventStream::OnFinished};
   std::unique_ptr<base::Promise<absl::Status>> finished_;
 
   // Core loop only.

@@ -5,15 +5,16 @@
 
 namespace kubelet::cri {
 
-using Async = v1::ImageService::Stub::async_interface;
+using Stub = v1::ImageService::Stub;
 
 GrpcImageService::GrpcImageService(const CriConnection& connection) : core_(connection.core()) {}
 GrpcImageService::~GrpcImageService() = default;
 
 base::Task<absl::StatusOr<std::vector<runtime::Image>>> GrpcImageService::ListImages() {
   auto call = NewCall<v1::ListImagesRequest, v1::ListImagesResponse>();
-  absl::Status status = co_await Invoke(core_, "list_images", core_->images->async(),
-                                        &Async::ListImages, call, core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "list_images", core_->images.get(), &Stub::PrepareAsyncListImages,
+                      call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   std::vector<runtime::Image> images;
   images.reserve(call->response.images_size());
@@ -25,8 +26,9 @@ base::Task<absl::StatusOr<std::optional<runtime::Image>>> GrpcImageService::Imag
     std::string image, runtime::StringMap annotations) {
   auto call = NewCall<v1::ImageStatusRequest, v1::ImageStatusResponse>();
   *call->request.mutable_image() = ImageSpec(image, annotations);
-  absl::Status status = co_await Invoke(core_, "image_status", core_->images->async(),
-                                        &Async::ImageStatus, call, core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "image_status", core_->images.get(), &Stub::PrepareAsyncImageStatus,
+                      call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   std::optional<runtime::Image> found;
   if (!call->response.has_image()) co_return found;
@@ -45,8 +47,8 @@ base::Task<absl::StatusOr<std::string>> GrpcImageService::PullImage(
   if (auth) *call->request.mutable_auth() = ToProto(*auth);
   *call->request.mutable_sandbox_config() = ToProto(sandbox);
   std::optional<base::Nanos> no_limit;
-  absl::Status status = co_await Invoke(core_, "pull_image", core_->images->async(),
-                                        &Async::PullImage, call, no_limit);
+  absl::Status status = co_await Invoke(core_, "pull_image", core_->images.get(),
+                                        &Stub::PrepareAsyncPullImage, call, no_limit);
   if (!status.ok()) co_return status;
   if (call->response.image_ref().empty()) {
     co_return absl::InternalError("PullImage: the reference of image \"" + image + "\" is not set");
@@ -57,14 +59,15 @@ base::Task<absl::StatusOr<std::string>> GrpcImageService::PullImage(
 base::Task<absl::Status> GrpcImageService::RemoveImage(std::string image) {
   auto call = NewCall<v1::RemoveImageRequest, v1::RemoveImageResponse>();
   call->request.mutable_image()->set_image(image);
-  return Invoke(core_, "remove_image", core_->images->async(), &Async::RemoveImage, call,
+  return Invoke(core_, "remove_image", core_->images.get(), &Stub::PrepareAsyncRemoveImage, call,
                 core_->options.request_timeout);
 }
 
 base::Task<absl::StatusOr<runtime::ImageService::FsInfo>> GrpcImageService::ImageFsInfo() {
   auto call = NewCall<v1::ImageFsInfoRequest, v1::ImageFsInfoResponse>();
-  absl::Status status = co_await Invoke(core_, "image_fs_info", core_->images->async(),
-                                        &Async::ImageFsInfo, call, core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "image_fs_info", core_->images.get(), &Stub::PrepareAsyncImageFsInfo,
+                      call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   FsInfo info;
   for (const auto& usage : call->response.image_filesystems())

@@ -7,7 +7,7 @@
 namespace kubelet::cri {
 namespace {
 
-using Async = v1::RuntimeService::Stub::async_interface;
+using Stub = v1::RuntimeService::Stub;
 
 template <typename Request>
 void Fill(const runtime::ContainerRuntime::StreamOptions& options, Request& request) {
@@ -52,8 +52,8 @@ base::Task<absl::StatusOr<runtime::ExecResult>> GrpcContainerRuntime::ExecSync(
   call->request.set_timeout(timeout.count());
   std::optional<base::Nanos> limit;
   if (timeout.count() != 0) limit = core_->options.request_timeout + timeout;
-  absl::Status status =
-      co_await Invoke(core_, "exec_sync", core_->runtime->async(), &Async::ExecSync, call, limit);
+  absl::Status status = co_await Invoke(core_, "exec_sync", core_->runtime.get(),
+                                        &Stub::PrepareAsyncExecSync, call, limit);
   if (!status.ok()) co_return status;
   runtime::ExecResult result;
   result.stdout_data = std::move(*call->response.mutable_stdout());
@@ -68,8 +68,9 @@ base::Task<absl::StatusOr<std::string>> GrpcContainerRuntime::ExecUrl(
   call->request.set_container_id(id.str());
   call->request.mutable_cmd()->Assign(command.begin(), command.end());
   Fill(options, call->request);
-  absl::Status status = co_await Invoke(core_, "exec", core_->runtime->async(), &Async::Exec, call,
-                                        core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "exec", core_->runtime.get(), &Stub::PrepareAsyncExec, call,
+                      core_->options.request_timeout);
   if (!status.ok()) co_return status;
   if (call->response.url().empty())
     co_return absl::InternalError("Exec: the runtime's answer has no URL");
@@ -81,8 +82,9 @@ base::Task<absl::StatusOr<std::string>> GrpcContainerRuntime::AttachUrl(runtime:
   auto call = NewCall<v1::AttachRequest, v1::AttachResponse>();
   call->request.set_container_id(id.str());
   Fill(options, call->request);
-  absl::Status status = co_await Invoke(core_, "attach", core_->runtime->async(), &Async::Attach,
-                                        call, core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "attach", core_->runtime.get(), &Stub::PrepareAsyncAttach, call,
+                      core_->options.request_timeout);
   if (!status.ok()) co_return status;
   if (call->response.url().empty())
     co_return absl::InternalError("Attach: the runtime's answer has no URL");
@@ -94,8 +96,9 @@ base::Task<absl::StatusOr<std::string>> GrpcContainerRuntime::PortForwardUrl(
   auto call = NewCall<v1::PortForwardRequest, v1::PortForwardResponse>();
   call->request.set_pod_sandbox_id(id.str());
   call->request.mutable_port()->Assign(ports.begin(), ports.end());
-  absl::Status status = co_await Invoke(core_, "port_forward", core_->runtime->async(),
-                                        &Async::PortForward, call, core_->options.request_timeout);
+  absl::Status status =
+      co_await Invoke(core_, "port_forward", core_->runtime.get(), &Stub::PrepareAsyncPortForward,
+                      call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   if (call->response.url().empty())
     co_return absl::InternalError("PortForward: the runtime's answer has no URL");
