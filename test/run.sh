@@ -63,7 +63,7 @@ packages() {
 
 build() {
   say "building $preset"
-  (cd "$top" && cmake --preset "$preset" >"$build.configure.log" 2>&1) || { tail -30 "$build.configure.log"; die "cmake failed"; }
+  (cd "$top" && cmake --preset "$preset" -DKUBELET_TESTS=ON >"$build.configure.log" 2>&1) || { tail -30 "$build.configure.log"; die "cmake failed"; }
   ninja -C "$build" -j "$jobs"
 }
 
