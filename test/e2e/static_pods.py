@@ -1,13 +1,18 @@
 #!/usr/bin/python3
 """Static pods from end to end: `static_pods.py SCENARIO`; each asserts what an operator would see."""
 import os
+import pathlib
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 
-from harness import Failed, FakeRuntime, Node, until
+from harness import HERE, Failed, FakeRuntime, Node, skip, until
+
+import registry  # noqa: E402  (test/lib, whose path harness adds)
 
 
 def check(condition, what):
@@ -227,6 +232,59 @@ def scenario_missing_image():
         until("pull error shown", lambda: node.pod("bad")["status"]["containerStatuses"][0]["state"].get(
             "waiting", {}).get("reason") in reasons, 20)
         check("localhost:9/none:1" in node.cli("explain", "bad"), "explain names the image")
+
+
+def scenario_pulls_from_a_registry():
+    """A real registry: pulled when absent, not again when present, again with Always; away: back-off; then it works."""
+    if registry.binary() is None:
+        skip("docker-registry cannot be had")
+    with Node() as node, tempfile.TemporaryDirectory() as folder:
+        store = registry.Registry(folder)
+        store.start()
+        try:
+            tar = pathlib.Path(folder) / "busybox.tar"
+            rootfs = pathlib.Path(folder) / "rootfs"
+            (rootfs / "bin").mkdir(parents=True)
+            shutil.copy(shutil.which("busybox"), rootfs / "bin/busybox")
+            (rootfs / "bin/sh").symlink_to("busybox")
+            (rootfs / "bin/sleep").symlink_to("busybox")
+            # A layer of its own each time, so that nothing of an earlier run is at hand.
+            (rootfs / "stamp").write_text(str(time.time_ns()))
+            subprocess.run([sys.executable, str(HERE.parent / "images" / "oci_image.py"), str(tar), "--rootfs", str(rootfs),
+                            "--name", "unused", "--cmd", "sh"], check=True, stdout=subprocess.DEVNULL)
+            image, digest = store.push(tar, "team/app", "1")
+            node.start()
+            node.write("late.yaml", node.manifest("late").replace(node.image, store.host + "/team/app:2"))
+            until("the missing tag is told", lambda: "team/app:2" in node.cli("explain", "late"), 20)
+            node.write("app.yaml", node.manifest("app").replace(node.image, image))
+            node.running("app", 30)
+            status = node.pod("app")["status"]["containerStatuses"][0]
+            check(status["image"].endswith("/team/app:1"), "image named as asked for")
+            check(digest in status["imageID"], "imageID carries the digest")
+            check(pulls(node) == 1, "one pull")
+            node.write("same.yaml", node.manifest("same").replace(node.image, image))
+            node.running("same", 30)
+            check(pulls(node) == 1, "IfNotPresent does not pull again")
+            always = node.manifest("always").replace(node.image, image)
+            check("IfNotPresent" in always, "the manifest names its policy")
+            node.write("always.yaml", always.replace("IfNotPresent", "Always"))
+            node.running("always", 30)
+            check(pulls(node) == 2, "Always pulls again")
+            store.push(tar, "team/app", "2")
+            node.running("late", 60)
+        finally:
+            store.stop()
+            for reference in ("team/app:1", "team/app:2"):
+                node.cri.remove_image(store.host + "/" + reference)
+
+
+def pulls(node):
+    """Successful pulls, as the kubelet counts them."""
+    text = node.metrics()
+    total, failed = (sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name + "{")
+                         and 'operation_type="pull_image"' in line)
+                     for name in ("kubelet_runtime_operations_total", "kubelet_runtime_operations_errors_total"))
+    return total - failed
 
 
 def scenario_directory_vanishes():

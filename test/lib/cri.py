@@ -68,6 +68,9 @@ class Cri:
                 self.call("RemovePodSandbox", pod_sandbox_id=sandbox.id)
                 print(sandbox.id)
 
+    def remove_image(self, reference):
+        self.call("RemoveImage", "ImageService", image={"image": reference})
+
     def exec(self, prefix, command):
         ids = [c.id for c in self.containers() if c.id.startswith(prefix)]
         if len(ids) != 1:
