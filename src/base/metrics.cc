@@ -158,6 +158,12 @@ namespace {
 template <typename F>
 F& Insert(std::map<std::string, std::unique_ptr<Registry::AnyFamily>>& families, const std::string& name,
           std::unique_ptr<F> family) {
+  // A second client of the same registry counts into the series of the first.
+  if constexpr (!std::is_same_v<F, Function>) {
+    auto it = families.find(name);
+    auto* same = it == families.end() ? nullptr : dynamic_cast<F*>(it->second.get());
+    if (same != nullptr) return *same;
+  }
   F& result = *family;
   families[name] = std::move(family);
   return result;
