@@ -4,7 +4,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/clock.h"
@@ -26,6 +29,7 @@ struct HttpApiOptions {
   base::Nanos ping_after = std::chrono::seconds(10);
   base::Nanos ping_timeout = std::chrono::seconds(15);
   base::Nanos dial_timeout = std::chrono::seconds(10);
+  bool http2 = true;  // false: HTTP/1.1 only (upstream: the environment's DISABLE_HTTP2)
 };
 
 class HttpApi : public Api {
@@ -52,6 +56,10 @@ class HttpApi : public Api {
 
  private:
   struct State;
+  static base::Task<absl::Status> DoCall(std::shared_ptr<State> state, Call call,
+                                         google::protobuf::Message* out);
+  static base::Task<absl::StatusOr<std::unique_ptr<WatchStream>>> OpenWatch(
+      std::shared_ptr<State> state, Call call, const google::protobuf::Message* prototype);
   std::shared_ptr<State> state_;
 };
 

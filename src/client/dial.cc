@@ -1,0 +1,164 @@
+#include "client/dial.h"
+
+#include <netdb.h>
+
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+#include <cstring>
+
+#include "client/dial_proxy.h"
+
+namespace kubelet::client {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+using Endpoints = std::vector<tcp::endpoint>;
+
+// Each address gets its share of the time, but not less than this.
+constexpr base::Nanos kLeastPerAddress = std::chrono::seconds(2);
+
+absl::StatusOr<Endpoints> Lookup(const std::string& host, const std::string& port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG;
+  addrinfo* found = nullptr;
+  int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
+  if (error != 0) {
+    return absl::UnavailableError("lookup " + host + ": " + ::gai_strerror(error));
+  }
+  Endpoints out;
+  for (addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
+    tcp::endpoint endpoint;
+    if (entry->ai_addrlen > endpoint.capacity()) continue;
+    endpoint.resize(entry->ai_addrlen);
+    std::memcpy(endpoint.data(), entry->ai_addr, entry->ai_addrlen);
+    out.push_back(endpoint);
+  }
+  ::freeaddrinfo(found);
+  if (out.empty()) return absl::UnavailableError("lookup " + host + ": no addresses");
+  return out;
+}
+
+base::Task<absl::StatusOr<Endpoints>> Resolve(base::BlockingPool& pool, std::string host,
+                                              std::string port, base::Nanos timeout) {
+  error_code ec;
+  auto address = asio::ip::make_address(host, ec);
+  if (!ec) {
+    Endpoints numeric{tcp::endpoint(address, static_cast<uint16_t>(std::stoi(port)))};
+    co_return numeric;
+  }
+  std::function<absl::StatusOr<Endpoints>()> work = [host, port] { return Lookup(host, port); };
+  auto found = co_await pool.Run<Endpoints>("lookup " + host, timeout, std::move(work));
+  if (!found.ok()) co_return absl::UnavailableError(base::Message(found.status()));
+  co_return found;
+}
+
+base::Task<absl::Status> ConnectOne(DialStep& step, tcp::endpoint endpoint, base::Nanos share) {
+  auto transport = step.transport;
+  transport->Close();
+  auto late = std::make_shared<bool>(false);
+  auto close = [transport, late] {
+    *late = true;
+    transport->Close();
+  };
+  auto timer = step.clock.After(share, std::move(close));
+  auto connected = co_await transport->socket.async_connect(endpoint, kDialAwait);
+  step.clock.Cancel(timer);
+  error_code ec = std::get<0>(connected);
+  std::string name =
+      "dial tcp " + JoinHostPort(endpoint.address().to_string(), std::to_string(endpoint.port()));
+  if (*late && !step.expired) co_return absl::UnavailableError(name + ": timed out");
+  co_return step.Failed(name, ec);
+}
+
+base::Task<absl::Status> Connect(DialStep& step, base::BlockingPool& pool, std::string host,
+                                 std::string port) {
+  auto endpoints = co_await Resolve(pool, std::move(host), std::move(port), step.Left());
+  if (!endpoints.ok()) co_return endpoints.status();
+  absl::Status last;
+  for (size_t i = 0; i < endpoints->size() && !step.expired; ++i) {
+    auto share = step.Left() / static_cast<int>(endpoints->size() - i);
+    last = co_await ConnectOne(step, (*endpoints)[i], std::max(share, kLeastPerAddress));
+    if (last.ok()) break;
+  }
+  co_return last;
+}
+
+base::Task<absl::Status> Handshake(DialStep& step, base::BlockingPool& pool, TlsOptions options) {
+  std::function<absl::StatusOr<TlsContext>()> work = [options] { return MakeTlsContext(options); };
+  auto context = co_await pool.Run<TlsContext>("client-tls", step.Left(), std::move(work));
+  if (!context.ok()) co_return absl::UnavailableError(base::Message(context.status()));
+  auto transport = step.transport;
+  transport->tls.emplace(transport->socket, **context);
+  SSL* ssl = transport->tls->native_handle();
+  if (auto prepared = PrepareTls(ssl, options); !prepared.ok()) co_return prepared;
+  auto shaken =
+      co_await transport->tls->async_handshake(asio::ssl::stream_base::client, kDialAwait);
+  error_code ec = std::get<0>(shaken);
+  if (!ec || step.expired || ec == asio::error::operation_aborted) {
+    co_return step.Failed("tls handshake", ec);
+  }
+  transport->server_name = options.server_name;
+  co_return absl::UnavailableError(transport->Explain(ec));
+}
+
+}  // namespace
+
+absl::Status DialStep::Failed(const std::string& what, const error_code& ec) const {
+  if (expired) return absl::UnavailableError(what + ": timed out");
+  if (!ec) return absl::OkStatus();
+  if (ec == asio::error::operation_aborted) throw boost::system::system_error(ec);
+  return absl::UnavailableError(what + ": " + Words(ec));
+}
+
+std::string Words(const error_code& ec) {
+  std::string text = ec.message();
+  // The system's texts begin with a capital, ours stand in a sentence.
+  if (ec.category() == boost::system::system_category() && !text.empty()) {
+    text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+  }
+  if (ec == asio::error::eof) return "the server closed the connection";
+  return text;
+}
+
+std::string Transport::Explain(const error_code& ec) {
+  if (ec == asio::ssl::error::stream_truncated) return Words(asio::error::eof);
+  bool system = ec.category() == boost::system::system_category() || ec == asio::error::eof;
+  if (tls && !system) return TlsFailure(tls->native_handle(), ec, server_name);
+  return Words(ec);
+}
+
+base::Task<absl::StatusOr<std::shared_ptr<Transport>>> Dial(base::Executor executor,
+                                                            base::Clock& clock,
+                                                            base::BlockingPool& pool,
+                                                            DialTarget target) {
+  DialStep step(executor, clock, target.timeout);
+  std::string host = target.proxy ? target.proxy->host : target.server.host;
+  std::string port = target.proxy ? target.proxy->port : target.server.port;
+  auto done = co_await Connect(step, pool, host, port);
+  if (done.ok()) {
+    error_code ignored;
+    step.transport->socket.set_option(tcp::no_delay(true), ignored);
+    step.transport->socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  }
+  if (done.ok() && target.proxy) {
+    done = co_await ConnectThrough(step, *target.proxy, target.server);
+  } else if (!done.ok() && target.proxy) {
+    done = base::Annotate(done, "proxy " + JoinHostPort(host, port));
+  }
+  if (done.ok() && target.server.https) {
+    done = co_await Handshake(step, pool, target.tls);
+  }
+  if (!done.ok()) {
+    step.transport->Close();
+    co_return done;
+  }
+  auto transport = step.transport;
+  transport->server_name = target.tls.server_name;
+  transport->http2 = transport->tls && ChoseHttp2(transport->tls->native_handle());
+  co_return transport;
+}
+
+}  // namespace kubelet::client

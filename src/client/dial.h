@@ -1,0 +1,53 @@
+// A new connection to the API server: name lookup, TCP, proxy, TLS, one deadline over all of it.
+// Core loop only; lookups and files go to the blocking pool.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "client/proxy.h"
+#include "client/tls.h"
+#include "client/url.h"
+#include "kubelet/base/async.h"
+#include "kubelet/base/blocking_pool.h"
+#include "kubelet/base/clock.h"
+
+namespace kubelet::client {
+
+// The bytes to and from the server: TLS over TCP, or TCP alone.
+struct Transport {
+  explicit Transport(base::Executor executor) : socket(std::move(executor)) {}
+  boost::asio::ip::tcp::socket socket;
+  std::optional<boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>> tls;
+  std::string server_name;  // what TLS verified
+  bool http2 = false;
+
+  // What is under way ends with an error.
+  void Close() {
+    boost::system::error_code ignored;
+    socket.close(ignored);
+  }
+  // `ec` of a read or a write in words.
+  std::string Explain(const boost::system::error_code& ec);
+};
+
+struct DialTarget {
+  ServerUrl server;
+  std::optional<Proxy> proxy;
+  TlsOptions tls;  // used with https
+  base::Nanos timeout = std::chrono::seconds(10);
+};
+
+// Unavailable: the message names the step and the cause (`dial tcp 10.0.0.1:6443: connection
+// refused`, `tls: the server's certificate has expired`, `...: timed out`). A cancelled task leaves
+// by exception.
+base::Task<absl::StatusOr<std::shared_ptr<Transport>>> Dial(base::Executor executor,
+                                                            base::Clock& clock,
+                                                            base::BlockingPool& pool,
+                                                            DialTarget target);
+
+}  // namespace kubelet::client
