@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 #include <cstring>

@@ -1,0 +1,374 @@
+// What goes wrong between the client and the server: connections that break, hang or never come to
+// be, certificates, proxies.
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include "bench.h"
+
+using namespace kubelet;
+using namespace kubelet::client;
+namespace asio = boost::asio;
+
+namespace {
+
+bool Has(const absl::Status& status, const std::string& text) {
+  return base::Message(status).find(text) != std::string::npos;
+}
+
+// Opens a watch whose head has come; the server's side is `responder`.
+void OpenWatch(Bench& bench, Watched& watched, fakes::ResponderPtr& responder) {
+  bench.handler = [&](const fakes::HttpRequest& request, fakes::ResponderPtr r) {
+    if (request.query.find("watch=true") == std::string::npos) return Bench::ReplyPod(r, "x");
+    responder = std::move(r);
+    responder->Head(200, {{"content-type", "application/json"}});
+  };
+  if (!bench.server) bench.Start();
+  bench.BeginWatch(watched);
+  REQUIRE(bench.RunUntil([&] { return watched.opened; }));
+}
+
+}  // namespace
+
+TEST_CASE("a connection cut under a watch ends it at once, and the next call dials anew") {
+  Bench bench;
+  SECTION("HTTP/2") {}
+  SECTION("HTTP/1.1") { bench.server_options.http2 = false; }
+  Watched watched;
+  fakes::ResponderPtr responder;
+  OpenWatch(bench, watched, responder);
+  responder->Body(Bench::Event("a"));
+  REQUIRE(bench.RunUntil([&] { return watched.names.size() == 1; }));
+  bench.server->DropConnections();
+  REQUIRE(bench.RunUntil([&] { return watched.done; }, 5s));
+  CHECK(watched.end.code() == absl::StatusCode::kUnavailable);
+  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.server->accepted() == 2);
+}
+
+TEST_CASE("a read that lost its connection is sent once more, a write only when it was not sent") {
+  Bench bench;
+  int drops = 1;
+  bench.handler = [&](const fakes::HttpRequest&, fakes::ResponderPtr responder) {
+    if (drops-- > 0) return bench.server->DropConnections();
+    Bench::ReplyPod(responder, "x");
+  };
+  bench.Start();
+  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.requests.size() == 2);
+  drops = 2;
+  CHECK(bench.Do(Bench::GetPod("x")).status.code() == absl::StatusCode::kUnavailable);
+  drops = 1;
+  bench.requests.clear();
+  Call patch = Bench::GetPod("x");
+  patch.verb = Call::Verb::kPatch;
+  patch.patch = "{}";
+  CHECK(bench.Do(patch).status.code() == absl::StatusCode::kUnavailable);
+  CHECK(bench.requests.size() == 1);
+}
+
+TEST_CASE("a refused stream is sent again, whatever it does") {
+  Bench bench;
+  int refusals = 2;
+  bench.handler = [&](const fakes::HttpRequest&, fakes::ResponderPtr responder) {
+    if (refusals-- > 0) return responder->Reset(7);
+    Bench::ReplyPod(responder, "x");
+  };
+  bench.Start();
+  Call patch = Bench::GetPod("x");
+  patch.verb = Call::Verb::kPatch;
+  patch.patch = "{}";
+  CHECK(bench.Do(patch).status == absl::OkStatus());
+  CHECK(bench.requests.size() == 3);
+  refusals = 100;
+  CHECK(bench.Do(patch).status.code() == absl::StatusCode::kUnavailable);
+}
+
+TEST_CASE("a server that has gone silent is noticed by a ping") {
+  Bench bench;
+  bench.options.ping_after = 200ms;
+  bench.options.ping_timeout = 300ms;
+  Watched watched;
+  fakes::ResponderPtr responder;
+  OpenWatch(bench, watched, responder);
+  REQUIRE(bench.RunUntil([&] { return bench.server->pings() >= 2; }));
+  CHECK_FALSE(watched.done);  // pings that are answered end nothing
+  bench.server->Freeze(true);
+  auto frozen = bench.clock.Mono();
+  REQUIRE(bench.RunUntil([&] { return watched.done; }));
+  CHECK(watched.end.code() == absl::StatusCode::kUnavailable);
+  CHECK(Has(watched.end, "ping"));
+  CHECK(bench.clock.Mono() - frozen < 2s);
+  bench.server->Freeze(false);
+  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+}
+
+TEST_CASE("GOAWAY: new requests go elsewhere, old ones run out") {
+  Bench bench;
+  Watched watched;
+  fakes::ResponderPtr responder;
+  OpenWatch(bench, watched, responder);
+  bench.server->Goaway();
+  CHECK(bench.RunUntil([&] {
+    bench.requests.clear();
+    REQUIRE(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+    return bench.requests.back().connection == 2;
+  }));
+  CHECK_FALSE(watched.done);
+  responder->Body(Bench::Event("late"));
+  REQUIRE(bench.RunUntil([&] { return !watched.names.empty(); }));
+  responder->End();
+  REQUIRE(bench.RunUntil([&] { return watched.done; }));
+  CHECK(watched.end.code() == absl::StatusCode::kOutOfRange);
+  CHECK(bench.RunUntil([&] { return bench.server->open_connections() == 1; }));
+}
+
+TEST_CASE("another client certificate: new requests show it, watches end, the old one goes") {
+  Bench bench;
+  bench.options.ping_after = 100ms;  // how soon a quiet connection looks
+  auto old_pair = NodePair("system:node:old"), new_pair = NodePair("system:node:new");
+  bench.credentials.presented.cert_pem = old_pair.certificate;
+  bench.credentials.presented.key_pem = old_pair.key;
+  bench.credentials.presented.generation = 1;
+  Watched watched;
+  fakes::ResponderPtr responder;
+  OpenWatch(bench, watched, responder);
+  CHECK(bench.requests[0].peer_name == "system:node:old");
+  bench.credentials.presented.cert_pem = new_pair.certificate;
+  bench.credentials.presented.key_pem = new_pair.key;
+  bench.credentials.presented.generation = 2;
+  SECTION("a request comes") {
+    CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+    CHECK(bench.requests.back().peer_name == "system:node:new");
+  }
+  SECTION("nothing comes") {}
+  REQUIRE(bench.RunUntil([&] { return watched.done; }));
+  CHECK(watched.end.code() == absl::StatusCode::kUnavailable);
+  CHECK(Has(watched.end, "credentials were renewed"));
+  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.requests.back().peer_name == "system:node:new");
+  CHECK(bench.RunUntil([&] { return bench.server->open_connections() == 1; }));
+}
+
+TEST_CASE("closing the connections ends what is in flight") {
+  Bench bench;
+  Watched watched;
+  fakes::ResponderPtr responder;
+  OpenWatch(bench, watched, responder);
+  bench.api->CloseConnections();
+  REQUIRE(bench.RunUntil([&] { return watched.done; }));
+  CHECK(watched.end.code() == absl::StatusCode::kUnavailable);
+  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+}
+
+TEST_CASE("a call ends with its time, whatever the server does") {
+  Bench bench;
+  std::string when;
+  fakes::ResponderPtr responder;
+  SECTION("no answer") {
+    bench.handler = [&](const fakes::HttpRequest&, fakes::ResponderPtr r) { responder = r; };
+    bench.Start();
+    when = "waiting for the answer";
+  }
+  SECTION("half an answer") {
+    bench.handler = [&](const fakes::HttpRequest&, fakes::ResponderPtr r) {
+      responder = r;
+      responder->Head(200, {{"content-type", "application/json"}});
+      responder->Body("{");
+    };
+    bench.Start();
+    when = "reading the answer";
+  }
+  SECTION("no handshake") {
+    bench.Start();
+    bench.server->Freeze(true);
+    when = "waiting for a connection";
+  }
+  Call call = Bench::GetPod("x");
+  call.timeout = 500ms;
+  auto begin = bench.clock.Mono();
+  auto out = bench.Do(call);
+  CHECK(out.status.code() == absl::StatusCode::kDeadlineExceeded);
+  CHECK(Has(out.status, when));
+  CHECK(Has(out.status, "GET https://127.0.0.1:"));
+  CHECK(bench.clock.Mono() - begin < 3s);
+}
+
+TEST_CASE("why there is no connection: refused, authority, expiry, name, time") {
+  Bench bench;
+  std::string cause;
+  auto code = absl::StatusCode::kUnavailable;
+  SECTION("refused") {
+    bench.Start();
+    bench.server->StopAccepting();
+    cause = "connection refused";
+  }
+  SECTION("unknown authority") {
+    bench.config.ca_pem = fakes::CertificateAuthority("other").certificate();
+    bench.Start();
+    cause = "signed by an unknown authority";
+  }
+  SECTION("expired") {
+    auto pair = ServerPair(-10min);
+    bench.server_options.certificate = pair.certificate;
+    bench.server_options.key = pair.key;
+    bench.Start();
+    cause = "the server's certificate has expired (20";
+  }
+  SECTION("another name") {
+    auto pair = ServerPair(1h, "DNS:other.test,IP:10.0.0.1");
+    bench.server_options.certificate = pair.certificate;
+    bench.server_options.key = pair.key;
+    bench.Start();
+    cause = "valid for other.test, 10.0.0.1, not 127.0.0.1";
+  }
+  SECTION("no answer to the handshake") {
+    bench.options.dial_timeout = 300ms;
+    bench.Start();
+    bench.server->Freeze(true);
+    cause = "timed out";
+  }
+  SECTION("a bad authority file") {
+    bench.config.ca_pem.clear();
+    bench.config.ca_file = "/nonexistent/ca.crt";
+    bench.Start();
+    cause = "/nonexistent/ca.crt: cannot be read";
+  }
+  SECTION("a URL that is none") {
+    bench.config.server = "ftp://x";
+    bench.Start();
+    cause = "the scheme must be http or https";
+    code = absl::StatusCode::kInvalidArgument;
+  }
+  auto out = bench.Do(Bench::GetPod("x"));
+  CHECK(out.status.code() == code);
+  CAPTURE(out.status.ToString());
+  CHECK(Has(out.status, cause));
+  // While the back-off runs a call does not even try.
+  auto again = bench.Do(Bench::GetPod("x"));
+  CHECK(Has(again.status, cause));
+}
+
+TEST_CASE("a server that comes back is found") {
+  Bench bench;
+  bench.Start();
+  bench.server->StopAccepting();
+  for (int i = 0; i < 3; ++i) {
+    CHECK(bench.Do(Bench::GetPod("x")).status.code() == absl::StatusCode::kUnavailable);
+  }
+  bench.server->Accept();
+  auto begin = bench.clock.Mono();
+  while (!bench.Do(Bench::GetPod("x")).status.ok()) {
+    auto turn = bench.clock.Mono() + 20ms;
+    bench.RunUntil([&] { return bench.clock.Mono() > turn; });
+    REQUIRE(bench.clock.Mono() - begin < 5s);
+  }
+  CHECK(bench.clock.Mono() - begin < 1500ms);
+}
+
+TEST_CASE("tls-server-name is what counts, and insecure counts nothing") {
+  Bench bench;
+  SECTION("another name that the certificate has") {
+    auto pair = ServerPair(1h, "DNS:api.test");
+    bench.server_options.certificate = pair.certificate;
+    bench.server_options.key = pair.key;
+    bench.config.tls_server_name = "api.test";
+  }
+  SECTION("insecure") {
+    bench.config.ca_pem.clear();
+    bench.config.insecure_skip_verify = true;
+    auto pair = ServerPair(-1min, "DNS:other.test");
+    bench.server_options.certificate = pair.certificate;
+    bench.server_options.key = pair.key;
+  }
+  SECTION("the server's own certificate as the authority") {
+    bench.config.ca_pem = bench.server_options.certificate;
+  }
+  bench.Start();
+  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+}
+
+namespace {
+
+// An HTTP proxy that knows CONNECT and one upstream, whatever name it is asked for.
+struct ConnectProxy {
+  ConnectProxy(base::Executor executor, uint16_t to)
+      : acceptor(executor, {asio::ip::address_v4::loopback(), 0}), to(to), scope(executor) {
+    scope.Spawn("accept", Accept());
+  }
+  using Socket = asio::ip::tcp::socket;
+  std::string port() const { return std::to_string(acceptor.local_endpoint().port()); }
+
+  base::Task<void> Accept() {
+    for (;;) {
+      auto socket = std::make_shared<Socket>(acceptor.get_executor());
+      co_await acceptor.async_accept(*socket, asio::use_awaitable);
+      scope.Spawn("serve", Serve(socket));
+    }
+  }
+  base::Task<void> Serve(std::shared_ptr<Socket> socket) {
+    std::string head;
+    co_await asio::async_read_until(*socket, asio::dynamic_buffer(head), "\r\n\r\n",
+                                    asio::use_awaitable);
+    heads.push_back(head);
+    co_await asio::async_write(*socket, asio::buffer(answer), asio::use_awaitable);
+    if (answer.find(" 200 ") == std::string::npos) co_return;
+    auto other = std::make_shared<Socket>(acceptor.get_executor());
+    asio::ip::tcp::endpoint endpoint(asio::ip::address_v4::loopback(), to);
+    co_await other->async_connect(endpoint, asio::use_awaitable);
+    scope.Spawn("to", Pump(socket, other));
+    scope.Spawn("from", Pump(other, socket));
+  }
+  static base::Task<void> Pump(std::shared_ptr<Socket> from, std::shared_ptr<Socket> to) {
+    std::string chunk(4096, '\0');
+    for (;;) {
+      auto got = co_await from->async_read_some(asio::buffer(chunk), kDone);
+      if (std::get<0>(got)) break;
+      auto sent =
+          co_await asio::async_write(*to, asio::buffer(chunk.data(), std::get<1>(got)), kDone);
+      if (std::get<0>(sent)) break;
+    }
+    boost::system::error_code ignored;
+    to->close(ignored);
+  }
+  static constexpr auto kDone = asio::as_tuple(asio::use_awaitable);
+  asio::ip::tcp::acceptor acceptor;
+  uint16_t to;
+  std::string answer = "HTTP/1.1 200 OK\r\n\r\n";
+  std::vector<std::string> heads;
+  base::TaskScope scope;
+};
+
+}  // namespace
+
+TEST_CASE("through a proxy: CONNECT with its credentials, TLS with the server behind it") {
+  Bench bench;
+  bench.config.server = "https://api.test:6443";
+  fakes::HttpServerOptions none;
+  // The proxy needs the server's port and the client the proxy's: the client starts last.
+  auto server = std::make_unique<fakes::HttpServer>(
+      bench.io.get_executor(), bench.server_options,
+      [](const fakes::HttpRequest&, fakes::ResponderPtr r) { Bench::ReplyPod(r, "x"); });
+  ConnectProxy proxy(bench.io.get_executor(), server->port());
+  bench.config.proxy_url = "http://user:pa%3Ass@127.0.0.1:" + proxy.port();
+  bench.Start();
+  SECTION("it lets us") {
+    CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+    REQUIRE(proxy.heads.size() == 1);
+    CHECK(proxy.heads[0].find("CONNECT api.test:6443 HTTP/1.1\r\nHost: api.test:6443\r\n") == 0);
+    CHECK(proxy.heads[0].find("Proxy-Authorization: Basic dXNlcjpwYTpzcw==\r\n") !=
+          std::string::npos);
+  }
+  SECTION("it does not") {
+    proxy.answer = "HTTP/1.1 403 Forbidden\r\n\r\n";
+    auto out = bench.Do(Bench::GetPod("x"));
+    CHECK(out.status.code() == absl::StatusCode::kUnavailable);
+    CHECK(Has(out.status, "proxy: CONNECT api.test:6443: 403 Forbidden"));
+  }
+  SECTION("it is not there") {
+    proxy.acceptor.close();
+    CHECK(Has(bench.Do(Bench::GetPod("x")).status, "proxy 127.0.0.1:"));
+  }
+}
