@@ -87,6 +87,20 @@ base::Task<absl::Status> Connect(DialStep& step, base::BlockingPool& pool, std::
   co_return last;
 }
 
+// OpenSSL's own result does not outlive the handshake.
+void VerifyWithWords(Transport& transport, const std::string& server_name) {
+  Transport* raw = &transport;
+  error_code ignored;
+  transport.tls->set_verify_callback(
+      [raw, server_name](bool fine, asio::ssl::verify_context& context) {
+        if (!fine && raw->tls_failure.empty()) {
+          raw->tls_failure = CertificateFailure(context.native_handle(), server_name);
+        }
+        return fine;
+      },
+      ignored);
+}
+
 base::Task<absl::Status> Handshake(DialStep& step, base::BlockingPool& pool, TlsOptions options) {
   std::function<absl::StatusOr<TlsContext>()> work = [options] { return MakeTlsContext(options); };
   auto context = co_await pool.Run<TlsContext>("client-tls", step.Left(), std::move(work));
@@ -94,6 +108,7 @@ base::Task<absl::Status> Handshake(DialStep& step, base::BlockingPool& pool, Tls
   auto transport = step.transport;
   transport->tls.emplace(transport->socket, **context);
   SSL* ssl = transport->tls->native_handle();
+  VerifyWithWords(*transport, options.server_name);
   if (auto prepared = PrepareTls(ssl, options); !prepared.ok()) co_return prepared;
   auto shaken =
       co_await transport->tls->async_handshake(asio::ssl::stream_base::client, kDialAwait);
@@ -101,7 +116,6 @@ base::Task<absl::Status> Handshake(DialStep& step, base::BlockingPool& pool, Tls
   if (!ec || step.expired || ec == asio::error::operation_aborted) {
     co_return step.Failed("tls handshake", ec);
   }
-  transport->server_name = options.server_name;
   co_return absl::UnavailableError(transport->Explain(ec));
 }
 
@@ -126,9 +140,9 @@ std::string Words(const error_code& ec) {
 
 std::string Transport::Explain(const error_code& ec) {
   if (ec == asio::ssl::error::stream_truncated) return Words(asio::error::eof);
-  bool system = ec.category() == boost::system::system_category() || ec == asio::error::eof;
-  if (tls && !system) return TlsFailure(tls->native_handle(), ec, server_name);
-  return Words(ec);
+  if (!tls_failure.empty()) return tls_failure;
+  bool of_tls = ec.category() == asio::error::get_ssl_category();
+  return (of_tls ? "tls: " : "") + Words(ec);
 }
 
 base::Task<absl::StatusOr<std::shared_ptr<Transport>>> Dial(base::Executor executor,
@@ -157,7 +171,6 @@ base::Task<absl::StatusOr<std::shared_ptr<Transport>>> Dial(base::Executor execu
     co_return done;
   }
   auto transport = step.transport;
-  transport->server_name = target.tls.server_name;
   transport->http2 = transport->tls && ChoseHttp2(transport->tls->native_handle());
   co_return transport;
 }

@@ -23,7 +23,7 @@ struct Transport {
   explicit Transport(base::Executor executor) : socket(std::move(executor)) {}
   boost::asio::ip::tcp::socket socket;
   std::optional<boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>> tls;
-  std::string server_name;  // what TLS verified
+  std::string tls_failure;  // what is wrong with the server's certificate
   bool http2 = false;
 
   // What is under way ends with an error.

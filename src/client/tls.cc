@@ -95,7 +95,7 @@ std::string Names(X509* certificate) {
   return out.empty() ? "no names" : out;
 }
 
-std::string Verdict(long result, X509* certificate, const std::string& server_name) {
+std::string Verdict(int result, X509* certificate, const std::string& server_name) {
   switch (result) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
       return "the server's certificate has expired (" + Time(X509_get0_notAfter(certificate)) + ")";
@@ -159,15 +159,9 @@ absl::Status PrepareTls(SSL* ssl, const TlsOptions& options) {
   return absl::UnavailableError("TLS cannot be set up for server name \"" + name + "\"");
 }
 
-std::string TlsFailure(SSL* ssl, const error_code& error, const std::string& server_name) {
-  long result = SSL_get_verify_result(ssl);
-  X509* certificate = SSL_get0_peer_certificate(ssl);
-  bool verifies = (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0;
-  ERR_clear_error();
-  if (verifies && result != X509_V_OK && certificate != nullptr) {
-    return "tls: " + Verdict(result, certificate, server_name);
-  }
-  return "tls: " + error.message();
+std::string CertificateFailure(X509_STORE_CTX* context, const std::string& server_name) {
+  return "tls: " + Verdict(X509_STORE_CTX_get_error(context),
+                           X509_STORE_CTX_get_current_cert(context), server_name);
 }
 
 bool ChoseHttp2(SSL* ssl) {

@@ -27,9 +27,9 @@ absl::StatusOr<TlsContext> MakeTlsContext(const TlsOptions& options);
 // SNI, the name to verify and ALPN for one connection. Any thread.
 absl::Status PrepareTls(SSL* ssl, const TlsOptions& options);
 
-// Why the handshake (or, with TLS 1.3, the first read after it) failed.
-std::string TlsFailure(SSL* ssl, const boost::system::error_code& error,
-                       const std::string& server_name);
+// What is wrong with the server's certificate, in words; called from a verify callback that was
+// told "no".
+std::string CertificateFailure(X509_STORE_CTX* context, const std::string& server_name);
 
 // Whether ALPN chose h2.
 bool ChoseHttp2(SSL* ssl);

@@ -304,7 +304,8 @@ struct ConnectProxy {
   base::Task<void> Accept() {
     for (;;) {
       auto socket = std::make_shared<Socket>(acceptor.get_executor());
-      co_await acceptor.async_accept(*socket, asio::use_awaitable);
+      auto accepted = co_await acceptor.async_accept(*socket, kDone);
+      if (std::get<0>(accepted)) co_return;
       scope.Spawn("serve", Serve(socket));
     }
   }
