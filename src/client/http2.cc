@@ -103,8 +103,10 @@ class Http2 : public Session {
       return absl::UnavailableError("HTTP/2: " +
                                     std::string(nghttp2_strerror(static_cast<int>(n))));
     }
-    // After a fatal error nghttp2 says so to the server and reads nothing more.
-    if (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0) {
+    // After a fatal error nghttp2 says so to the server and reads nothing more. Without streams
+    // that is also how a GOAWAY ends, in good order.
+    if (!streams_.empty() && nghttp2_session_want_read(session_) == 0 &&
+        nghttp2_session_want_write(session_) == 0) {
       return absl::UnavailableError("HTTP/2: the session ended");
     }
     return absl::OkStatus();
