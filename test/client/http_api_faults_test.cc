@@ -2,6 +2,7 @@
 // be, certificates, proxies.
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -292,7 +293,8 @@ TEST_CASE("tls-server-name is what counts, and insecure counts nothing") {
 
 namespace {
 
-// An HTTP proxy that knows CONNECT and one upstream, whatever name it is asked for.
+// A proxy that knows CONNECT, or SOCKS5 with a password, and one upstream, whatever name it is
+// asked for.
 struct ConnectProxy {
   ConnectProxy(base::Executor executor, uint16_t to)
       : acceptor(executor, {asio::ip::address_v4::loopback(), 0}), to(to), scope(executor) {
@@ -309,13 +311,32 @@ struct ConnectProxy {
       scope.Spawn("serve", Serve(socket));
     }
   }
+  // Reads `n` bytes, writes the reply.
+  base::Task<void> Step(std::shared_ptr<Socket> socket, size_t n, std::string reply) {
+    std::string got(n, '\0');
+    co_await asio::async_read(*socket, asio::buffer(got), asio::use_awaitable);
+    heads.push_back(got);
+    co_await asio::async_write(*socket, asio::buffer(reply), asio::use_awaitable);
+  }
+  base::Task<void> ServeSocks(std::shared_ptr<Socket> socket) {
+    co_await Step(socket, 3, std::string("\x05\x02", 2));
+    co_await Step(socket, 3 + std::string("userpa:ss").size(), std::string("\x01\x00", 2));
+    co_await Step(socket, 4 + 1 + std::string("api.test").size() + 2, answer);
+    if (answer[1] == 0) co_await Forward(socket);
+  }
   base::Task<void> Serve(std::shared_ptr<Socket> socket) {
+    if (socks) {
+      co_await ServeSocks(socket);
+      co_return;
+    }
     std::string head;
     co_await asio::async_read_until(*socket, asio::dynamic_buffer(head), "\r\n\r\n",
                                     asio::use_awaitable);
     heads.push_back(head);
     co_await asio::async_write(*socket, asio::buffer(answer), asio::use_awaitable);
-    if (answer.find(" 200 ") == std::string::npos) co_return;
+    if (answer.find(" 200 ") != std::string::npos) co_await Forward(socket);
+  }
+  base::Task<void> Forward(std::shared_ptr<Socket> socket) {
     auto other = std::make_shared<Socket>(acceptor.get_executor());
     asio::ip::tcp::endpoint endpoint(asio::ip::address_v4::loopback(), to);
     co_await other->async_connect(endpoint, asio::use_awaitable);
@@ -337,6 +358,7 @@ struct ConnectProxy {
   static constexpr auto kDone = asio::as_tuple(asio::use_awaitable);
   asio::ip::tcp::acceptor acceptor;
   uint16_t to;
+  bool socks = false;
   std::string answer = "HTTP/1.1 200 OK\r\n\r\n";
   std::vector<std::string> heads;
   base::TaskScope scope;
@@ -347,7 +369,6 @@ struct ConnectProxy {
 TEST_CASE("through a proxy: CONNECT with its credentials, TLS with the server behind it") {
   Bench bench;
   bench.config.server = "https://api.test:6443";
-  fakes::HttpServerOptions none;
   // The proxy needs the server's port and the client the proxy's: the client starts last.
   auto server = std::make_unique<fakes::HttpServer>(
       bench.io.get_executor(), bench.server_options,
@@ -371,5 +392,28 @@ TEST_CASE("through a proxy: CONNECT with its credentials, TLS with the server be
   SECTION("it is not there") {
     proxy.acceptor.close();
     CHECK(Has(bench.Do(Bench::GetPod("x")).status, "proxy 127.0.0.1:"));
+  }
+}
+
+TEST_CASE("through a SOCKS5 proxy, which looks the name up") {
+  Bench bench;
+  bench.config.server = "https://api.test:6443";
+  auto server = std::make_unique<fakes::HttpServer>(
+      bench.io.get_executor(), bench.server_options,
+      [](const fakes::HttpRequest&, fakes::ResponderPtr r) { Bench::ReplyPod(r, "x"); });
+  ConnectProxy proxy(bench.io.get_executor(), server->port());
+  proxy.socks = true;
+  bench.config.proxy_url = "socks5://user:pa%3Ass@127.0.0.1:" + proxy.port();
+  bench.Start();
+  SECTION("it lets us") {
+    proxy.answer = std::string("\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00", 10);
+    CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+    REQUIRE(proxy.heads.size() == 3);
+    CHECK(proxy.heads[1] == "\x01\x04user\x05pa:ss");
+    CHECK(proxy.heads[2] == std::string("\x05\x01\x00\x03\x08", 5) + "api.test\x19\x2b");
+  }
+  SECTION("it does not") {
+    proxy.answer = std::string("\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00", 10);
+    CHECK(Has(bench.Do(Bench::GetPod("x")).status, "proxy: SOCKS5: not allowed"));
   }
 }
