@@ -319,6 +319,13 @@ void MemoryApi::Compact() {
   state_->store.compacted = state_->store.version;
 }
 
+void MemoryApi::Rewind(uint64_t version) {
+  state_->store.history.clear();
+  state_->store.version = version;
+  state_->store.compacted = 0;
+  for (auto* stream : state_->streams) stream->position = version;
+}
+
 void MemoryApi::Bookmark() {
   for (auto* stream : state_->streams) {
     if (!stream->bookmarks || stream->position < state_->store.compacted) continue;

@@ -76,6 +76,8 @@ class MemoryApi : public client::Api {
   // Drops the history: a watch from an older resourceVersion gets 410, and so do open ones that
   // have not read all. Continue tokens expire.
   void Compact();
+  // An etcd restored from a backup: the versions go on from `version`, open watches stay open.
+  void Rewind(uint64_t version);
   // A bookmark with the present resourceVersion into every watch that allowed them.
   void Bookmark();
   // false: sendInitialEvents is answered with 422, as by a server without WatchList.
