@@ -38,8 +38,8 @@ const api::meta::ListMeta& ListMetaOf(const Message& list) {
   return Get<api::meta::ListMeta>(list);
 }
 
-std::vector<MessagePtr> TakeItems(Message& list) {
-  std::vector<MessagePtr> items;
+std::vector<std::shared_ptr<Message>> TakeItems(Message& list) {
+  std::vector<std::shared_ptr<Message>> items;
   const auto* field = list.GetDescriptor()->FindFieldByName("items");
   const auto* reflection = list.GetReflection();
   if (field == nullptr || !field->is_repeated()) return items;

@@ -34,6 +34,14 @@ uint64_t Number(const std::string& version) {
   return value;
 }
 
+// Who wrote which field when is of no use here, and may be larger than the object. A mere clear
+// would keep the memory.
+void DropManagedFields(api::meta::ObjectMeta& meta) {
+  if (meta.managed_fields_size() == 0) return;
+  google::protobuf::RepeatedPtrField<api::meta::ManagedFieldsEntry>().Swap(
+      meta.mutable_managed_fields());
+}
+
 bool IsExpired(const absl::Status& status) {
   return status.code() == absl::StatusCode::kOutOfRange && ErrorOf(status);
 }
@@ -123,7 +131,10 @@ base::Task<absl::Status> Reflector::State::List() {
     if (stopped || !status.ok()) co_return status;
     if (at.empty()) at = ListMetaOf(*page).resource_version();
     std::string more = ListMetaOf(*page).continue_();
-    for (auto& item : TakeItems(*page)) items.push_back(std::move(item));
+    for (auto& item : TakeItems(*page)) {
+      DropManagedFields(MutableMetaOf(*item));
+      items.push_back(std::move(item));
+    }
     if (more.empty()) break;
     call.query = BaseQuery();
     call.query.emplace_back("continue", more);
@@ -174,7 +185,8 @@ base::Task<absl::Status> Reflector::State::Watch() {
 
 void Reflector::State::Take(WatchEvent event) {
   using Type = WatchEvent::Type;
-  const auto& meta = MetaOf(*event.object);
+  auto& meta = MutableMetaOf(*event.object);
+  DropManagedFields(meta);
   if (!meta.resource_version().empty() && !collecting) version = meta.resource_version();
   progressed = progressed || !collecting;
   if (event.type == Type::kBookmark) {

@@ -18,6 +18,6 @@ api::meta::ObjectMeta& MutableMetaOf(google::protobuf::Message& object);  // an 
 const api::meta::ListMeta& ListMetaOf(const google::protobuf::Message& list);
 
 // Moves the items out of a list message: no object is copied. In the order of the list.
-std::vector<MessagePtr> TakeItems(google::protobuf::Message& list);
+std::vector<std::shared_ptr<google::protobuf::Message>> TakeItems(google::protobuf::Message& list);
 
 }  // namespace kubelet::client

@@ -17,6 +17,8 @@
 //   the server answered no      800 ms doubling to 30 s, each up to twice as long, never less than
 //                               Retry-After
 // A watch that lived a second, or brought an event, resets the back-off.
+//
+// Objects come without metadata.managedFields.
 #pragma once
 
 #include <functional>
