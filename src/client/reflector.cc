@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <map>
-#include <random>
 
+#include "client/random.h"
 #include "kubelet/base/log.h"
 #include "kubelet/client/object.h"
 
@@ -60,11 +60,6 @@ base::Nanos Doubled(int failures, base::Nanos cap) {
 
 base::Nanos Scaled(base::Nanos d, double factor) {
   return base::Nanos(static_cast<int64_t>(static_cast<double>(d.count()) * factor));
-}
-
-std::function<double()> OwnRandom() {
-  auto engine = std::make_shared<std::minstd_rand>(std::random_device{}());
-  return [engine] { return std::uniform_real_distribution<double>(0, 1)(*engine); };
 }
 
 }  // namespace
