@@ -118,7 +118,7 @@ bool Collection::synced() const { return state_->synced; }
 base::Task<bool> Collection::WaitSynced(base::Nanos timeout) {
   auto state = state_;
   base::MonoTime deadline = state->deps.clock.Mono() + timeout;
-  if (state->synced) co_return true;
+  if (state->synced || timeout.count() <= 0) co_return state->synced;
   auto waiter = std::make_shared<base::WakeEvent>(state->deps.executor, state->deps.clock);
   auto place = state->waiters.insert(state->waiters.end(), waiter);
   // A cancelled task gives its place back too.

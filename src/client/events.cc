@@ -21,6 +21,7 @@ const char* TypeName(EventRecorder::Type type) {
 
 // A string as JSON, by way of the codec.
 std::string Quoted(const std::string& text) {
+  if (text.empty()) return "\"\"";
   core::ObjectReference one;
   one.set_field_path(text);
   std::string json = api::EncodeJson(one);  // {"fieldPath":"..."}
@@ -36,7 +37,8 @@ std::string PatchOf(const RecordedEvent& event) {
 // The server may take it later; everything else it says is for good.
 bool WorthTrying(const absl::Status& status) {
   auto error = ErrorOf(status);
-  return !error || error->code == 401 || error->code == 429 || error->code >= 500;
+  return !error || error->code == 401 || error->code == 429 || error->code == 503 ||
+         error->code == 504;
 }
 
 }  // namespace

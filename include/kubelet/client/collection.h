@@ -32,8 +32,8 @@ class Collection {
   void Pause();
   bool started() const;
   bool synced() const;
-  // Waits for the first list. False after `timeout`, and when the collection is destroyed
-  // meanwhile.
+  // Waits for the first list. False after `timeout` (zero: at once), and when the collection is
+  // destroyed meanwhile.
   base::Task<bool> WaitSynced(base::Nanos timeout);
   // `ns` is empty for cluster-wide kinds. Null: there is none, as far as is known.
   MessagePtr Find(const std::string& ns, const std::string& name) const;
