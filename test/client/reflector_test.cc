@@ -268,6 +268,23 @@ TEST_CASE("the back-off begins anew after a watch that worked") {
   CHECK(f.Query(before, "sendInitialEvents") == "-");
 }
 
+TEST_CASE("what a server said before it went away does not slow down its return") {
+  Fixture f;
+  f.random = 0;
+  f.api.Fail("", "", ToStatus({500, "InternalError", "", {}}), 6);
+  f.Start();
+  f.Advance(30s);
+  f.api.Down();
+  f.Advance(1min);
+  f.api.Up();
+  // It is not quite ready yet.
+  f.api.Fail("", "", ToStatus({503, "ServiceUnavailable", "", {}}));
+  f.Put("a", "1");
+  REQUIRE(f.lists == 0);
+  f.Advance(1s + 800ms);
+  CHECK(f.mirror.size() == 1);
+}
+
 TEST_CASE("a resourceVersion that goes backwards is a new etcd") {
   Fixture f;
   f.Put("a", "1");
