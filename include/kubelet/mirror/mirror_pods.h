@@ -23,8 +23,10 @@
 // kept.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -85,8 +87,8 @@ class MirrorPods {
  private:
   struct Mirror {
     std::string uid, hash;
-    uint64_t version = 0;
-    bool deleting = false;
+    uint64_t version = 0;   // resourceVersion; 0: not a number
+    bool deleting = false;  // has a deletionTimestamp
     bool outlived = false;
     bool seen = false;   // by the watch
     bool doubt = false;  // a list did not have it
@@ -95,21 +97,23 @@ class MirrorPods {
     api::PodPtr wanted;
     std::string name, namespace_;
     std::optional<Mirror> mirror;
-    std::string dead_uid;  // deleted by us; what the watch still says of it is old
+    std::string dead_uid;  // deleted by us: what the watch still says of it is old
     std::string problem;
   };
   enum class Action { kNothing, kDelete, kCreate, kLook };
   Action Decide(const std::string& full_name, const Entry& entry) const;
+  Entry& Make(const std::string& full_name, const api::core::Pod& pod);
+  Entry* Find(const std::string& full_name);
   bool Note(Entry& entry, const api::core::Pod& pod, bool seen);
   void Look(const std::string& full_name);
   void LookAll();
+  std::string Waiting() const;
   void EraseIdle(const std::string& full_name);
-  Entry* Find(const std::string& full_name);
   base::Task<client::ApiQueue::Result> Run(std::string full_name);
-  base::Task<absl::Status> Create(std::string full_name, api::PodPtr pod);
-  base::Task<absl::Status> Delete(std::string full_name, std::string uid);
-  // Asks what stands under the name.
-  base::Task<absl::Status> Ask(std::string full_name, absl::Status why);
+  base::Task<absl::Status> Create(std::string full_name);
+  base::Task<absl::Status> Delete(std::string full_name);
+  base::Task<absl::Status> Ask(std::string full_name);
+  absl::Status Blocked(const std::string& full_name, const absl::Status& why);
   std::shared_ptr<api::core::Pod> MakeMirror(const api::core::Pod& pod) const;
 
   Deps deps_;

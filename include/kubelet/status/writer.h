@@ -16,6 +16,7 @@
 // serialized statuses per pod.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -92,24 +93,28 @@ class StatusWriter {
  private:
   struct Entry;
   struct Step;
+  Entry& Make(const std::string& key);
   void Note(const std::string& key, const api::core::Pod& pod);
-  void DropServer(const std::string& key);
-  void Queue(const std::string& key, Entry& entry);
+  void DropServer(const std::string& key, uint64_t version);
+  void EraseIdle(const std::string& key);
+  void Queue(const std::string& key, const Entry& entry);
   void Suspect(Entry& entry);
   void Audit();
-  Step Next(Entry& entry);
+  Step Next(const Entry& entry) const;
   Entry* Find(const std::string& key, const std::string& server_uid);
   base::Task<client::ApiQueue::Result> Write(std::string key);
-  base::Task<absl::Status> Patch(std::string key, std::string uid, std::string patch);
+  base::Task<absl::Status> Patch(std::string key, Step step);
+  base::Task<absl::Status> PatchOnce(std::string key, Step step);
   base::Task<absl::Status> Refresh(std::string key, std::string uid);
   base::Task<absl::Status> Delete(std::string key, std::string uid);
+  void Written(const std::string& key, const Step& step, const api::core::Pod& answer);
   absl::Status Failed(const std::string& key, const std::string& uid, const absl::Status& status);
 
   Deps deps_;
   Options options_;
   std::map<std::string, std::unique_ptr<Entry>> entries_;  // by pod uid, static uid for mirrors
   std::optional<base::Clock::TimerId> audit_timer_;
-  base::Family<base::Histogram>* durations_ = nullptr;
+  base::Histogram* durations_ = nullptr;
   std::string scratch_;
   client::ApiQueue queue_;
 };
