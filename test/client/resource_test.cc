@@ -15,7 +15,8 @@ TEST_CASE("paths are those of the API conventions") {
 }
 
 TEST_CASE("an API error keeps what the server said through a status") {
-  auto status = ToStatus({409, "AlreadyExists", "pods \"a\"\nalready exists", std::chrono::seconds(2)});
+  auto status =
+      ToStatus({409, "AlreadyExists", "pods \"a\"\nalready exists", std::chrono::seconds(2)});
   CHECK(status.code() == absl::StatusCode::kAlreadyExists);
   auto error = ErrorOf(status);
   REQUIRE(error);
