@@ -90,22 +90,25 @@ void SetTurned(PodCondition& condition, const Conditions& before, base::WallTime
   }
 }
 
-// Conditions of others first, as the server has them, then ours. DisruptionTarget is ours only at
-// the moment the pod ends.
+// In the server's order, so that a mere change of order is no change. DisruptionTarget is ours only
+// at the moment the pod ends.
 void MergeConditions(const PodStatus& server, PodStatus& wanted, bool ends, base::WallTime now) {
-  Conditions merged;
-  for (const auto& condition : server.conditions()) {
-    if (!IsOwnCondition(condition.type())) *merged.Add() = condition;
-  }
+  Conditions ours, merged;
   for (auto& condition : *wanted.mutable_conditions()) {
-    if (IsOwnCondition(condition.type())) {
-      merged.Add()->Swap(&condition);
-    } else if (condition.type() == kShared && ends) {
-      SetTurned(condition, server.conditions(), now);
-      auto old = std::find_if(merged.begin(), merged.end(),
-                              [](const auto& c) { return c.type() == kShared; });
-      (old == merged.end() ? merged.Add() : &*old)->Swap(&condition);
+    bool shared = condition.type() == kShared && ends;
+    if (shared) SetTurned(condition, server.conditions(), now);
+    if (shared || IsOwnCondition(condition.type())) ours.Add()->Swap(&condition);
+  }
+  for (const auto& condition : server.conditions()) {
+    const PodCondition* next = Find(ours, condition.type());
+    if (next != nullptr) {
+      *merged.Add() = *next;
+    } else if (!IsOwnCondition(condition.type())) {
+      *merged.Add() = condition;
     }
+  }
+  for (auto& condition : ours) {
+    if (Find(merged, condition.type()) == nullptr) merged.Add()->Swap(&condition);
   }
   wanted.mutable_conditions()->Swap(&merged);
 }
