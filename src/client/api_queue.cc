@@ -8,7 +8,7 @@
 namespace kubelet::client {
 namespace {
 
-constexpr int kErrorsThatMeanAway = 3;
+constexpr size_t kKeysThatMeanAway = 3;
 
 bool Waits(const absl::Status& status) {
   return status.ok() || status.code() == absl::StatusCode::kFailedPrecondition;
@@ -78,7 +78,7 @@ void ApiQueue::Remove(const std::string& key) {
 
 void ApiQueue::Wake() {
   away_ = false;
-  errors_in_row_ = 0;
+  in_error_.clear();
   if (probe_timer_) deps_.clock.Cancel(*std::exchange(probe_timer_, std::nullopt));
   for (auto& [key, item] : items_) {
     item.failures = 0;
@@ -168,7 +168,7 @@ base::Task<void> ApiQueue::Run(std::string key) {
 
 void ApiQueue::Finish(const std::string& key, const Result& result) {
   --running_;
-  Judge(result);
+  Judge(key, result);
   Item& item = items_[key];
   item.running = false;
   if (item.removed) {
@@ -187,16 +187,17 @@ void ApiQueue::Finish(const std::string& key, const Result& result) {
   Pump();
 }
 
-// What one run tells about the server as a whole.
-void ApiQueue::Judge(const Result& result) {
+// What one run tells about the server as a whole. One key whose requests it cannot digest tells
+// nothing.
+void ApiQueue::Judge(const std::string& key, const Result& result) {
   bool error = result.status.code() == absl::StatusCode::kUnavailable;
-  if (MeansAway(result.status) || (error && ++errors_in_row_ >= kErrorsThatMeanAway)) {
+  if (error) in_error_.insert(key);
+  if (MeansAway(result.status) || (error && in_error_.size() >= kKeysThatMeanAway)) {
     away_ = true;
     next_probe_ =
         deps_.clock.Mono() + Scaled(options_.probe_min, options_.probe_max, deps_.random());
-  } else if (result.asked && !error &&
-             result.status.code() != absl::StatusCode::kDeadlineExceeded) {
-    errors_in_row_ = 0;
+  } else if (result.asked && !error && !absl::IsDeadlineExceeded(result.status)) {
+    in_error_.clear();
     away_ = false;
   }
 }
@@ -207,10 +208,14 @@ void ApiQueue::Retry(const std::string& key, Item& item, const absl::Status& sta
     Push(key, item, urgent);
     return;
   }
-  base::Nanos delay = options_.retry_initial * (int64_t{1} << std::min(item.failures, 20));
-  if (status.code() != absl::StatusCode::kUnavailable) ++item.failures;
-  delay = Scaled(std::min(delay, options_.retry_max), std::min(delay, options_.retry_max) * 3 / 2,
-                 deps_.random());
+  base::Nanos delay;
+  if (status.code() == absl::StatusCode::kUnavailable) {
+    delay = Scaled(options_.probe_min, options_.probe_max, deps_.random());
+  } else {
+    delay = options_.retry_initial * (int64_t{1} << std::min(item.failures++, 20));
+    delay = std::min(delay, options_.retry_max);
+    delay = Scaled(delay, delay * 3 / 2, deps_.random());
+  }
   if (auto error = ErrorOf(status); error && error->retry_after) {
     delay = std::max(delay, *error->retry_after);
   }

@@ -125,10 +125,11 @@ TEST_CASE("queue: a server that is away is asked by one key at a time, in turn")
   }
   bench.Run();
   CHECK_FALSE(bench.queue.reachable());
-  CHECK(bench.begun.size() == 16);
+  size_t first = bench.begun.size();
+  CHECK(first == (answers ? 18 : 16));  // two answers do not prove it yet
   bench.Advance(24s);
-  CHECK(bench.begun.size() >= 16 + 46);
-  CHECK(bench.begun.size() <= 16 + 50);
+  CHECK(bench.begun.size() >= first + 46);
+  CHECK(bench.begun.size() <= first + 50);
   for (int i = 0; i < 40; ++i) CHECK(bench.Count("k" + std::to_string(i)) >= 1);
   // One of them gets through: all go.
   bench.results.clear();
@@ -137,6 +138,18 @@ TEST_CASE("queue: a server that is away is asked by one key at a time, in turn")
   CHECK(bench.queue.reachable());
   CHECK(bench.begun.size() == 40);
   CHECK(bench.queue.size() == 0);
+}
+
+TEST_CASE("queue: one key that the server cannot digest does not hold up the others") {
+  Bench bench;
+  bench.results["poison"] = {Answered(500), true};
+  bench.queue.Add("poison");
+  bench.Advance(1min);
+  CHECK(bench.Count("poison") > 50);
+  CHECK(bench.queue.reachable());
+  bench.queue.Add("a");
+  bench.Run();
+  CHECK(bench.Count("a") == 1);
 }
 
 TEST_CASE("queue: nothing is armed while there is nothing to do") {
@@ -185,7 +198,6 @@ TEST_CASE("queue: removed while running, added for later, stopped") {
   bench.Advance(10s);
   CHECK(bench.begun.size() == 2);
   bench.queue.AddAfter("a", 3s);
-  bench.queue.Add("b");
   bench.AwaitDone(bench.queue.Stop());
   bench.Advance(10s);
   CHECK(bench.begun.size() == 2);

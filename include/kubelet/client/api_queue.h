@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -30,10 +31,10 @@ class ApiQueue {
     base::Nanos probe_max = std::chrono::seconds(1);
   };
   // What a run came to. `status` (codes as in client/api.h): OK and FailedPrecondition wait for the
-  // next Add; Unauthenticated and Unavailable without an answer mean the server is away, and so
-  // does the third Unavailable with an answer in a row; everything else is tried again with
-  // back-off, or when Retry-After says. `asked`: a call was made, so that OK proves that the server
-  // is there.
+  // next Add. Unauthenticated and Unavailable without an answer mean the server is away, and so do
+  // Unavailable answers to three keys with nothing that went well between. Everything else is tried
+  // again with back-off (Unavailable with an answer: every 0.5 to 1 s), or when Retry-After says.
+  // `asked`: a call was made, so that OK proves that the server is there.
   struct Result {
     absl::Status status;
     bool asked = false;
@@ -82,7 +83,7 @@ class ApiQueue {
   bool ProbeWaits();
   base::Task<void> Run(std::string key);
   void Finish(const std::string& key, const Result& result);
-  void Judge(const Result& result);
+  void Judge(const std::string& key, const Result& result);
   void Retry(const std::string& key, Item& item, const absl::Status& status);
   void EraseIdle(const std::string& key);
 
@@ -93,7 +94,7 @@ class ApiQueue {
   std::deque<std::string> urgent_, normal_;
   int running_ = 0;
   bool away_ = false;
-  int errors_in_row_ = 0;  // 5xx
+  std::set<std::string> in_error_;  // keys that failed since anything went well
   base::MonoTime next_probe_{};
   std::optional<base::Clock::TimerId> probe_timer_;
   base::TaskScope scope_;
