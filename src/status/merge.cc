@@ -113,25 +113,10 @@ void MergeConditions(const PodStatus& server, PodStatus& wanted, bool ends, base
   wanted.mutable_conditions()->Swap(&merged);
 }
 
-void MergePhase(const PodStatus& server, PodStatus& wanted, bool terminal_allowed) {
-  auto keep = [&] {
-    wanted.set_phase(server.phase());
-    if (server.has_reason()) {
-      wanted.set_reason(server.reason());
-    } else {
-      wanted.clear_reason();
-    }
-    if (server.has_message()) {
-      wanted.set_message(server.message());
-    } else {
-      wanted.clear_message();
-    }
-  };
-  if (IsTerminal(server.phase())) {
-    if (wanted.phase() != server.phase() || wanted.reason().empty()) keep();
-  } else if (IsTerminal(wanted.phase()) && !terminal_allowed) {
-    keep();
-  }
+void KeepPhase(const PodStatus& from, PodStatus& to) {
+  to.set_phase(from.phase());
+  to.set_reason(from.reason());
+  to.set_message(from.message());
 }
 
 // A pod that has ended is not ready, whatever was last computed (k/k#108594).
@@ -146,13 +131,21 @@ void EndReadiness(const PodStatus& server, PodStatus& wanted, base::WallTime now
   }
 }
 
-void KeepCounts(const Statuses& server, Statuses& wanted) {
-  for (auto& status : wanted) {
-    const ContainerStatus* old = Find(server, status.name());
-    if (old != nullptr && old->restart_count() > status.restart_count()) {
-      status.set_restart_count(old->restart_count());
-    }
+bool KeepCounts(const Statuses& before, Statuses& statuses) {
+  bool changed = false;
+  for (auto& status : statuses) {
+    const ContainerStatus* old = Find(before, status.name());
+    if (old == nullptr || old->restart_count() <= status.restart_count()) continue;
+    status.set_restart_count(old->restart_count());
+    changed = true;
   }
+  return changed;
+}
+
+bool KeepCounts(const PodStatus& before, PodStatus& status) {
+  bool init =
+      KeepCounts(before.init_container_statuses(), *status.mutable_init_container_statuses());
+  return KeepCounts(before.container_statuses(), *status.mutable_container_statuses()) || init;
 }
 
 void KeepForeignFields(const PodStatus& server, PodStatus& wanted) {
@@ -206,8 +199,8 @@ void Normalize(const Pod& pod, PodStatus& status) {
   SortByName(*status.mutable_ephemeral_container_statuses());
 }
 
-bool CarryTimes(const PodStatus& before, PodStatus& status) {
-  bool changed = false;
+bool Follow(const PodStatus& before, PodStatus& status) {
+  bool changed = KeepCounts(before, status);
   auto carry = [&](const api::meta::Time& from, api::meta::Time* to) {
     changed |= from.seconds() != to->seconds();
     *to = from;
@@ -225,14 +218,20 @@ bool CarryTimes(const PodStatus& before, PodStatus& status) {
   return changed;
 }
 
+void KeepEnd(const PodStatus& before, PodStatus& status) {
+  if (!IsTerminal(before.phase())) return;
+  if (status.phase() != before.phase() || status.reason().empty()) KeepPhase(before, status);
+}
+
 PodStatus Merge(const PodStatus& server, PodStatus wanted, const MergeRules& rules) {
   bool ends = !IsTerminal(server.phase()) && IsTerminal(wanted.phase()) && rules.terminal_allowed;
   MergeConditions(server, wanted, ends, rules.now);
   KeepForeignFields(server, wanted);
-  MergePhase(server, wanted, rules.terminal_allowed);
+  KeepEnd(server, wanted);
+  bool early = IsTerminal(wanted.phase()) && !IsTerminal(server.phase()) && !rules.terminal_allowed;
+  if (early) KeepPhase(server, wanted);
   if (IsTerminal(wanted.phase())) EndReadiness(server, wanted, rules.now);
-  KeepCounts(server.container_statuses(), *wanted.mutable_container_statuses());
-  KeepCounts(server.init_container_statuses(), *wanted.mutable_init_container_statuses());
+  KeepCounts(server, wanted);
   if (server.observed_generation() > wanted.observed_generation()) {
     wanted.set_observed_generation(server.observed_generation());
   }

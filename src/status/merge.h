@@ -20,9 +20,12 @@ bool IsOwnCondition(const std::string& type);
 // messages cut so that all of a pod's stay within 12 KiB.
 void Normalize(const api::core::Pod& pod, api::core::PodStatus& status);
 
-// `status` follows `before`: lastTransitionTime of a condition of ours whose status is as before
-// stays, and so does startTime. True when something changed.
-bool CarryTimes(const api::core::PodStatus& before, api::core::PodStatus& status);
+// `status` follows `before`, of the same pod: lastTransitionTime of a condition of ours whose
+// status is as before stays, and so does startTime; restart counts do not go down. True when
+// something changed.
+bool Follow(const api::core::PodStatus& before, api::core::PodStatus& status);
+// A terminal phase in `before` stays, with its reason and message.
+void KeepEnd(const api::core::PodStatus& before, api::core::PodStatus& status);
 
 struct MergeRules {
   bool terminal_allowed = false;  // no container can run any more

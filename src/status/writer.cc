@@ -63,7 +63,13 @@ void StatusWriter::Set(const std::string& uid, const api::PodPtr& pod, const Pod
   PodStatus next = status;
   Normalize(*pod, next);
   if (entry.wanted || entry.server) {
-    CarryTimes(ParseStatus(entry.wanted ? *entry.wanted : entry.server->status), next);
+    PodStatus before = ParseStatus(entry.wanted ? *entry.wanted : entry.server->status);
+    Follow(before, next);
+    // Also when we do not know whether it has reached the server.
+    if (entry.wanted && entry.MayBeTerminal() && !entry.is_static) {
+      KeepEnd(before, next);
+      flags.terminal_allowed |= IsTerminal(before.phase());
+    }
   }
   SerializeTo(next, scratch_);
   if (entry.wanted == scratch_ && entry.terminal_allowed == flags.terminal_allowed) return;
@@ -149,7 +155,7 @@ void StatusWriter::Note(const std::string& key, const api::core::Pod& pod) {
     entry.deleted = false;
     if (entry.wanted) {
       PodStatus wanted = ParseStatus(*entry.wanted);
-      if (CarryTimes(pod.status(), wanted)) SerializeTo(wanted, *entry.wanted);
+      if (Follow(pod.status(), wanted)) SerializeTo(wanted, *entry.wanted);
     }
   }
   if (fresh || (ends && entry.finished) || (entry.unsure && !same)) {

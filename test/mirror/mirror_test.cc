@@ -429,7 +429,7 @@ TEST_CASE("while the server is away little is asked of it") {
 // Whatever happens in whatever order, in the end there is one mirror of the right hash for each
 // wanted static pod, and no other.
 TEST_CASE("random histories end where they should") {
-  unsigned seed = GENERATE(range(0u, 400u));
+  unsigned seed = GENERATE(range(0u, 200u));
   INFO(seed);
   std::mt19937 random(seed);
   auto below = [&](int n) { return static_cast<int>(random() % n); };

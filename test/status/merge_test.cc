@@ -145,6 +145,9 @@ TEST_CASE("counts, generations and start times do not go back; fields of others 
   CHECK(merged.container_statuses(1).restart_count() == 2);
   CHECK(merged.container_statuses(2).restart_count() == 0);
   CHECK(merged.init_container_statuses(0).restart_count() == 2);
+  CHECK(Follow(server, wanted));
+  CHECK(wanted.container_statuses(0).restart_count() == 5);
+  CHECK(wanted.init_container_statuses(0).restart_count() == 2);
 }
 
 TEST_CASE("times of conditions move only with their status") {
@@ -156,10 +159,10 @@ TEST_CASE("times of conditions move only with their status") {
     {"type":"Ready","status":"True","lastTransitionTime":"2023-11-14T22:13:50Z"},
     {"type":"Initialized","status":"True","lastTransitionTime":"2023-11-14T22:13:50Z"},
     {"type":"x","status":"True","lastTransitionTime":"2023-11-14T22:13:50Z"}]})");
-  CHECK(CarryTimes(before, next));
+  CHECK(Follow(before, next));
   CHECK(ConditionsOf(next) == "Ready=True@5 Initialized=True@30 x=True@30");
   CHECK(next.start_time().seconds() == before.start_time().seconds());
-  CHECK_FALSE(CarryTimes(before, next));
+  CHECK_FALSE(Follow(before, next));
 }
 
 TEST_CASE("statuses are brought into the form the server keeps them in") {
