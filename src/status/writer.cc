@@ -158,7 +158,7 @@ void StatusWriter::Note(const std::string& key, const api::core::Pod& pod) {
       if (Follow(pod.status(), wanted)) SerializeTo(wanted, *entry.wanted);
     }
   }
-  if (fresh || (ends && entry.finished) || (entry.unsure && !same)) {
+  if (fresh || (ends && entry.finished)) {
     Queue(key, entry);
   } else if (!same && !queue_.running(key)) {
     Suspect(entry);

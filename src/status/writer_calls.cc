@@ -116,6 +116,7 @@ base::Task<absl::Status> StatusWriter::Patch(std::string key, Step step) {
 
 base::Task<absl::Status> StatusWriter::PatchOnce(std::string key, Step step) {
   Entry* entry = Find(key, step.uid);
+  if (entry == nullptr) co_return absl::OkStatus();
   client::Call call =
       PodCall(client::Call::Verb::kPatch, entry->namespace_, entry->name, options_.call_timeout);
   call.path.subresource = "status";
@@ -171,6 +172,7 @@ base::Task<absl::Status> StatusWriter::Refresh(std::string key, std::string uid)
 
 base::Task<absl::Status> StatusWriter::Delete(std::string key, std::string uid) {
   Entry* entry = Find(key, uid);
+  if (entry == nullptr) co_return absl::OkStatus();
   client::Call call =
       PodCall(client::Call::Verb::kDelete, entry->namespace_, entry->name, options_.call_timeout);
   auto options = std::make_shared<api::meta::DeleteOptions>();

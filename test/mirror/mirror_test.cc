@@ -355,6 +355,27 @@ TEST_CASE("a list from before the mirror was made is doubted, not believed") {
   CHECK(bench.api.Count("CREATE", "") == (there ? 1 : 2));
 }
 
+TEST_CASE("what a late watch says of a mirror that is deleted or replaced is passed over") {
+  Bench bench(false);
+  bench.mirrors.SetMirrors({});
+  bench.Want("etcd", "h1");
+  auto old = bench.Stored("etcd");
+  bench.api.Fail("CREATE", "", test::ApiFailure(403, "Forbidden", "no"));
+  bench.Want("etcd", "h2");
+  bench.mirrors.SetMirror(old);
+  bench.mirrors.SetMirrors({old});
+  bench.Advance(1min);
+  CHECK(bench.HashOf("etcd") == "h2");
+  CHECK(bench.api.Count("DELETE", "") == 1);
+  // One that came and went unseen before ours was made.
+  auto other = std::make_shared<Pod>(*old);
+  other->mutable_metadata()->set_uid("other");
+  bench.mirrors.SetMirror(other);
+  bench.Advance(1min);
+  CHECK(bench.api.Count("DELETE", "") == 1);
+  CHECK(bench.mirrors.MirrorOf(*bench.wanted["etcd"]) == bench.Uid("etcd"));
+}
+
 TEST_CASE("an outlived mirror is made again") {
   Bench bench;
   bench.Want("job", "h1");

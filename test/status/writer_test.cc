@@ -238,7 +238,7 @@ TEST_CASE("an answer that is lost is made good") {
   first.mutable_start_time()->set_seconds(bench.Stored("a")->status().start_time().seconds());
   first.add_container_statuses()->set_name("c");
   bench.Set(pod, first);
-  bench.Advance(12s);
+  bench.Advance(1s);
   CHECK(bench.Stored("a")->status().phase() == "");
   CHECK(bench.Stored("a")->status().conditions_size() == 0);
 }
@@ -399,13 +399,16 @@ TEST_CASE("finished comes before the deletion, and finalizers of others are left
   REQUIRE(bench.api.Remove({kPods, "default", "a"}, true).ok());
   bench.Advance(1min);
   CHECK(bench.api.Count("DELETE", "") == 1);
+  bench.Meddle("a", R"({"conditions":[{"type":"example.com/f","status":"True"}]})");
+  bench.Advance(1min);
+  CHECK(bench.api.Count("DELETE", "") == 1);
   CHECK(bench.Stored("a"));
 }
 
 TEST_CASE("the watch may be late or early; what is older than our write is passed over") {
   Bench bench;
   auto pod = bench.Make("a");
-  bench.api.Hold("WATCH", "");
+  bench.feed.reset();
   bench.Set(pod, bench.Status("Running", true));
   bench.Run();
   auto first = bench.Stored("a");
@@ -413,7 +416,9 @@ TEST_CASE("the watch may be late or early; what is older than our write is passe
   bench.Run();
   bench.writer.Observed(first);
   bench.writer.Observed(pod);
-  bench.api.Release();
+  bench.Advance(1min);
+  CHECK(bench.Patches() == 2);
+  bench.Feed();
   bench.Advance(1min);
   CHECK(bench.Patches() == 2);
   CHECK(bench.Stored("a")->status().conditions(0).status() == "False");
