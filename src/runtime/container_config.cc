@@ -9,77 +9,25 @@ namespace {
 
 using ContainerSpec = api::core::Container;
 using api::core::Pod;
-using EnvMap = std::map<std::string, std::string>;
 
 std::string Where(const Pod& pod, const ContainerSpec& container) {
   return "pod " + api::PodKey(pod) + ", container " + container.name() + ": ";
-}
-
-std::string Join(const std::vector<std::string>& list) {
-  std::string out;
-  for (const auto& item : list) out += (out.empty() ? "" : ",") + item;
-  return out;
-}
-
-// `metadata.labels['key']` -> key; empty when the path has no such form.
-std::string Subscript(const std::string& path, const std::string& prefix) {
-  if (path.size() < prefix.size() + 4 || path.compare(0, prefix.size() + 2, prefix + "['") != 0) return "";
-  return path.substr(prefix.size() + 2, path.size() - prefix.size() - 4);
-}
-
-// Downward API fields that a container's environment may name.
-absl::StatusOr<std::string> FieldValue(const Pod& pod, const std::string& path, const ContainerInputs& inputs,
-                                       const NodeContext& node) {
-  const auto& meta = pod.metadata();
-  if (path == "metadata.name") return meta.name();
-  if (path == "metadata.namespace") return meta.namespace_();
-  if (path == "metadata.uid") return meta.uid();
-  if (path == "spec.nodeName") return node.node_name;
-  if (path == "spec.serviceAccountName") return pod.spec().service_account_name();
-  if (path == "status.hostIP") return node.host_ips.empty() ? std::string() : node.host_ips.front();
-  if (path == "status.hostIPs") return Join(node.host_ips);
-  const auto& ips = pod.spec().host_network() ? node.host_ips : inputs.pod_ips;
-  if (path == "status.podIP") return ips.empty() ? std::string() : ips.front();
-  if (path == "status.podIPs") return Join(ips);
-  for (auto [prefix, map] : {std::pair{"metadata.labels", &meta.labels()},
-                             std::pair{"metadata.annotations", &meta.annotations()}}) {
-    if (std::string key = Subscript(path, prefix); !key.empty()) {
-      auto it = map->find(key);
-      return it == map->end() ? std::string() : it->second;
-    }
-  }
-  return absl::FailedPreconditionError("fieldPath \"" + path + "\" is not supported in an environment variable");
-}
-
-absl::StatusOr<EnvMap> MakeEnvs(const Pod& pod, const ContainerSpec& container, const ContainerInputs& inputs,
-                                const NodeContext& node, ContainerConfig& config) {
-  EnvMap env;
-  if (container.env_from_size() > 0) {
-    return absl::FailedPreconditionError(Where(pod, container) + "envFrom: needs the API server, which is not built yet");
-  }
-  for (const auto& var : container.env()) {
-    std::string value;
-    if (!var.has_value_from()) {
-      value = Expand(var.value(), env);
-    } else if (var.value_from().has_field_ref()) {
-      auto field = FieldValue(pod, var.value_from().field_ref().field_path(), inputs, node);
-      if (!field.ok()) return base::Annotate(field.status(), Where(pod, container) + "env " + var.name());
-      value = *field;
-    } else {
-      return absl::FailedPreconditionError(Where(pod, container) + "env " + var.name() +
-                                           ": this valueFrom source is not built yet");
-    }
-    env[var.name()] = value;
-    std::erase_if(config.envs, [&](const auto& e) { return e.first == var.name(); });
-    config.envs.emplace_back(var.name(), value);
-  }
-  return env;
 }
 
 MountPropagation Propagation(const std::string& text) {
   if (text == "HostToContainer") return MountPropagation::kHostToContainer;
   if (text == "Bidirectional") return MountPropagation::kBidirectional;
   return MountPropagation::kPrivate;
+}
+
+// What the API fills is not the container's to change.
+bool AlwaysReadOnly(const Pod& pod, const std::string& name) {
+  for (const auto& volume : pod.spec().volumes()) {
+    if (volume.name() != name) continue;
+    const auto& source = volume.volume_source();
+    return source.has_config_map() || source.has_secret() || source.has_downward_api() || source.has_projected();
+  }
+  return false;
 }
 
 absl::Status MakeMounts(const Pod& pod, const ContainerSpec& container, const ContainerInputs& inputs,
@@ -100,7 +48,7 @@ absl::Status MakeMounts(const Pod& pod, const ContainerSpec& container, const Co
     out.container_path = mount.mount_path();
     if (!out.container_path.empty() && out.container_path[0] != '/') out.container_path = "/" + out.container_path;
     out.host_path = it->second;
-    out.read_only = mount.read_only();
+    out.read_only = mount.read_only() || AlwaysReadOnly(pod, mount.name());
     out.propagation = Propagation(mount.mount_propagation());
     if (out.container_path == "/etc/hosts") has_etc_hosts = true;
     config.mounts.push_back(out);
@@ -172,7 +120,8 @@ absl::StatusOr<ContainerConfig> MakeContainerConfig(const Pod& pod, const Contai
   config.attempt = inputs.attempt;
   config.image = inputs.image_ref;
   config.user_specified_image = container.image();
-  ASSIGN_OR_RETURN(EnvMap env, MakeEnvs(pod, container, inputs, node, config));
+  ASSIGN_OR_RETURN(config.envs, MakeEnvironment(pod, container, inputs.env, {node.node_name, node.host_ips, inputs.pod_ips}));
+  std::map<std::string, std::string> env(config.envs.begin(), config.envs.end());
   for (const auto& word : container.command()) config.command.push_back(Expand(word, env));
   for (const auto& word : container.args()) config.args.push_back(Expand(word, env));
   config.working_dir = container.working_dir();

@@ -343,6 +343,14 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
   }
   inputs.etc_hosts_path = files->etc_hosts;
   inputs.termination_log_path = files->termination_log;
+  auto env = co_await FetchEnvironment(deps_.env_objects, pod, start.spec);
+  if (!env.ok()) {
+    fail(WaitingReason::kCreateContainerConfigError, env.status(), "Failed");
+    co_return;
+  }
+  inputs.env = *std::move(env);
+  for (const auto& text : InvalidEnvironmentNames(*pod, *start.spec, inputs.env))
+    Event(*pod, true, "InvalidEnvironmentVariableNames", text, name);
   auto config = MakeContainerConfig(*pod, *start.spec, inputs, deps_.node);
   if (!config.ok()) {
     fail(WaitingReason::kCreateContainerConfigError, config.status(), "Failed");

@@ -7,6 +7,7 @@
 #include "kubelet/api/pod.h"
 #include "kubelet/base/status.h"
 #include "kubelet/os/mount.h"
+#include "volume/payload.h"
 
 namespace kubelet::volume {
 namespace {
@@ -134,6 +135,8 @@ absl::Status PlanVolume(const Pod& pod, const Volume& volume, int64_t memory_byt
                                            "`: must not contain '..'");
     }
     plan.host_paths.push_back({volume.name(), source.path(), source.type()});
+  } else if (!ApiVolumePlugin(volume).empty()) {
+    plan.api_volumes.push_back(volume.name());
   } else {
     return absl::FailedPreconditionError("volumes of kind " + kind + " are not built yet");
   }

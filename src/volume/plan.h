@@ -33,6 +33,7 @@ struct VolumePlan {
   std::vector<EmptyDirPlan> empty_dirs;
   std::vector<HostPathPlan> host_paths;
   std::vector<SubPathPlan> sub_paths;
+  std::vector<std::string> api_volumes;  // names; filled from API objects (payload.h)
 };
 
 // Of the volumes that a container mounts. FailedPrecondition names pod, volume and kind;

@@ -59,7 +59,8 @@ std::string RandomHex() {
 void KeepNewest(const std::string& dir, size_t keep) {
   std::error_code ec;
   std::vector<std::pair<fs::file_time_type, fs::path>> files;
-  for (const auto& entry : fs::directory_iterator(dir, ec)) files.emplace_back(entry.last_write_time(ec), entry.path());
+  for (const auto& entry : fs::directory_iterator(dir, ec))
+    files.emplace_back(entry.last_write_time(ec), entry.path());
   std::sort(files.rbegin(), files.rend());
   for (size_t i = keep; i < files.size(); ++i) fs::remove(files[i].second, ec);
 }
@@ -75,12 +76,14 @@ void RemoveLinksInto(const std::string& link_dir, const std::string& target_dir)
 
 }  // namespace
 
-absl::StatusOr<std::map<std::string, uint32_t>> MakePodDirectories(const PodDirs& dirs, const std::string& uid,
-                                                                   const std::string& log_dir,
-                                                                   const std::vector<std::string>& containers) {
-  if (!os::IsPathComponent(uid)) return absl::InvalidArgumentError("uid `" + uid + "` is no directory name");
+absl::StatusOr<std::map<std::string, uint32_t>> MakePodDirectories(
+    const PodDirs& dirs, const std::string& uid, const std::string& log_dir,
+    const std::vector<std::string>& containers) {
+  if (!os::IsPathComponent(uid))
+    return absl::InvalidArgumentError("uid `" + uid + "` is no directory name");
   std::string pod = dirs.root_dir + "/pods/" + uid;
-  for (const char* part : {"volumes", "plugins", "containers"}) RETURN_IF_ERROR(os::MakeDirectory(pod + "/" + part, 0750));
+  for (const char* part : {"volumes", "plugins", "containers"})
+    RETURN_IF_ERROR(os::MakeDirectory(pod + "/" + part, 0750));
   RETURN_IF_ERROR(os::MakeDirectory(log_dir, 0755));
   std::map<std::string, uint32_t> next;
   for (const auto& container : containers) {
@@ -95,7 +98,8 @@ absl::StatusOr<std::map<std::string, uint32_t>> MakePodDirectories(const PodDirs
 }
 
 absl::StatusOr<ContainerFiles> MakeContainerFiles(const PodDirs& dirs, const std::string& uid,
-                                                  const std::string& log_dir, const std::string& container,
+                                                  const std::string& log_dir,
+                                                  const std::string& container,
                                                   const std::optional<std::string>& etc_hosts,
                                                   bool termination_log) {
   ContainerFiles files;
@@ -115,16 +119,21 @@ absl::StatusOr<ContainerFiles> MakeContainerFiles(const PodDirs& dirs, const std
   return files;
 }
 
-absl::Status LinkContainerLog(const PodDirs& dirs, const std::string& link, const std::string& log_path) {
+absl::Status LinkContainerLog(const PodDirs& dirs, const std::string& link,
+                              const std::string& log_path) {
   RETURN_IF_ERROR(os::MakeDirectory(dirs.legacy_log_dir, 0755));
   std::string path = dirs.legacy_log_dir + "/" + link;
-  if (unlink(path.c_str()) != 0 && errno != ENOENT) return base::ErrnoStatus(errno, "unlink " + path);
-  if (symlink(log_path.c_str(), path.c_str()) != 0) return base::ErrnoStatus(errno, "symlink " + path);
+  if (unlink(path.c_str()) != 0 && errno != ENOENT)
+    return base::ErrnoStatus(errno, "unlink " + path);
+  if (symlink(log_path.c_str(), path.c_str()) != 0)
+    return base::ErrnoStatus(errno, "symlink " + path);
   return absl::OkStatus();
 }
 
-absl::Status RemovePodFiles(const PodDirs& dirs, const std::string& uid, const std::string& log_dir) {
-  if (!os::IsPathComponent(uid)) return absl::InvalidArgumentError("uid `" + uid + "` is no directory name");
+absl::Status RemovePodFiles(const PodDirs& dirs, const std::string& uid,
+                            const std::string& log_dir) {
+  if (!os::IsPathComponent(uid))
+    return absl::InvalidArgumentError("uid `" + uid + "` is no directory name");
   RemoveLinksInto(dirs.legacy_log_dir, log_dir);
   RETURN_IF_ERROR(os::RemoveTree(log_dir));
   return RemovePodDir(dirs.root_dir + "/pods/" + uid);
@@ -136,12 +145,14 @@ void RemoveOrphanLogs(const PodDirs& dirs, const std::set<std::string>& live) {
     std::string name = entry.path().filename().string();
     size_t first = name.find('_'), last = name.rfind('_');
     // Names of namespaces and pods have no underscore: three parts, or it is not ours.
-    if (first == std::string::npos || last == first || live.contains(name.substr(last + 1))) continue;
+    if (first == std::string::npos || last == first || live.contains(name.substr(last + 1)))
+      continue;
     if (std::count(name.begin(), name.end(), '_') == 2) (void)os::RemoveTree(entry.path().string());
   }
   for (const auto& entry : fs::directory_iterator(dirs.legacy_log_dir, ec)) {
     std::error_code ignored;
-    if (entry.is_symlink(ignored) && !fs::exists(entry.path(), ignored)) fs::remove(entry.path(), ignored);
+    if (entry.is_symlink(ignored) && !fs::exists(entry.path(), ignored))
+      fs::remove(entry.path(), ignored);
   }
 }
 
@@ -151,7 +162,8 @@ std::string ReadTerminationMessage(const std::string& path, size_t limit) {
   struct stat info {};
   std::string text;
   if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
-    off_t start = info.st_size > static_cast<off_t>(limit) ? info.st_size - static_cast<off_t>(limit) : 0;
+    off_t start =
+        info.st_size > static_cast<off_t>(limit) ? info.st_size - static_cast<off_t>(limit) : 0;
     text.resize(limit);
     ssize_t n = pread(fd, text.data(), limit, start);
     text.resize(n > 0 ? static_cast<size_t>(n) : 0);

@@ -8,6 +8,7 @@
 #include "kubelet/os/mountinfo.h"
 #include "kubelet/volume/volume.h"
 #include "volume/plan.h"
+#include "volume/pod_volumes_state.h"
 #include "volume/remove.h"
 #include "volume/set_up.h"
 
@@ -30,18 +31,6 @@ const SubPathPlan* SubPathInto(const VolumePlan& plan, const std::string& volume
   auto into = [&](const SubPathPlan& sub_path) { return sub_path.volume == volume; };
   auto it = std::find_if(plan.sub_paths.begin(), plan.sub_paths.end(), into);
   return it == plan.sub_paths.end() ? nullptr : &*it;
-}
-
-absl::Status SetUpSubPaths(const VolumePlan& plan, const std::string& pod_dir,
-                           const std::string& volume, VolumeMap& paths) {
-  VolumePath path = paths[volume];
-  for (const auto& sub_path : plan.sub_paths) {
-    if (sub_path.volume != volume) continue;
-    VolumePath entry = path;
-    ASSIGN_OR_RETURN(entry.host_path, SetUpSubPath(pod_dir, path.host_path, sub_path));
-    paths[sub_path.Key()] = entry;
-  }
-  return absl::OkStatus();
 }
 
 absl::Status About(const absl::Status& status, const api::core::Pod& pod,
@@ -79,20 +68,17 @@ absl::Status TearDownNow(const std::string& pod_dir, bool lazy) {
 
 }  // namespace
 
-// Core loop only.
-struct PodVolumes::State {
-  // What is under way, by mount point or by pod: when it was begun. An entry stays for as long as
-  // its thread does.
-  std::map<std::string, std::multiset<base::MonoTime>> running;
-
-  void Begin(const std::string& key, base::MonoTime now) { running[key].insert(now); }
-  void End(const std::string& key, base::MonoTime begun) {
-    auto it = running.find(key);
-    if (it == running.end()) return;
-    if (auto entry = it->second.find(begun); entry != it->second.end()) it->second.erase(entry);
-    if (it->second.empty()) running.erase(it);
+absl::Status SetUpSubPaths(const VolumePlan& plan, const std::string& pod_dir,
+                           const std::string& volume, VolumeMap& paths) {
+  VolumePath path = paths[volume];
+  for (const auto& sub_path : plan.sub_paths) {
+    if (sub_path.volume != volume) continue;
+    VolumePath entry = path;
+    ASSIGN_OR_RETURN(entry.host_path, SetUpSubPath(pod_dir, path.host_path, sub_path));
+    paths[sub_path.Key()] = entry;
   }
-};
+  return absl::OkStatus();
+}
 
 PodVolumes::PodVolumes(base::Executor executor, base::Clock& clock, base::BlockingPool& pool,
                        VolumeOptions options)
@@ -123,7 +109,8 @@ Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
   auto planned = PlanVolumes(*pod, options_.memory_bytes);
   if (!planned.ok()) co_return planned.status();
   auto plan = std::make_shared<const VolumePlan>(*std::move(planned));
-  if (plan->empty_dirs.empty() && plan->host_paths.empty()) co_return VolumeMap();
+  if (plan->empty_dirs.empty() && plan->host_paths.empty() && plan->api_volumes.empty())
+    co_return VolumeMap();
   std::string pod_dir = PodDir(options_.root_dir, pod->metadata().uid());
   std::string kind = "volume";
   std::function<absl::StatusOr<Local>()> local_work = [pod, plan, pod_dir] {
@@ -140,6 +127,10 @@ Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
   for (const auto& [volume, mount_point] : mount_points) {
     auto status = co_await PrepareHostPath(pod, volume, mount_point, paths);
     if (!status.ok()) co_return status;
+  }
+  for (const auto& volume : plan->api_volumes) {
+    auto status = co_await FillApiVolume(pod, volume, false, paths);
+    if (!status.ok()) co_return About(status, *pod, volume);
   }
   co_return *paths;
 }
@@ -188,6 +179,8 @@ Task<absl::Status> PodVolumes::Teardown(std::string uid) {
   // threads.
   if (attempts > 1)
     co_return absl::UnavailableError("pod " + uid + ": its volumes are still being removed");
+  state_->refresh.erase(uid);
+  state_->writers.erase(uid);
   std::string pod_dir = PodDir(options_.root_dir, uid);
   bool lazy = attempts > 0;
   std::function<absl::StatusOr<bool>()> work = [pod_dir, lazy]() -> absl::StatusOr<bool> {

@@ -107,6 +107,20 @@ absl::Status SetUpEmptyDir(const std::string& pod_dir, const EmptyDirPlan& plan)
   return absl::OkStatus();
 }
 
+std::string ApiVolumePath(const std::string& pod_dir, const std::string& plugin,
+                          const std::string& name) {
+  return pod_dir + "/volumes/" + plugin + "/" + name;
+}
+
+absl::StatusOr<std::string> SetUpApiVolume(const std::string& pod_dir, const std::string& plugin,
+                                           const std::string& name, bool in_memory) {
+  std::string dir = ApiVolumePath(pod_dir, plugin, name), parent = dir.substr(0, dir.rfind('/'));
+  RETURN_IF_ERROR(os::MakeDirectory(parent, 0750));
+  RETURN_IF_ERROR(os::MakeDirectory(dir, 0777));
+  if (in_memory && !IsMounted(dir, parent, TMPFS_MAGIC)) RETURN_IF_ERROR(MountTmpfs(dir, 0));
+  return dir;
+}
+
 absl::Status CheckHostPath(const HostPathPlan& plan) {
   const std::string& type = plan.type;
   if (type.empty()) return absl::OkStatus();

@@ -17,6 +17,12 @@ absl::Status SetUpEmptyDir(const std::string& pod_dir, const EmptyDirPlan& plan)
 // The type check of a host path, which makes what is to be made.
 absl::Status CheckHostPath(const HostPathPlan& plan);
 
+// The directory of an API volume, on a tmpfs of its own when `in_memory`: its path.
+absl::StatusOr<std::string> SetUpApiVolume(const std::string& pod_dir, const std::string& plugin,
+                                           const std::string& name, bool in_memory);
+std::string ApiVolumePath(const std::string& pod_dir, const std::string& plugin,
+                          const std::string& name);
+
 // The bind mount of a sub path, made with the volume's mode when absent: its target below the pod's
 // directory.
 absl::StatusOr<std::string> SetUpSubPath(const std::string& pod_dir, const std::string& volume_path,

@@ -180,7 +180,7 @@ TEST_CASE("what cannot be served names the pod, the container and the field") {
   auto row = GENERATE(
       Row{R"({"name":"c","env":[{"name":"E","valueFrom":{"fieldRef":{"fieldPath":"spec.nope"}}}]})", "env E: fieldPath \"spec.nope\""},
       Row{R"({"name":"c","env":[{"name":"E","valueFrom":{"secretKeyRef":{"key":"k"}}}]})", "env E"},
-      Row{R"({"name":"c","envFrom":[{}]})", "envFrom"},
+      Row{R"({"name":"c","env":[{"name":"E","valueFrom":{"resourceFieldRef":{"resource":"limits.gpu"}}}]})", "env E: unsupported"},
       Row{R"({"name":"c","volumeMounts":[{"name":"gone","mountPath":"/x"}]})", "volumeMounts[0]: volume gone"});
   auto pod = Decode(std::string(R"({"metadata":{"name":"p","namespace":"n"},"spec":{"containers":[)") + row.container + "]}}");
   auto config = MakeContainerConfig(pod, pod.spec().containers(0), {}, Node());

@@ -13,6 +13,7 @@
 
 #include "catch.h"
 #include "kubelet/base/clock.h"
+#include "kubelet/base/status.h"
 #include "kubelet/os/mount.h"
 #include "kubelet/os/mountinfo.h"
 #include "kubelet/volume/pod_files.h"
@@ -328,6 +329,81 @@ TEST_CASE("a pod without volumes asks nobody") {
   CHECK(f.Prepare("containers: [{name: c}]")->empty());
   CHECK_FALSE(std::filesystem::exists(f.pod_dir));
   CHECK(f.Await(f.volumes.Orphans({}))->empty());
+}
+
+struct FakeObjects : Objects {
+  std::map<std::string, std::shared_ptr<const api::core::ConfigMap>> config_maps;
+  base::WallTime refresh_at;
+  int tokens = 0;
+  base::Task<absl::StatusOr<std::shared_ptr<const api::core::ConfigMap>>> ConfigMap(
+      std::string namespace_, std::string name) override {
+    auto it = config_maps.find(namespace_ + "/" + name);
+    if (it == config_maps.end()) co_return absl::NotFoundError("no");
+    co_return it->second;
+  }
+  base::Task<absl::StatusOr<std::shared_ptr<const api::core::Secret>>> Secret(std::string,
+                                                                              std::string) override {
+    co_return absl::UnavailableError("the API server is away");
+  }
+  base::Task<absl::StatusOr<Token>> ServiceAccountToken(api::PodPtr, std::string,
+                                                        int64_t) override {
+    co_return Token{"token " + std::to_string(++tokens), refresh_at};
+  }
+  void Put(const std::string& name, const std::string& key, const std::string& text) {
+    auto map = std::make_shared<api::core::ConfigMap>();
+    (*map->mutable_data())[key] = text;
+    config_maps["shop/" + name] = map;
+  }
+};
+
+TEST_CASE("an API volume needs an API server") {
+  Fixture f;
+  auto paths = f.Prepare(WithVolume("configMap: {name: cm}"));
+  CHECK(absl::IsFailedPrecondition(paths.status()));
+  CHECK(base::Message(paths.status()).find("needs the API server") != std::string::npos);
+}
+
+TEST_CASE("a configMap volume follows its object; tokens say when they want to be renewed") {
+  if (!NeedsRoot("tmpfs")) return;
+  Fixture f;
+  FakeObjects objects;
+  objects.refresh_at = base::WallFromUnixNanos(1'000'000'000);
+  f.options.objects = &objects;
+  PodVolumes volumes(f.io.get_executor(), f.clock, f.pool, f.options);
+  std::string text = WithVolume(
+      "projected: {sources: [{configMap: {name: cm}}, {serviceAccountToken: {path: token}}]}");
+  auto pod = std::make_shared<const api::core::Pod>(PodOf(text));
+  auto missing = f.Await(volumes.Prepare(pod));
+  CHECK(absl::IsFailedPrecondition(missing.status()));
+  CHECK(base::Message(missing.status()).find("configmap \"cm\" not found") != std::string::npos);
+  CHECK(f.Mounts() == 0);
+
+  objects.Put("cm", "k", "one");
+  auto paths = f.Await(volumes.Prepare(pod));
+  INFO(paths.status());
+  REQUIRE(paths.ok());
+  std::string dir = paths->at("v").host_path;
+  CHECK(dir == f.pod_dir + "/volumes/kubernetes.io~projected/v");
+  CHECK(ReadText(dir + "/k") == "one");
+  CHECK(f.Mounts() == 1);  // tokens never touch a disk
+  std::string uid = pod->metadata().uid();
+  CHECK(volumes.RefreshAt(uid) == objects.refresh_at);
+
+  objects.Put("cm", "k", "two");
+  CHECK(f.Await(volumes.Refresh(pod)).ok());
+  CHECK(ReadText(dir + "/k") == "two");
+  CHECK(f.Mounts() == 1);
+
+  objects.config_maps.clear();
+  CHECK_FALSE(f.Await(volumes.Refresh(pod)).ok());
+  CHECK(ReadText(dir + "/k") == "two");  // kept
+
+  REQUIRE(f.Await(volumes.Teardown(uid)).ok());
+  CHECK(f.Mounts() == 0);
+  CHECK_FALSE(volumes.RefreshAt(uid));
+  objects.Put("cm", "k", "three");
+  CHECK(f.Await(volumes.Refresh(pod)).ok());
+  CHECK(f.Mounts() == 0);  // a volume that is gone does not come back
 }
 
 }  // namespace

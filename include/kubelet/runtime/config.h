@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "kubelet/api/types.h"
+#include "kubelet/runtime/environment.h"
 #include "kubelet/runtime/model.h"
 
 namespace kubelet::runtime {
@@ -74,6 +75,7 @@ struct ContainerInputs {
   std::optional<int64_t> image_uid;
   std::string image_username;
   std::vector<std::string> pod_ips;
+  EnvInputs env;                                    // objects that the environment names
   std::map<std::string, std::string> volume_paths;  // volume name -> host path
   std::string etc_hosts_path;                       // empty: do not mount
   std::string termination_log_path;                 // host path, empty: do not mount

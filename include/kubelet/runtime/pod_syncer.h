@@ -59,6 +59,7 @@ class PodSyncer {
     std::function<bool()> network_ready;
     std::function<void(const api::core::Pod&, const PodEvent&)> on_event;
     base::Registry* metrics = nullptr;
+    EnvObjects* env_objects = nullptr;  // null: no API server is configured
   };
   PodSyncer(Deps deps, Options options);
 

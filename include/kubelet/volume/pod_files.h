@@ -1,5 +1,6 @@
 // Directories and files of a pod outside its volumes: logs, /etc/hosts, termination messages.
-// Blocking; call on the BlockingPool. Layout and modes: pkg/kubelet/kubelet_getters.go, facts of 1.36.
+// Blocking; call on the BlockingPool. Layout and modes: pkg/kubelet/kubelet_getters.go, facts
+// of 1.36.
 #pragma once
 
 #include <cstdint>
@@ -14,35 +15,41 @@
 namespace kubelet::volume {
 
 struct PodDirs {
-  std::string root_dir;                                // /var/lib/kubelet
+  std::string root_dir;  // /var/lib/kubelet
   std::string pod_logs_dir = "/var/log/pods";
   std::string legacy_log_dir = "/var/log/containers";
 };
 
-// `<root>/pods/<uid>` with its parts (0750) and the log directory (0755). Returns per container the highest
+// `<root>/pods/<uid>` with its parts (0750) and the log directory (0755). Returns per container the
+// highest
 // `<n>.log` + 1 found there, for containers that have any.
-absl::StatusOr<std::map<std::string, uint32_t>> MakePodDirectories(const PodDirs& dirs, const std::string& uid,
-                                                                   const std::string& log_dir,
-                                                                   const std::vector<std::string>& containers);
+absl::StatusOr<std::map<std::string, uint32_t>> MakePodDirectories(
+    const PodDirs& dirs, const std::string& uid, const std::string& log_dir,
+    const std::vector<std::string>& containers);
 
 struct ContainerFiles {
   std::string etc_hosts, termination_log;  // empty when not asked for
 };
-// Writes what one container needs before it is created. The two newest termination files of it are kept.
+// Writes what one container needs before it is created. The two newest termination files of it are
+// kept.
 absl::StatusOr<ContainerFiles> MakeContainerFiles(const PodDirs& dirs, const std::string& uid,
-                                                  const std::string& log_dir, const std::string& container,
+                                                  const std::string& log_dir,
+                                                  const std::string& container,
                                                   const std::optional<std::string>& etc_hosts,
                                                   bool termination_log);
 
 // `<legacy_log_dir>/<link>` -> log path, replaced when it is there.
-absl::Status LinkContainerLog(const PodDirs& dirs, const std::string& link, const std::string& log_path);
+absl::Status LinkContainerLog(const PodDirs& dirs, const std::string& link,
+                              const std::string& log_path);
 
-// Log directory, the links into it, and `<root>/pods/<uid>`, after PodVolumes::Teardown. Crosses no mount point, also
-// no bind mount, and removes no file of a volume kind it does not know: FailedPrecondition names it. Absent is success.
-absl::Status RemovePodFiles(const PodDirs& dirs, const std::string& uid, const std::string& log_dir);
+// Log directory, the links into it, and `<root>/pods/<uid>`, after PodVolumes::Teardown. Crosses no
+// mount point, also no bind mount, and removes no file of a volume kind it does not know:
+// FailedPrecondition names it. Absent is success.
+absl::Status RemovePodFiles(const PodDirs& dirs, const std::string& uid,
+                            const std::string& log_dir);
 
-// Log directories `<namespace>_<name>_<uid>` of pods not in `live`, and links that lead nowhere: what pods left that
-// went while no kubelet ran. Best effort.
+// Log directories `<namespace>_<name>_<uid>` of pods not in `live`, and links that lead nowhere:
+// what pods left that went while no kubelet ran. Best effort.
 void RemoveOrphanLogs(const PodDirs& dirs, const std::set<std::string>& live);
 
 // At most `limit` bytes from the end of a termination file; empty when it is not there.

@@ -1,6 +1,7 @@
 // Volumes of pods on this machine: what a pod's containers mount is made ready, and taken away when
-// the pod is gone. Built so far: emptyDir (disk, memory, huge pages), hostPath, and subPath into
-// either. Facts: pkg/volume/emptydir, pkg/volume/hostpath, pkg/kubelet/kubelet_volumes.go of 1.36.
+// the pod is gone. Built so far: emptyDir (disk, memory, huge pages), hostPath, configMap, secret,
+// downwardAPI, projected, and subPath into them. Facts: pkg/volume/emptydir, pkg/volume/hostpath,
+// pkg/kubelet/kubelet_volumes.go of 1.36.
 //
 // Layout below <root>/pods/<uid>: volumes/kubernetes.io~empty-dir/<name>,
 // plugins/kubernetes.io~empty-dir/<name>/ready, volume-subpaths/<volume>/<container>/<index>.
@@ -18,12 +19,15 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "kubelet/api/downward.h"
 #include "kubelet/api/types.h"
 #include "kubelet/base/blocking_pool.h"
+#include "kubelet/volume/objects.h"
 
 namespace kubelet::volume {
 
@@ -32,6 +36,9 @@ struct VolumeOptions {
   // Most that a memory volume may hold: the node's allocatable memory; 0: only what the pod says
   // limits it.
   int64_t memory_bytes = 0;
+  // Where API volumes come from; null: there is no API server, and a pod that needs one is refused.
+  Objects* objects = nullptr;
+  std::function<api::NodeAllocatable()> allocatable;  // for resourceFieldRef; may be empty
   std::chrono::seconds host_path_timeout{30};
   std::chrono::seconds prepare_timeout{120};
   std::chrono::seconds teardown_timeout{120};
@@ -58,6 +65,13 @@ class PodVolumes {
   // is none, with pod and volume; Unavailable and DeadlineExceeded: try again later.
   base::Task<absl::StatusOr<VolumeMap>> Prepare(api::PodPtr pod);
 
+  // Brings the API volumes that are set up already to what their objects hold now; nothing else is
+  // touched. After an object changed, or when RefreshAt has come. Volumes that cannot be renewed
+  // keep what they have: the status names the first.
+  base::Task<absl::Status> Refresh(api::PodPtr pod);
+  // When a token in a volume of this pod wants to be renewed; nullopt: none does.
+  std::optional<base::WallTime> RefreshAt(const std::string& uid) const;
+
   // Unmounts what the mount table shows below the pod's directory, then removes volumes, sub paths
   // and markers. Never crosses a mount point, and removes no file of a volume kind that it did not
   // make. When nothing of the pod runs any more. Absent is success; Unavailable or
@@ -75,6 +89,9 @@ class PodVolumes {
                                         std::function<absl::StatusOr<T>()> work);
   base::Task<absl::Status> PrepareHostPath(api::PodPtr pod, std::string volume,
                                            std::string mount_point, std::shared_ptr<VolumeMap> out);
+
+  base::Task<absl::Status> FillApiVolume(api::PodPtr pod, std::string volume, bool only_existing,
+                                         std::shared_ptr<VolumeMap> out);
 
   base::Executor executor_;
   base::Clock& clock_;
