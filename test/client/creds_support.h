@@ -62,6 +62,8 @@ inline bool Contains(const std::string& text, const std::string& part) {
 }
 
 struct Loop {
+  // What a round takes when nothing else runs.
+  Loop() { quiet_round_ = std::max(Round(), Round()); }
   // Tasks that were cancelled at the end of a test still have to end.
   ~Loop() {
     for (int quiet = 0; quiet < 3;) {
@@ -71,7 +73,7 @@ struct Loop {
   }
   boost::asio::io_context io{1};
   base::ManualClock clock;
-  base::BlockingPool pool{io.get_executor(), clock, {}};
+  base::BlockingPool pool{io.get_executor(), clock, {1, 1}};
 
   // Until `done` holds; work of pool threads is waited for, time does not move.
   void RunUntil(const std::function<bool()>& done) {
@@ -85,7 +87,7 @@ struct Loop {
       io.run_one_for(2ms);
     }
   }
-  // Moves the clock in steps of a tenth of a second until `done` holds, at most `limit`.
+  // Moves the clock in steps of half a second until `done` holds, at most `limit`.
   bool AdvanceUntil(const std::function<bool()>& done, base::Nanos limit) {
     for (base::Nanos gone{}; gone <= limit; gone += 500ms) {
       Settle();
@@ -94,18 +96,38 @@ struct Loop {
     }
     return false;
   }
-  // Runs what is ready, work of the pool included: until nothing was for a while.
+  // Runs what is ready, work of the pool included. The pool has one thread and does its work in
+  // order: when a piece of no work is done, so is all before it.
   void Settle() {
-    for (int quiet = 0; quiet < 2;) {
-      io.restart();
-      size_t n = io.poll();
-      if (n == 0) {
-        io.restart();
-        n = io.run_one_for(1ms);
-      }
-      quiet = n == 0 ? quiet + 1 : 0;
+    while (Round() > quiet_round_) {
     }
   }
+
+ private:
+  size_t Round() {
+    io.restart();
+    size_t handlers = io.poll();
+    bool done = false;
+    base::TaskScope scope(io.get_executor());
+    scope.Spawn("marker", Marker(pool, done));
+    auto limit = std::chrono::steady_clock::now() + 20s;
+    while (!done) {
+      REQUIRE(std::chrono::steady_clock::now() < limit);
+      io.restart();
+      handlers += io.run_one_for(20ms);
+    }
+    io.restart();
+    return handlers + io.poll();
+  }
+  static base::Task<void> Marker(base::BlockingPool& pool, bool& done) {
+    std::function<absl::Status()> nothing = [] { return absl::OkStatus(); };
+    auto ignored =
+        co_await pool.RunStatus("marker", std::chrono::hours(1'000'000), std::move(nothing));
+    done = ignored.ok();
+  }
+  size_t quiet_round_ = 0;
+
+ public:
   template <typename T>
   static base::Task<void> Keep(base::Task<T> task, std::optional<T>& out) {
     T value = co_await std::move(task);
