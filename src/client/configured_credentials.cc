@@ -184,10 +184,17 @@ base::Task<absl::StatusOr<Presented>> ConfiguredCredentials::State::Get(
   co_return self->Answer();
 }
 
+// Ten seconds after the last look of whomever.
 base::Task<void> ConfiguredCredentials::State::Watch(std::shared_ptr<State> self) {
+  auto last = self->deps.clock.Mono();
   for (;;) {
-    co_await base::SleepFor(self->deps.clock, kTimerEvery);
-    if (self->FilesFresh(self->deps.clock.Mono())) continue;
+    if (self->looked) last = std::max(last, *self->looked);
+    auto now = self->deps.clock.Mono();
+    if (now < last + kTimerEvery) {
+      co_await base::SleepFor(self->deps.clock, last + kTimerEvery - now);
+      continue;
+    }
+    last = now;
     auto permit = co_await self->turn.Acquire();
     co_await LookAtFiles(self);
   }

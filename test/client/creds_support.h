@@ -87,12 +87,14 @@ struct Loop {
       io.run_one_for(2ms);
     }
   }
-  // Moves the clock in steps of half a second until `done` holds, at most `limit`.
+  // Moves the clock in steps of half a second (10 s when it is long) until `done` holds, at most
+  // `limit`.
   bool AdvanceUntil(const std::function<bool()>& done, base::Nanos limit) {
-    for (base::Nanos gone{}; gone <= limit; gone += 500ms) {
+    base::Nanos step = limit > 5min ? base::Nanos(10s) : base::Nanos(500ms);
+    for (base::Nanos gone{}; gone <= limit; gone += step) {
       Settle();
       if (done()) return true;
-      clock.Advance(500ms, [this] { Settle(); });
+      clock.Advance(step, [this] { Settle(); });
     }
     return false;
   }
