@@ -98,6 +98,9 @@ struct Loop {
     }
     return false;
   }
+  void Pass(base::Nanos d) {
+    clock.Advance(d, [this] { Settle(); });
+  }
   // Runs what is ready, work of the pool included. The pool has one thread and does its work in
   // order: when a piece of no work is done, so is all before it.
   void Settle() {
