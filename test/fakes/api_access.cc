@@ -24,7 +24,8 @@ absl::Status CheckMirrorCreate(const ApiStore& store, const std::string& node,
   const auto& owners = pod.metadata().owner_references();
   if (owners.size() > 1)
     return no(self + "can only create pods with a single owner reference set to itself");
-  if (owners.empty()) return no(self + "can only create pods with an owner reference set to itself");
+  if (owners.empty())
+    return no(self + "can only create pods with an owner reference set to itself");
   const auto& owner = owners[0];
   if (owner.api_version() != "v1" || owner.kind() != "Node" || owner.name() != node)
     return no(self + "can only create pods with an owner reference set to itself");
@@ -39,7 +40,8 @@ absl::Status CheckMirrorCreate(const ApiStore& store, const std::string& node,
     return no("node " + node + " UID mismatch: expected " + owner.uid() + " got " +
               MetaOf(*found).uid());
   std::string reference = api::StaticPodReference(pod);
-  if (!reference.empty()) return no(self + "can not create pods that reference API objects: " + reference);
+  if (!reference.empty())
+    return no(self + "can not create pods that reference API objects: " + reference);
   return absl::OkStatus();
 }
 
@@ -79,17 +81,21 @@ bool AllowedLabel(const std::string& key) {
   std::string domain = key.substr(0, slash);
   auto under = [&](const std::string& parent) {
     return domain == parent ||
-           (domain.size() > parent.size() &&
-            domain.compare(domain.size() - parent.size() - 1, std::string::npos, "." + parent) == 0);
+           (domain.size() > parent.size() && domain.compare(domain.size() - parent.size() - 1,
+                                                            std::string::npos, "." + parent) == 0);
   };
   if (!under("kubernetes.io") && !under("k8s.io")) return true;
-  static const char* const kKnown[] = {
-      "kubernetes.io/hostname",           "topology.kubernetes.io/zone",
-      "topology.kubernetes.io/region",    "failure-domain.beta.kubernetes.io/zone",
-      "failure-domain.beta.kubernetes.io/region", "node.kubernetes.io/instance-type",
-      "beta.kubernetes.io/instance-type", "kubernetes.io/os",
-      "kubernetes.io/arch",               "beta.kubernetes.io/os",
-      "beta.kubernetes.io/arch"};
+  static const char* const kKnown[] = {"kubernetes.io/hostname",
+                                       "topology.kubernetes.io/zone",
+                                       "topology.kubernetes.io/region",
+                                       "failure-domain.beta.kubernetes.io/zone",
+                                       "failure-domain.beta.kubernetes.io/region",
+                                       "node.kubernetes.io/instance-type",
+                                       "beta.kubernetes.io/instance-type",
+                                       "kubernetes.io/os",
+                                       "kubernetes.io/arch",
+                                       "beta.kubernetes.io/os",
+                                       "beta.kubernetes.io/arch"};
   for (const char* known : kKnown)
     if (key == known) return true;
   return under("kubelet.kubernetes.io") || under("node.kubernetes.io");
@@ -111,10 +117,11 @@ absl::Status CheckLabels(const ApiRequestKind& request, const std::string& node,
     for (const auto& [key, value] : MetaOf(*current).labels())
       if (labels.count(key) == 0) check(key);
   if (bad.empty()) return absl::OkStatus();
-  return ApiForbidden(*request.kind, request.name,
-                      current == nullptr ? "node \"" + node +
-                                               "\" is not allowed to set the following labels: " + bad
-                                         : "is not allowed to modify labels: " + bad);
+  return ApiForbidden(
+      *request.kind, request.name,
+      current == nullptr
+          ? "node \"" + node + "\" is not allowed to set the following labels: " + bad
+          : "is not allowed to modify labels: " + bad);
 }
 
 absl::Status CheckNode(const std::string& node, const ApiRequestKind& request,
@@ -122,9 +129,10 @@ absl::Status CheckNode(const std::string& node, const ApiRequestKind& request,
   std::string name = request.name;
   if (name.empty() && object != nullptr) name = object->metadata().name();
   if (request.verb == "delete" || request.verb == "deletecollection")
-    return ApiForbidden(*request.kind, name, "User \"system:node:" + node +
-                                                 "\" cannot delete resource \"nodes\" in API group \"\" "
-                                                 "at the cluster scope");
+    return ApiForbidden(*request.kind, name,
+                        "User \"system:node:" + node +
+                            "\" cannot delete resource \"nodes\" in API group \"\" "
+                            "at the cluster scope");
   if (name != node)
     return ApiForbidden(*request.kind, name,
                         "node \"" + node + "\" is not allowed to modify node \"" + name + "\"");
@@ -153,8 +161,8 @@ absl::Status CheckNodeAccess(const ApiStore& store, const ApiUser& user,
     bool secret = plural == "secrets" || plural == "configmaps";
     if (secret && request.name.empty())
       return ApiForbidden(*request.kind, "",
-                          "User \"" + user.name + "\" cannot " + request.verb + " resource \"" + plural +
-                              "\" in API group \"\" in the namespace \"" + request.ns +
+                          "User \"" + user.name + "\" cannot " + request.verb + " resource \"" +
+                              plural + "\" in API group \"\" in the namespace \"" + request.ns +
                               "\": can only read resources of this type individually");
     return absl::OkStatus();
   }
@@ -165,7 +173,8 @@ absl::Status CheckNodeAccess(const ApiStore& store, const ApiUser& user,
     return CheckNode(node, request, static_cast<const core::Node*>(current),
                      static_cast<const core::Node*>(object));
   if (plural == "leases" && request.ns == "kube-node-lease") {
-    std::string name = request.name.empty() && object != nullptr ? MetaOf(*object).name() : request.name;
+    std::string name =
+        request.name.empty() && object != nullptr ? MetaOf(*object).name() : request.name;
     if (name == node) return absl::OkStatus();
     return ApiForbidden(*request.kind, name,
                         "can only access node lease with the same name as the requesting node");
@@ -175,8 +184,8 @@ absl::Status CheckNodeAccess(const ApiStore& store, const ApiUser& user,
               request.subresource == "status";
   if (open) return absl::OkStatus();
   return ApiForbidden(*request.kind, request.name,
-                      "User \"" + user.name + "\" cannot " + request.verb + " resource \"" + plural +
-                          "\" in API group \"" + request.kind->group + "\"");
+                      "User \"" + user.name + "\" cannot " + request.verb + " resource \"" +
+                          plural + "\" in API group \"" + request.kind->group + "\"");
 }
 
 }  // namespace kubelet::fakes

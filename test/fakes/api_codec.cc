@@ -134,14 +134,13 @@ NewObject MakeList(const ApiKind& kind, const std::vector<ObjectPtr>& items, uin
                    const std::string& next, int64_t remaining) {
   NewObject list(kind.list->New());
   const auto* reflection = list->GetReflection();
-  auto& meta = static_cast<api::meta::ListMeta&>(*reflection->MutableMessage(
-      list.get(), list->GetDescriptor()->FindFieldByName("metadata")));
+  auto& meta = static_cast<api::meta::ListMeta&>(
+      *reflection->MutableMessage(list.get(), list->GetDescriptor()->FindFieldByName("metadata")));
   meta.set_resource_version(std::to_string(revision));
   if (!next.empty()) meta.set_continue_(next);
   if (remaining > 0) meta.set_remaining_item_count(remaining);
   const auto* field = list->GetDescriptor()->FindFieldByName("items");
-  for (const ObjectPtr& item : items)
-    reflection->AddMessage(list.get(), field)->CopyFrom(*item);
+  for (const ObjectPtr& item : items) reflection->AddMessage(list.get(), field)->CopyFrom(*item);
   return list;
 }
 

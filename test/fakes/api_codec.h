@@ -19,8 +19,8 @@ struct ApiForm {
 absl::StatusOr<ApiForm> Negotiate(const std::string& accept);
 std::string EncodeBody(const Object& object, ApiForm::Media media);
 
-// A request body. `validation` is fieldValidation: Strict makes unknown and duplicate fields an error (400),
-// Warn puts them into `warnings`. 415 for a type that is not understood.
+// A request body. `validation` is fieldValidation: Strict makes unknown and duplicate fields an
+// error (400), Warn puts them into `warnings`. 415 for a type that is not understood.
 absl::Status DecodeBody(const std::string& content_type, const std::string& body,
                         const std::string& validation, Object& out,
                         std::vector<std::string>* warnings);

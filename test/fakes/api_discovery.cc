@@ -61,7 +61,11 @@ json::object SubresourceEntry(const ApiKind& kind, const std::string& subresourc
     verbs = {"create"};
   if (subresource == "log") verbs = {"get"};
   if (subresource == "exec" || subresource == "attach" || subresource == "portforward") {
-    type = "Pod" + std::string(subresource == "exec" ? "Exec" : subresource == "attach" ? "Attach" : "PortForward") + "Options";
+    type = "Pod" +
+           std::string(subresource == "exec"     ? "Exec"
+                       : subresource == "attach" ? "Attach"
+                                                 : "PortForward") +
+           "Options";
     verbs = {"create", "get"};
   }
   json::object entry = Entry(kind.plural + "/" + subresource, type, kind.namespaced, verbs);
@@ -76,9 +80,9 @@ std::string ResourceList(const std::string& group) {
   json::array resources;
   for (const ApiKind& kind : ApiKinds()) {
     if (kind.group != group) continue;
-    json::object entry = Entry(kind.plural, kind.kind, kind.namespaced,
-                               {"create", "delete", "deletecollection", "get", "list", "patch",
-                                "update", "watch"});
+    json::object entry =
+        Entry(kind.plural, kind.kind, kind.namespaced,
+              {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"});
     entry["singularName"] = kind.singular;
     if (!kind.short_names.empty())
       entry["shortNames"] = json::array(kind.short_names.begin(), kind.short_names.end());

@@ -1,5 +1,5 @@
-// The documents by which clients learn what a server serves: /api, /apis, resource lists, /version, and as
-// much OpenAPI as kubectl needs to validate on the server.
+// The documents by which clients learn what a server serves: /api, /apis, resource lists, /version,
+// and as much OpenAPI as kubectl needs to validate on the server.
 #pragma once
 
 #include <optional>

@@ -26,9 +26,9 @@ absl::Status ApiAlreadyExists(const ApiKind& kind, const std::string& name) {
 }
 
 absl::Status ApiConflict(const ApiKind& kind, const std::string& name, const std::string& why) {
-  return ApiProblem(409, "Conflict",
-                    "Operation cannot be fulfilled on " + kind.resource() + " " + Quoted(name) +
-                        ": " + why);
+  return ApiProblem(
+      409, "Conflict",
+      "Operation cannot be fulfilled on " + kind.resource() + " " + Quoted(name) + ": " + why);
 }
 
 absl::Status ApiModified(const ApiKind& kind, const std::string& name) {
@@ -43,9 +43,9 @@ absl::Status ApiInvalid(const ApiKind& kind, const std::string& name, const std:
 }
 
 absl::Status ApiForbidden(const ApiKind& kind, const std::string& name, const std::string& why) {
-  return ApiProblem(403, "Forbidden",
-                    kind.resource() + (name.empty() ? "" : " " + Quoted(name)) +
-                        " is forbidden: " + why);
+  return ApiProblem(
+      403, "Forbidden",
+      kind.resource() + (name.empty() ? "" : " " + Quoted(name)) + " is forbidden: " + why);
 }
 
 absl::Status ApiBadRequest(const std::string& message) {
@@ -53,9 +53,9 @@ absl::Status ApiBadRequest(const std::string& message) {
 }
 
 absl::Status ApiExpired(uint64_t asked, uint64_t oldest) {
-  return ApiProblem(410, "Expired",
-                    "too old resource version: " + std::to_string(asked) + " (" +
-                        std::to_string(oldest) + ")");
+  return ApiProblem(
+      410, "Expired",
+      "too old resource version: " + std::to_string(asked) + " (" + std::to_string(oldest) + ")");
 }
 
 api::meta::Status ApiStatusBody(const absl::Status& status) {

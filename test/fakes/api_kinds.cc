@@ -37,8 +37,8 @@ ApiKind Make(const char* group, const char* plural, std::vector<std::string> sho
   kind.short_names = std::move(short_names);
   kind.namespaced = namespaced;
   kind.subresources = std::move(subresources);
-  for (const char* name : {"pods", "services", "serviceaccounts", "persistentvolumes",
-                           "persistentvolumeclaims"})
+  for (const char* name :
+       {"pods", "services", "serviceaccounts", "persistentvolumes", "persistentvolumeclaims"})
     kind.returns_deleted |= kind.group.empty() && kind.plural == name;
   kind.create_on_update = kind.plural == "leases" || kind.plural == "events";
   return kind;
@@ -138,8 +138,9 @@ void CopyField(const Object& from, Object& to, const char* name) {
   if (!from.GetReflection()->HasField(from, field)) {
     to.GetReflection()->ClearField(&to, field);
   } else {
-    to.GetReflection()->MutableMessage(&to, field)->CopyFrom(
-        from.GetReflection()->GetMessage(from, field));
+    to.GetReflection()
+        ->MutableMessage(&to, field)
+        ->CopyFrom(from.GetReflection()->GetMessage(from, field));
   }
 }
 

@@ -42,7 +42,8 @@ const ApiKind& ApiKindOf(const Object& object);
 const api::meta::ObjectMeta& MetaOf(const Object& object);
 api::meta::ObjectMeta& MetaOf(Object& object);
 NewObject CopyOf(const Object& object);
-// Copies the field `name` (spec, status) of one object to another of its type; clears it when absent.
+// Copies the field `name` (spec, status) of one object to another of its type; clears it when
+// absent.
 void CopyField(const Object& from, Object& to, const char* name);
 // By their JSON, where absent and empty are one unless presence matters.
 bool SameObject(const Object& a, const Object& b);

@@ -23,9 +23,10 @@ absl::Status CheckPreconditions(const Object& current, const ApiDeleteOptions& o
   if (!options.resource_version.empty() && options.resource_version != meta.resource_version())
     return ApiProblem(409, "Conflict",
                       "Operation cannot be fulfilled on " + kind.kind + " \"" + meta.name() +
-                          "\": the ResourceVersion in the precondition (" + options.resource_version +
-                          ") does not match the ResourceVersion in record (" + meta.resource_version() +
-                          "). The object might have been modified");
+                          "\": the ResourceVersion in the precondition (" +
+                          options.resource_version +
+                          ") does not match the ResourceVersion in record (" +
+                          meta.resource_version() + "). The object might have been modified");
   return absl::OkStatus();
 }
 
@@ -191,13 +192,16 @@ absl::Status ApiRegistry::Bind(const Context& context, const std::string& ns,
   if (current == nullptr) return ApiNotFound(kind, name);
   auto pod = std::make_unique<core::Pod>(static_cast<const core::Pod&>(*current));
   if (!uid.empty() && uid != pod->metadata().uid())
-    return ApiConflict(kind, name, "Precondition failed: UID in precondition: " + uid +
-                                       ", UID in object meta: " + pod->metadata().uid());
+    return ApiConflict(kind, name,
+                       "Precondition failed: UID in precondition: " + uid +
+                           ", UID in object meta: " + pod->metadata().uid());
   if (pod->metadata().has_deletion_timestamp())
-    return ApiConflict(kind, name, "pod " + name + " is being deleted, cannot be assigned to a host");
+    return ApiConflict(kind, name,
+                       "pod " + name + " is being deleted, cannot be assigned to a host");
   if (!pod->spec().node_name().empty())
-    return ApiConflict(kind, name, "pod " + name + " is already assigned to node \"" +
-                                       pod->spec().node_name() + "\"");
+    return ApiConflict(
+        kind, name,
+        "pod " + name + " is already assigned to node \"" + pod->spec().node_name() + "\"");
   if (pod->spec().scheduling_gates_size() > 0)
     return ApiConflict(kind, name, "pod " + name + " has non-empty .spec.schedulingGates");
   pod->mutable_spec()->set_node_name(node);

@@ -49,7 +49,8 @@ class ApiRegistry {
                                  const ApiDeleteOptions& options);
   // What was selected, in its last state.
   absl::StatusOr<std::vector<ObjectPtr>> DeleteCollection(const Context& context,
-                                                          const ApiKind& kind, const std::string& ns,
+                                                          const ApiKind& kind,
+                                                          const std::string& ns,
                                                           const ApiSelector& selector,
                                                           const ApiDeleteOptions& options);
   absl::Status Bind(const Context& context, const std::string& ns, const std::string& name,

@@ -38,8 +38,7 @@ void ParseResource(std::vector<std::string> rest, ApiRequest& request) {
   request.resource = true;
   request.plural = rest[0];
   if (rest.size() > 1) request.name = rest[1];
-  for (size_t i = 2; i < rest.size(); ++i)
-    request.subresource += (i > 2 ? "/" : "") + rest[i];
+  for (size_t i = 2; i < rest.size(); ++i) request.subresource += (i > 2 ? "/" : "") + rest[i];
   request.kind = FindApiKind(request.group, request.version, request.plural);
 }
 

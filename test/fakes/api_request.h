@@ -14,8 +14,8 @@ struct ApiRequest {
   // get, list, watch, create, update, patch, delete, deletecollection; for paths without a resource
   // the method in lower case.
   std::string verb;
-  std::string path;                    // decoded
-  std::vector<std::string> segments;   // of the path
+  std::string path;                   // decoded
+  std::vector<std::string> segments;  // of the path
   std::multimap<std::string, std::string> query;
   // Resource requests. `kind` is null for resources that are not stored (tokenreviews).
   bool resource = false;

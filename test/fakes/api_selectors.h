@@ -11,8 +11,9 @@ namespace kubelet::fakes {
 
 class ApiSelector {
  public:
-  // `field`: `spec.nodeName=n1,status.phase!=Failed`. `label`: `a=b,c!=d,e in (x,y),f notin (z),g,!h`.
-  // BadRequest (400) for text that is none, and for a field that the kind cannot be selected by.
+  // `field`: `spec.nodeName=n1,status.phase!=Failed`. `label`: `a=b,c!=d,e in (x,y),f notin
+  // (z),g,!h`. BadRequest (400) for text that is none, and for a field that the kind cannot be
+  // selected by.
   static absl::StatusOr<ApiSelector> Parse(const ApiKind& kind, const std::string& field,
                                            const std::string& label);
   bool Matches(const Object& object) const;

@@ -50,7 +50,8 @@ class ApiStore {
   absl::StatusOr<std::vector<Change>> Since(const ApiKind& kind, uint64_t revision) const;
   // Forgets the changes up to this revision, or all of them.
   void Compact(uint64_t revision = UINT64_MAX);
-  // Told after each change, in order; a listener may change the store: the others then hear of it after this change.
+  // Told after each change, in order; a listener may change the store: the others then hear of it
+  // after this change.
   uint64_t Listen(Listener listener);
   void Unlisten(uint64_t id) { listeners_.erase(id); }
 

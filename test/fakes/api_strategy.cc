@@ -20,14 +20,14 @@ bool DnsName(const std::string& name) {
   if (name.empty() || name.size() > 253) return false;
   auto edge = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   return edge(name.front()) && edge(name.back()) &&
-         std::all_of(name.begin(), name.end(), [&](char c) { return edge(c) || c == '-' || c == '.'; });
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return edge(c) || c == '-' || c == '.'; });
 }
 
 absl::Status CheckMetadata(const ApiStore& store, const ApiKind& kind, const Object& object) {
   const auto& meta = MetaOf(object);
   if (meta.name().empty() && meta.generate_name().empty())
-    return ApiInvalid(kind, "",
-                      "metadata.name: Required value: name or generateName is required");
+    return ApiInvalid(kind, "", "metadata.name: Required value: name or generateName is required");
   // Names of RBAC and CSRs may hold more than a DNS name.
   bool free_form = kind.plural == "certificatesigningrequests" || kind.plural == "events";
   if (!meta.name().empty() && !free_form && !DnsName(meta.name()))

@@ -20,7 +20,8 @@ struct ApiUser {
   std::string node() const;
 };
 
-// Before ApiStore::Create: metadata is checked, defaults and admission are applied, the object validated.
+// Before ApiStore::Create: metadata is checked, defaults and admission are applied, the object
+// validated.
 absl::Status PrepareCreate(const ApiStore& store, const ApiUser& user, Object& object,
                            const std::string& pod_suffix);
 // Before ApiStore::Replace. `next` is what the client wants; what it may not change by this
@@ -35,7 +36,8 @@ absl::Status PreparePodUpdate(const std::string& subresource, const api::core::P
                               api::core::Pod& next);
 
 // What NodeRestriction and the Node authorizer say to a node's own requests; OK for other users.
-// `object` is what is created or the result of an update, `current` what there is; either may be null.
+// `object` is what is created or the result of an update, `current` what there is; either may be
+// null.
 struct ApiRequestKind {
   std::string verb;  // get, list, watch, create, update, patch, delete, deletecollection
   const ApiKind* kind = nullptr;
@@ -48,7 +50,6 @@ absl::Status CheckNodeAccess(const ApiStore& store, const ApiUser& user,
 // What a deletion of a pod with this grace does to its metadata (apiserver pkg/registry/rest
 // BeforeDelete): kNow: it goes at once; kGraceful: `pod` was changed; kPending: nothing to do.
 enum class PodDeletion { kNow, kGraceful, kPending };
-PodDeletion BeginPodDeletion(base::WallTime now, std::optional<int64_t> grace,
-                             api::core::Pod& pod);
+PodDeletion BeginPodDeletion(base::WallTime now, std::optional<int64_t> grace, api::core::Pod& pod);
 
 }  // namespace kubelet::fakes

@@ -184,7 +184,8 @@ absl::Status CheckMirror(const core::Pod& current, const core::Pod& next) {
                     std::string("metadata.annotations[") + api::kConfigMirror +
                         "]: Forbidden: may not " +
                         (!was ? "add mirror pod annotation"
-                              : is ? "update mirror pod annotation" : "remove mirror pod annotation"));
+                         : is ? "update mirror pod annotation"
+                              : "remove mirror pod annotation"));
 }
 
 // A container that ended for good stays ended.
@@ -197,9 +198,10 @@ absl::Status CheckTransitions(const core::Pod& current, const core::Pod& next) {
     if (before[i].state().terminated().exit_code() != 0 && policy == "OnFailure") continue;
     for (const auto& status : next.status().container_statuses()) {
       if (status.name() == before[i].name() && !status.state().has_terminated())
-        return ApiInvalid(Pods(), current.metadata().name(),
-                          "status.containerStatuses[" + std::to_string(i) +
-                              "].state: Forbidden: may not be transitioned to non-terminated state");
+        return ApiInvalid(
+            Pods(), current.metadata().name(),
+            "status.containerStatuses[" + std::to_string(i) +
+                "].state: Forbidden: may not be transitioned to non-terminated state");
     }
   }
   return absl::OkStatus();

@@ -1,13 +1,13 @@
 #include "fakes/api_table.h"
 
-#include <boost/json.hpp>
 #include <algorithm>
+#include <boost/json.hpp>
 #include <set>
 
+#include "fakes/api_table_pod.h"
 #include "k8s/core/v1/event.pb.h"
 #include "k8s/core/v1/namespace.pb.h"
 #include "k8s/core/v1/node.pb.h"
-#include "fakes/api_table_pod.h"
 #include "kubelet/api/codec.h"
 #include "kubelet/api/time.h"
 
@@ -24,10 +24,15 @@ struct Column {
 };
 
 const std::vector<Column>& Columns(const ApiKind& kind) {
-  static const auto& pods = *new std::vector<Column>{
-      {"Name"},  {"Ready"},         {"Status"},         {"Restarts"},
-      {"Age"},   {"IP", "string", 1}, {"Node", "string", 1}, {"Nominated Node", "string", 1},
-      {"Readiness Gates", "string", 1}};
+  static const auto& pods = *new std::vector<Column>{{"Name"},
+                                                     {"Ready"},
+                                                     {"Status"},
+                                                     {"Restarts"},
+                                                     {"Age"},
+                                                     {"IP", "string", 1},
+                                                     {"Node", "string", 1},
+                                                     {"Nominated Node", "string", 1},
+                                                     {"Readiness Gates", "string", 1}};
   static const auto& nodes = *new std::vector<Column>{{"Name"},
                                                       {"Status"},
                                                       {"Roles"},
@@ -148,7 +153,8 @@ json::array Cells(const ApiKind& kind, const Object& object, base::WallTime now)
   if (kind.plural == "events") return EventCells(static_cast<const core::Event&>(object), now);
   std::string age = TimeSince(MetaOf(object).creation_timestamp(), now);
   if (kind.plural == "namespaces")
-    return {MetaOf(object).name(), static_cast<const core::Namespace&>(object).status().phase(), age};
+    return {MetaOf(object).name(), static_cast<const core::Namespace&>(object).status().phase(),
+            age};
   return {MetaOf(object).name(), age};
 }
 

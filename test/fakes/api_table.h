@@ -13,7 +13,7 @@ namespace kubelet::fakes {
 struct TableOptions {
   base::WallTime now;
   std::string include_object = "Metadata";  // None, Metadata, Object
-  bool columns = true;                      // false: rows alone, as further events of a watch have them
+  bool columns = true;  // false: rows alone, as further events of a watch have them
   std::string resource_version;
   std::string next, remaining;
 };

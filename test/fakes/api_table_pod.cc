@@ -62,8 +62,8 @@ bool Initializing(const core::Pod& pod, Summary& all, Summary& sidecars) {
                state.waiting().reason() != "PodInitializing") {
       all.reason = "Init:" + state.waiting().reason();
     } else {
-      all.reason = "Init:" + std::to_string(i) + "/" +
-                   std::to_string(pod.spec().init_containers_size());
+      all.reason =
+          "Init:" + std::to_string(i) + "/" + std::to_string(pod.spec().init_containers_size());
     }
     return true;
   }
