@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kubelet::fakes {
@@ -25,6 +26,7 @@ class CertificateAuthority {
   explicit CertificateAuthority(const std::string& common_name = "test-ca");
   // A certificate for servers and clients alike, with a new key.
   KeyPair Issue(const CertificateOptions& options) const;
+  explicit CertificateAuthority(KeyPair own) : own_(std::move(own)) {}  // one that was made before
   // Signs a CSR (PEM): subject, names and key are the request's. Empty: it is none.
   std::string Sign(const std::string& csr, std::chrono::seconds valid_for) const;
   const std::string& certificate() const { return own_.certificate; }
