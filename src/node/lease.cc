@@ -4,6 +4,7 @@
 
 #include "kubelet/api/time.h"
 #include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
 
 namespace kubelet::node {
 
@@ -54,6 +55,7 @@ Task<void> LeaseKeeper::Sync() {
 }
 
 Task<LeaseKeeper::Outcome> LeaseKeeper::Renew() {
+  absl::Status last;
   for (int i = 0; i < kRenewTries; ++i) {
     Call call = MakeCall(Call::Verb::kUpdate);
     call.body = std::make_shared<coordination::Lease>(Renewed(*latest_));
@@ -63,7 +65,7 @@ Task<LeaseKeeper::Outcome> LeaseKeeper::Renew() {
       latest_ = std::move(answer);
       co_return Outcome::kRenewed;
     }
-    LOG_WARNING("Cannot renew the lease of the node", "node", options_.node_name, "err", status);
+    last = status;
     if (absl::IsNotFound(status)) {
       latest_.reset();
       co_return Outcome::kMissing;
@@ -77,6 +79,8 @@ Task<LeaseKeeper::Outcome> LeaseKeeper::Renew() {
     }
     if (i > 0 && !client::ErrorOf(status) && deps_.on_unreachable) deps_.on_unreachable();
   }
+  LOG_WARNING("Cannot renew the lease of the node", "node", options_.node_name, "err",
+              base::Message(last));
   co_return Outcome::kFailed;
 }
 
@@ -86,7 +90,7 @@ Task<bool> LeaseKeeper::Ensure(bool& created) {
     if (status.ok()) co_return true;
     if (waits_for_node_) co_return false;
     LOG_WARNING("Cannot ensure the lease of the node; trying again", "node", options_.node_name,
-                "after", base::GoDuration(pause), "err", status);
+                "after", base::GoDuration(pause), "err", base::Message(status));
     co_await base::SleepFor(deps_.clock, pause);
   }
 }

@@ -5,6 +5,7 @@
 
 #include "kubelet/api/patch.h"
 #include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
 #include "node/agent_state.h"
 #include "node/parts.h"
 
@@ -89,7 +90,8 @@ Task<bool> NodeAgent::State::TryRegister() {
     co_return true;
   }
   if (!absl::IsAlreadyExists(status) && !absl::IsPermissionDenied(status)) {
-    LOG_WARNING("Cannot register the node", "node", options.node.name, "err", status);
+    LOG_WARNING("Cannot register the node", "node", options.node.name, "err",
+                base::Message(status));
     co_return false;
   }
   bool taken = co_await TakeOver(std::move(facts), std::move(initial.node));
@@ -98,17 +100,17 @@ Task<bool> NodeAgent::State::TryRegister() {
 
 Task<bool> NodeAgent::State::TakeOver(NodeFacts facts, core::Node initial) {
   auto status = co_await Refresh();
-  if (status.ok() && node != nullptr) {
-    core::Node wanted = *node;
-    ReconcileExisting(initial, options.node, wanted);
+  if (status.ok()) {
     core::Node from = *node;
+    core::Node wanted = from;
+    ReconcileExisting(initial, options.node, wanted);
     ComputedNode to = ComputeNode(wanted, facts, options.node, deps.clock.Now());
     PlanReport(true);
     status = co_await Patch(std::move(from), std::move(to));
   }
   if (!status.ok()) {
     LOG_WARNING("Cannot take over the Node that is there", "node", options.node.name, "err",
-                status);
+                base::Message(status));
     co_return false;
   }
   registered = true;
@@ -120,17 +122,20 @@ Task<void> NodeAgent::State::Sync() {
   auto asking = deps.facts();
   NodeFacts facts = co_await std::move(asking);
   bool refresh = false;
+  absl::Status last;
   for (int i = 0; i < kStatusTries; ++i) {
     NodeFacts copy = facts;
     auto status = co_await SyncOnce(std::move(copy), refresh);
     if (!status || status->ok()) co_return;
-    LOG_WARNING("Cannot update the status of the node", "node", options.node.name, "err", *status);
-    bool answered = client::ErrorOf(*status).has_value();
+    last = *status;
+    bool answered = client::ErrorOf(last).has_value();
     // There is no such Node: asking four times more does not make one.
-    if (absl::IsNotFound(*status) && (refresh || node == nullptr)) co_return;
+    if (absl::IsNotFound(last) && node == nullptr) break;
     refresh = refresh || answered;
     if (i > 0 && !answered && callbacks.on_unreachable) callbacks.on_unreachable();
   }
+  LOG_WARNING("Cannot update the status of the node", "node", options.node.name, "err",
+              base::Message(last));
 }
 
 Task<std::optional<absl::Status>> NodeAgent::State::SyncOnce(NodeFacts facts, bool refresh) {
@@ -138,8 +143,6 @@ Task<std::optional<absl::Status>> NodeAgent::State::SyncOnce(NodeFacts facts, bo
     auto read = co_await Refresh();
     if (!read.ok()) co_return std::optional<absl::Status>(read);
   }
-  // An Observe in between may have taken it away again.
-  if (node == nullptr) co_return std::nullopt;
   core::Node from = *node;
   ComputedNode to = ComputeNode(from, facts, options.node, deps.clock.Now());
   bool changed = NodeChanged(from, to.node);

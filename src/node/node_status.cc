@@ -4,6 +4,7 @@
 
 #include "kubelet/api/codec.h"
 #include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
 #include "node/parts.h"
 
 namespace kubelet::node {
@@ -56,7 +57,8 @@ void AddAddress(core::NodeStatus& status, const std::string& type, const std::st
 void SetAddresses(core::Node& node, const NodeFacts& facts, const NodeOptions& options) {
   bool specified = !options.node_ips.empty() && !IsUnspecified(options.node_ips[0]);
   if (specified && !facts.addresses.ok()) {
-    LOG_ERROR("The addresses of the node stay as they are", "err", facts.addresses.status());
+    LOG_ERROR("The addresses of the node stay as they are", "err",
+              base::Message(facts.addresses.status()));
     return;
   }
   auto& annotations = *node.mutable_metadata()->mutable_annotations();
@@ -74,7 +76,8 @@ void SetAddresses(core::Node& node, const NodeFacts& facts, const NodeOptions& o
     }
   }
   if (!facts.addresses.ok() || facts.addresses->empty()) {
-    LOG_V(2, "The addresses of the node stay as they are", "err", facts.addresses.status());
+    LOG_V(2, "The addresses of the node stay as they are", "err",
+          base::Message(facts.addresses.status()));
     return;
   }
   status.clear_addresses();
