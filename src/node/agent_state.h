@@ -15,6 +15,8 @@ struct NodeAgent::State {
 
   base::Task<void> Run();
   base::Task<bool> TryRegister();
+  // True when the server came back before the time was over.
+  base::Task<bool> WaitToRegister(base::Nanos pause);
   // The object that stands in the way of ours: takes it over.
   base::Task<bool> TakeOver(NodeFacts facts, core::Node initial);
   // One turn of the status loop.
@@ -30,6 +32,7 @@ struct NodeAgent::State {
 
   void Adopt(std::shared_ptr<core::Node> node);
   void Observe(NodePtr node);
+  void ServerBack();
   void Forget();
   bool ReportDue() const;
   // Chooses how much longer the next unchanged status waits.
@@ -45,13 +48,15 @@ struct NodeAgent::State {
   NodePtr node;
   uint64_t adopted = 0;  // how often `node` was set
   bool registered = false;
+  bool behind = false;  // the last status could not be sent
   bool rebooted_told = false;
   bool unschedulable = false;  // as last told
   std::optional<base::MonoTime> last_report;
   base::Nanos report_delay{0};
   std::string pod_cidr;  // as last applied
   bool applying_pod_cidr = false;
-  base::WakeEvent wake;
+  bool registration_waits = false;
+  base::WakeEvent wake, back;
   LeaseKeeper lease;
   base::TaskScope scope;
 };

@@ -34,6 +34,10 @@ void LeaseKeeper::NodeKnown() {
   if (waits_for_node_) wake_.Notify();
 }
 
+void LeaseKeeper::ServerBack() {
+  if (backs_off_) wake_.Notify();
+}
+
 Task<void> LeaseKeeper::Run() {
   for (;;) {
     co_await Sync();
@@ -91,7 +95,10 @@ Task<bool> LeaseKeeper::Ensure(bool& created) {
     if (waits_for_node_) co_return false;
     LOG_WARNING("Cannot ensure the lease of the node; trying again", "node", options_.node_name,
                 "after", base::GoDuration(pause), "err", base::Message(status));
-    co_await base::SleepFor(deps_.clock, pause);
+    backs_off_ = true;
+    bool early = co_await wake_.Wait(deps_.clock.Mono() + pause);
+    backs_off_ = false;
+    if (early) pause = kFirstPause / 2;
   }
 }
 

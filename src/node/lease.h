@@ -39,6 +39,8 @@ class LeaseKeeper {
   base::Task<void> Stop();
   // The Node became known, or is another one.
   void NodeKnown();
+  // The server answers again: does not wait for the next try.
+  void ServerBack();
 
  private:
   enum class Outcome { kRenewed, kMissing, kFailed };
@@ -59,6 +61,7 @@ class LeaseKeeper {
   Options options_;
   std::optional<coordination::Lease> latest_;
   bool waits_for_node_ = false;
+  bool backs_off_ = false;
   base::WakeEvent wake_;
   base::TaskScope scope_;
 };

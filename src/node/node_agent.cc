@@ -40,8 +40,17 @@ std::string JoinPodCidrs(const core::Node& node) {
   return out;
 }
 
+std::string ReadyStatus(const core::Node& node) {
+  for (const auto& condition : node.status().conditions()) {
+    if (condition.type() == "Ready") return condition.status();
+  }
+  return "";
+}
+
+// Another Node, or somebody who took us for dead: not to be left so until the next turn.
 bool Wakes(const NodePtr& before, const core::Node& after) {
-  return before == nullptr || before->metadata().uid() != after.metadata().uid();
+  return before == nullptr || before->metadata().uid() != after.metadata().uid() ||
+         ReadyStatus(*before) != ReadyStatus(after);
 }
 
 }  // namespace
@@ -51,6 +60,7 @@ NodeAgent::State::State(Deps d, Options o, Callbacks c)
       options(std::move(o)),
       callbacks(std::move(c)),
       wake(deps.executor, deps.clock),
+      back(deps.executor, deps.clock),
       lease({deps.executor, deps.clock, deps.api, deps.random,
              [this] { return node == nullptr ? std::string() : node->metadata().uid(); },
              callbacks.on_unreachable},
@@ -61,10 +71,12 @@ Task<void> NodeAgent::State::Run() {
   std::vector<NodeEvent> starting = {{false, "Starting", "Starting kubelet."}};
   Tell(starting);
   if (options.register_node) {
-    for (base::Nanos pause = kFirstPause;; pause = std::min(2 * pause, kMaxPause)) {
+    base::Nanos pause = kFirstPause;
+    for (;;) {
       bool done = co_await TryRegister();
       if (done) break;
-      co_await base::SleepFor(deps.clock, pause);
+      bool early = co_await WaitToRegister(pause);
+      pause = early ? kFirstPause : std::min(2 * pause, kMaxPause);
     }
     LOG_INFO("The node is registered", "node", options.node.name);
   }
@@ -72,6 +84,13 @@ Task<void> NodeAgent::State::Run() {
     co_await Sync();
     co_await wake.Wait(deps.clock.Mono() + Jittered(options.status_update));
   }
+}
+
+Task<bool> NodeAgent::State::WaitToRegister(base::Nanos pause) {
+  registration_waits = true;
+  bool early = co_await back.Wait(deps.clock.Mono() + pause);
+  registration_waits = false;
+  co_return early;
 }
 
 Task<bool> NodeAgent::State::TryRegister() {
@@ -126,7 +145,8 @@ Task<void> NodeAgent::State::Sync() {
   for (int i = 0; i < kStatusTries; ++i) {
     NodeFacts copy = facts;
     auto status = co_await SyncOnce(std::move(copy), refresh);
-    if (!status || status->ok()) co_return;
+    behind = status && !status->ok();
+    if (!behind) co_return;
     last = *status;
     bool answered = client::ErrorOf(last).has_value();
     // There is no such Node: asking four times more does not make one.
@@ -222,11 +242,18 @@ void NodeAgent::State::Observe(NodePtr seen) {
     return;
   }
   if (seen->metadata().name() != options.node.name) return;
+  ServerBack();
   bool known = node != nullptr && node->metadata().uid() == seen->metadata().uid();
   if (known && !Older(*node, *seen)) return;
   bool wakes = Wakes(node, *seen);
   Adopt(std::make_shared<core::Node>(*seen));
   if (wakes) wake.Notify();
+}
+
+void NodeAgent::State::ServerBack() {
+  if (registration_waits) back.Notify();
+  if (behind) wake.Notify();
+  lease.ServerBack();
 }
 
 void NodeAgent::State::Forget() {
@@ -296,6 +323,8 @@ Task<void> NodeAgent::Stop() {
 }
 
 void NodeAgent::Poke() { state_->wake.Notify(); }
+
+void NodeAgent::ServerBack() { state_->ServerBack(); }
 
 void NodeAgent::Observe(NodePtr node) { state_->Observe(std::move(node)); }
 

@@ -102,6 +102,46 @@ TEST_CASE("agent: an API server that comes later finds the node within the back-
   CHECK(f.Lease()->metadata().owner_references(0).uid() == f.Node()->metadata().uid());
 }
 
+TEST_CASE("agent: nothing waits for its next try once the server is known to be back") {
+  Fixture f;
+  f.api.Down();
+  f.Start();
+  f.Advance(60s);
+  f.api.Up();
+  f.agent->ServerBack();
+  f.Run();
+  CHECK(f.agent->registered());
+  REQUIRE(f.Lease());
+  f.api.Down();
+  f.facts.errors = {"x"};
+  f.Advance(61s);
+  f.api.Up();
+  f.agent->ServerBack();
+  f.Run();
+  CHECK(f.Condition("Ready").status() == "False");
+  CHECK(api::ToWallTime(f.Lease()->spec().renew_time()) == f.clock.Now());
+  // With nothing to be made good it is no more than a word.
+  size_t calls = f.api.log.size();
+  f.agent->ServerBack();
+  f.Run();
+  CHECK(f.api.log.size() == calls);
+}
+
+TEST_CASE("agent: a node that was taken for dead says at once that it is not") {
+  Fixture f;
+  f.Start();
+  f.Change([](core::Node& node) {
+    for (auto& condition : *node.mutable_status()->mutable_conditions())
+      condition.set_status("Unknown");
+  });
+  f.agent->Observe(f.Node());
+  f.Run();
+  CHECK(f.Condition("Ready").status() == "True");
+  CHECK(f.Condition("MemoryPressure").status() == "False");
+  CHECK(f.EventCount("NodeReady") == 1);
+  CHECK(f.Patches() == 1);
+}
+
 TEST_CASE("agent: an unchanged status is sent every five minutes") {
   Fixture f;
   f.Start();

@@ -67,6 +67,9 @@ class NodeAgent {
   // Something in the facts has changed that should not wait for the next turn: a Ready input, a
   // pressure, the addresses. Many pokes are one turn; none is sent when nothing differs.
   void Poke();
+  // The server answers again (a watch of anything is healthy, say): what waits for its next try,
+  // be it the registration, a status that could not be sent or the lease, is tried now.
+  void ServerBack();
   // What a watch of the own Node saw (null: it is gone). Optional; without it changes by others
   // (cordon, podCIDRs) are learnt with the next status that is sent. Older objects than the last
   // known one are passed over.
