@@ -501,6 +501,8 @@ TEST_CASE("lease: conflicts, losses and outages") {
     f.api.Put({kLeases, "kube-node-lease"}, other);
     f.Advance(11s);
     CHECK(f.Lease()->metadata().labels().at("a") == "b");
+    CHECK(f.api.Count("UPDATE", "/leases/n1") == 2);  // the refused one, and after a GET the next
+    CHECK(f.unreachable == 0);
   }
   SECTION("somebody deleted it") {
     REQUIRE(f.api.Remove({kLeases, "kube-node-lease", "n1"}).ok());
