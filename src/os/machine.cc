@@ -2,8 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <sstream>
 
@@ -111,6 +113,12 @@ absl::StatusOr<std::vector<int>> ParseCpuList(const std::string& text) {
   std::sort(cpus.begin(), cpus.end());
   cpus.erase(std::unique(cpus.begin(), cpus.end()), cpus.end());
   return cpus;
+}
+
+absl::StatusOr<int64_t> FilesystemBytes(const std::string& path) {
+  struct statvfs info {};
+  if (statvfs(path.c_str(), &info) != 0) return base::ErrnoStatus(errno, "statvfs " + path);
+  return static_cast<int64_t>(info.f_blocks) * static_cast<int64_t>(info.f_frsize);
 }
 
 absl::StatusOr<Machine> ReadMachine(const std::string& root) {

@@ -42,11 +42,15 @@ void MergeList(json::array& target, const json::array& patch, const FieldDescrip
   std::string key = field->options().GetExtension(api::patch_merge_key);
   if (std::any_of(patch.begin(), patch.end(),
                   [](const auto& item) { return Directive(item) == "replace"; })) {
+    // The list is taken as it is: two items may share a key.
     target.clear();
+    for (const auto& item : patch) {
+      if (Directive(item).empty()) target.push_back(item);
+    }
+    return;
   }
   for (const auto& item : patch) {
     std::string directive = Directive(item);
-    if (directive == "replace") continue;
     auto same = [&](const json::value& other) {
       if (!item.is_object() || key.empty()) return other == item;
       const auto* a = other.as_object().if_contains(key);

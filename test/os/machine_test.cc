@@ -55,6 +55,14 @@ TEST_CASE("a machine that cannot be told is refused by file") {
   CHECK(std::string(machine.status().message()).find("meminfo") != std::string::npos);
 }
 
+TEST_CASE("the size of a filesystem") {
+  TempDir root;
+  auto bytes = FilesystemBytes(root.path());
+  REQUIRE(bytes.ok());
+  CHECK(*bytes >= 1 << 20);
+  CHECK(absl::IsNotFound(FilesystemBytes(root / "absent").status()));
+}
+
 TEST_CASE("this machine") {
   auto machine = ReadMachine();
   REQUIRE(machine.ok());

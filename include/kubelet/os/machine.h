@@ -28,6 +28,10 @@ struct Machine {
 // which there is no going on: /proc/meminfo, the list of CPUs.
 absl::StatusOr<Machine> ReadMachine(const std::string& root = "");
 
+// Size of the filesystem that holds `path` (statvfs: all blocks, the reserved ones too). Hangs with
+// a dead mount: for the blocking pool. Codes of base::ErrnoStatus.
+absl::StatusOr<int64_t> FilesystemBytes(const std::string& path);
+
 // `0-3,6` -> {0,1,2,3,6}. InvalidArgument for other text; empty text is no CPU.
 absl::StatusOr<std::vector<int>> ParseCpuList(const std::string& text);
 
