@@ -44,6 +44,7 @@ class PodStore {
 
  private:
   api::PodPtr Mapped(const api::PodPtr& pod) const;
+  static void Compare(api::PodPtr& known, const api::PodPtr& pod, Changes& changes);
   struct Wanted_ {
     std::string source;
     api::PodPtr pod;

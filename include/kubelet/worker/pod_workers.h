@@ -87,8 +87,8 @@ class PodWorkers {
     std::function<void(const std::string& uid)> on_change;
     // PodFinished has become true; once in the life of a pod, after on_change.
     std::function<void(const std::string& uid)> on_finished;
-    // The worker of this uid has ended and is forgotten; a pod of that uid may be wanted again. Not called for
-    // one that ended before its source let go of it: Stop forgets that at once.
+    // The worker of this uid has ended and no source wants its pod any more: it is forgotten, and a pod of that
+    // uid may be wanted again.
     std::function<void(const std::string& uid)> on_forgotten;
     base::Registry* metrics = nullptr;
     // When the pod was started, for activeDeadlineSeconds; empty: what the API shows, else when it was taken on.
@@ -118,6 +118,10 @@ class PodWorkers {
 
   // Something about the pod changed (runtime, image, clock): look again.
   void Wake(const std::string& uid);
+  // It is over and at rest (Ended, Finished): nothing of it may run.
+  bool AtRest(const std::string& uid) const;
+  // Something runs of a pod at rest, such as a container whose start came back late: stop it again.
+  void StopStray(const std::string& uid);
   bool Has(const std::string& uid) const { return workers_.contains(uid); }
   // WorkerView::finished; false for a uid without a worker.
   bool PodFinished(const std::string& uid) const;
@@ -128,27 +132,27 @@ class PodWorkers {
  private:
   struct Worker;
   using WorkerPtr = std::shared_ptr<Worker>;
-  Worker& Make(const std::string& uid, const std::string& name, const std::string& namespace_, api::PodPtr pod,
-               bool exclusive);
   WorkerPtr Find(const std::string& uid) const;
-  void Follow(WorkerPtr worker);
-  void Leave(WorkerPtr worker, const Event& event);
-  std::chrono::seconds GraceOf(const Worker& worker) const;
+  WorkerPtr Make(const std::string& uid, const std::string& name, const std::string& namespace_, api::PodPtr pod,
+                 bool exclusive);
+  void Go(const WorkerPtr& worker);
+  void Follow(const WorkerPtr& worker);
+  void Leave(const WorkerPtr& worker, const Event& event);
   std::optional<base::MonoTime> Deadline(const Worker& worker) const;
-  bool EndAtDeadline(WorkerPtr worker);
+  void EndAtDeadline(const WorkerPtr& worker);
   base::Task<void> Run(WorkerPtr worker);
   base::Task<void> OneTurn(WorkerPtr worker);
   base::Task<void> SyncOnce(WorkerPtr worker);
+  void TakeResult(const WorkerPtr& worker, runtime::SyncResult result);
   base::Task<void> KillOnce(WorkerPtr worker);
-  base::Task<void> RetireOnce(WorkerPtr worker);
-  base::Task<void> RemoveOnce(WorkerPtr worker);
-  void CleanedUpOrRetry(WorkerPtr worker, const absl::Status& status);
+  base::Task<void> CleanOnce(WorkerPtr worker);
+  base::Task<void> StopStrayOnce(WorkerPtr worker);
   base::Task<void> CancelStep(std::shared_ptr<base::TaskScope> step);
   void Transition(Worker& worker, const Event& event);
   void Retry(Worker& worker, const absl::Status& status);
   bool MayStart(const Worker& worker) const;
   void LeaveName(const std::string& full_name, const std::string& uid);
-  void Finish(WorkerPtr worker);
+  void Finish(const WorkerPtr& worker);
 
   Deps deps_;
   Options options_;
