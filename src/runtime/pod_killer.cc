@@ -49,7 +49,7 @@ Task<absl::Status> PodSyncer::StopAll(ObservedPodPtr observed, std::chrono::seco
              "containerID", container.id.str(), "gracePeriod", grace.count());
     all.Spawn("stop container", StopOne(container.id, grace, result));
   }
-  co_await all.Join();
+  co_await all.JoinAsPart();
   if (!result->ok()) co_return *result;
   for (const auto& sandbox : observed->sandboxes) {
     auto status = co_await deps_.runtime.StopPodSandbox(sandbox.id);
