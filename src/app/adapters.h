@@ -33,6 +33,10 @@ class SyncerPort : public worker::PodRuntime {
     return syncer_.Remove(std::move(uid), std::move(name), std::move(namespace_),
                           std::move(progress));
   }
+  base::Task<absl::Status> Retire(std::string uid,
+                                  std::shared_ptr<runtime::Progress> progress) override {
+    return syncer_.Retire(std::move(uid), std::move(progress));
+  }
   void Forget(const std::string& uid) override {
     syncer_.Forget(uid);
     on_forget_(uid);

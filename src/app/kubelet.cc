@@ -192,19 +192,21 @@ void Kubelet::MakePods() {
   store_ = std::make_unique<podstore::PodStore>(sources);
   worker::PodWorkers::Options worker_options;
   worker_options.resync = ToNanos(kc.sync_frequency());
-  workers_ = std::make_unique<worker::PodWorkers>(
-      worker::PodWorkers::Deps{executor, clock_, *syncer_port_,
-                               [this](const std::string& uid) { OnPodChange(uid); },
-                               [this](const std::string& uid) {
-                                 OnPodChange(uid);
-                                 manager_->OnWorkerFinished(uid);
-                                 TrimSoon();
-                               },
-                               &metrics_},
-      worker_options);
+  worker::PodWorkers::Deps worker_deps{executor, clock_, *syncer_port_, nullptr, nullptr, nullptr,
+                                       &metrics_};
+  worker_deps.on_change = [this](const std::string& uid) { OnPodChange(uid); };
+  worker_deps.on_forgotten = [this](const std::string& uid) {
+    statuses_->Forget(uid);
+    OnPodChange(uid);
+    manager_->OnWorkerForgotten(uid);
+    TrimSoon();
+  };
+  worker_deps.started_at = [this](const api::core::Pod& pod) { return statuses_->StartedAt(pod); };
+  worker_deps.on_event = [this](const auto& pod, const auto& event) { OnEvent(pod, event); };
+  workers_ = std::make_unique<worker::PodWorkers>(std::move(worker_deps), worker_options);
   manager_ = std::make_unique<worker::PodManager>(worker::PodManager::Deps{
       *store_, *workers_, [this] { return pleg_->All(); },
-      [this](const auto& pod, const auto& event) { OnEvent(pod, event); }});
+      [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, nullptr, &metrics_});
   statuses_ = std::make_unique<StatusCache>(StatusCache::Deps{
       executor, clock_, pool_, *pleg_, *workers_,
       [this](const std::string& uid) { return store_->Get(uid); },
@@ -220,8 +222,10 @@ void Kubelet::MakePods() {
 void Kubelet::MakeSources() {
   const auto& kc = config_.kubelet;
   auto on_snapshot = [this](const source::Snapshot& snapshot) {
-    manager_->OnSnapshot(snapshot.source, snapshot.pods, snapshot.complete);
-    for (const auto& pod : snapshot.pods) OnPodChange(pod->metadata().uid());
+    auto changes = manager_->OnSnapshot(snapshot.source, snapshot.pods, snapshot.complete);
+    for (const auto* pods : {&changes.added, &changes.updated, &changes.reconciled}) {
+      for (const auto& pod : *pods) OnPodChange(pod->metadata().uid());
+    }
   };
   source::SourceDeps deps{io_.get_executor(), clock_, pool_, on_snapshot, nullptr};
   bool refuse = config_.gates.Enabled("PreventStaticPodAPIReferences");

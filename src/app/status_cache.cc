@@ -34,25 +34,40 @@ size_t StatusCache::Running() const {
   return running;
 }
 
+void StatusCache::Forget(const std::string& uid) {
+  if (entries_.erase(uid) > 0 && deps_.on_update) deps_.on_update(uid);
+}
+
+std::optional<base::WallTime> StatusCache::StartedAt(const api::core::Pod& pod) const {
+  const api::core::PodStatus* status = Get(pod.metadata().uid());
+  if (status == nullptr) status = &pod.status();
+  if (!status->has_start_time()) return std::nullopt;
+  return base::WallFromUnixNanos(status->start_time().seconds() * 1'000'000'000);
+}
+
 void StatusCache::Update(const std::string& uid) {
   auto view = deps_.workers.View(uid);
-  api::PodPtr pod = view && view->pod ? view->pod : deps_.wanted(uid);
+  api::PodPtr pod = deps_.wanted(uid);
+  if (!pod && view) pod = view->pod;
   if (!pod) {
-    entries_.erase(uid);
+    Forget(uid);
     return;
   }
   auto observed = deps_.observer.Get(uid);
+  if (!observed && !deps_.observer.Known(uid)) return;
   auto [it, fresh] = entries_.try_emplace(uid);
   Entry& entry = it->second;
   if (observed) ReadMessages(*pod, *observed);
   status::Input input;
   input.pod = pod.get();
   input.observed = observed.get();
-  input.previous = fresh ? nullptr : &entry.status;
+  input.previous = fresh ? &pod->status() : &entry.status;
   if (view) {
     input.waiting = view->waiting;
-    input.terminating = std::holds_alternative<worker::Terminating>(view->state) ||
-                        std::holds_alternative<worker::Removing>(view->state);
+    input.terminating = view->over();
+    input.stopped = !view->could_run();
+    input.finished = view->finished;
+    if (view->verdict) input.verdict = {view->verdict->reason, view->verdict->message, view->verdict->rejected};
   }
   input.termination_messages = entry.messages;
   input.runtime_name = deps_.runtime_name();
@@ -61,6 +76,7 @@ void StatusCache::Update(const std::string& uid) {
   auto next = status::Generate(input);
   ObserveStart(*pod, entry.status, next);
   entry.status.Swap(&next);
+  if (deps_.on_update) deps_.on_update(uid);
 }
 
 void StatusCache::ObserveStart(const api::core::Pod& pod, const api::core::PodStatus& before,

@@ -200,6 +200,21 @@ Task<void> TaskScope::Join() {
   co_await promise.Get();
 }
 
+Task<void> TaskScope::JoinAsPart() {
+  auto state = state_;
+  if (state->tasks.empty()) co_return;
+  Promise<bool> promise(state->executor);
+  state->on_empty.push_back([promise] { promise.Set(true); });
+  promise.OnCancel([weak = std::weak_ptr<State>(state)] {
+    if (auto s = weak.lock()) s->CancelAll();
+  });
+  co_await promise.Get();
+  auto cancellation = co_await asio::this_coro::cancellation_state;
+  if (cancellation.cancelled() != asio::cancellation_type::none) {
+    throw boost::system::system_error(asio::error::operation_aborted);
+  }
+}
+
 size_t TaskScope::size() const { return state_->tasks.size(); }
 
 }  // namespace kubelet::base

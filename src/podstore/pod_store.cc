@@ -7,14 +7,37 @@
 namespace kubelet::podstore {
 namespace {
 
-// Everything but status and the time it was first seen.
+using google::protobuf::util::MessageDifferencer;
+
+// Annotations that the kubelet adds (pkg/kubelet/config/config.go localAnnotations).
+bool IsLocal(const std::string& key) {
+  return key == api::kConfigSource || key == api::kConfigMirror || key == api::kConfigSeen;
+}
+
+using Map = google::protobuf::Map<std::string, std::string>;
+
+// Every entry of `a` that is not local is in `b`.
+bool Within(const Map& a, const Map& b) {
+  for (const auto& [key, value] : a) {
+    if (IsLocal(key)) continue;
+    auto it = b.find(key);
+    if (it == b.end() || it->second != value) return false;
+  }
+  return true;
+}
+
+bool SameMap(const Map& a, const Map& b) { return Within(a, b) && Within(b, a); }
+
+// Spec, labels, annotations and deletion: what upstream calls an update; resourceVersion, managedFields and the like
+// come and go with every write of the status.
 bool SameWish(const api::core::Pod& a, const api::core::Pod& b) {
-  using google::protobuf::util::MessageDifferencer;
-  if (!MessageDifferencer::Equals(a.spec(), b.spec())) return false;
-  api::meta::ObjectMeta left = a.metadata(), right = b.metadata();
-  left.mutable_annotations()->erase(api::kConfigSeen);
-  right.mutable_annotations()->erase(api::kConfigSeen);
-  return MessageDifferencer::Equals(left, right);
+  const auto &x = a.metadata(), &y = b.metadata();
+  return x.has_deletion_timestamp() == y.has_deletion_timestamp() &&
+         x.deletion_timestamp().seconds() == y.deletion_timestamp().seconds() &&
+         x.has_deletion_grace_period_seconds() == y.has_deletion_grace_period_seconds() &&
+         x.deletion_grace_period_seconds() == y.deletion_grace_period_seconds() && x.generation() == y.generation() &&
+         SameMap(x.labels(), y.labels()) && SameMap(x.annotations(), y.annotations()) &&
+         MessageDifferencer::Equals(a.spec(), b.spec());
 }
 
 }  // namespace
@@ -31,6 +54,18 @@ api::PodPtr WithUid(const api::core::Pod& pod, const std::string& uid) {
 api::PodPtr PodStore::Mapped(const api::PodPtr& pod) const {
   auto it = adopted_.find(pod->metadata().uid());
   return it == adopted_.end() ? pod : WithUid(*pod, it->second);
+}
+
+// A static pod that says the same keeps its object, and so the time it was first seen.
+void PodStore::Compare(api::PodPtr& known, const api::PodPtr& pod, Changes& changes) {
+  if (!SameWish(*known, *pod)) {
+    changes.updated.push_back(pod);
+  } else if (api::IsStatic(*pod)) {
+    return;
+  } else if (!MessageDifferencer::Equals(known->status(), pod->status())) {
+    changes.reconciled.push_back(pod);
+  }
+  known = pod;
 }
 
 Changes PodStore::Apply(const std::string& source, const std::vector<api::PodPtr>& pods, bool complete) {
@@ -53,9 +88,8 @@ Changes PodStore::Apply(const std::string& source, const std::vector<api::PodPtr
     if (known == pods_.end()) {
       pods_[uid] = {source, pod};
       changes.added.push_back(pod);
-    } else if (!SameWish(*known->second.pod, *pod)) {
-      known->second.pod = pod;
-      changes.updated.push_back(pod);
+    } else if (known->second.pod != pod) {
+      Compare(known->second.pod, pod, changes);
     }
   }
   if (!complete) return changes;

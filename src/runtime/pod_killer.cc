@@ -49,7 +49,7 @@ Task<absl::Status> PodSyncer::StopAll(ObservedPodPtr observed, std::chrono::seco
              "containerID", container.id.str(), "gracePeriod", grace.count());
     all.Spawn("stop container", StopOne(container.id, grace, result));
   }
-  co_await all.Join();
+  co_await all.JoinAsPart();
   if (!result->ok()) co_return *result;
   for (const auto& sandbox : observed->sandboxes) {
     auto status = co_await deps_.runtime.StopPodSandbox(sandbox.id);
@@ -124,6 +124,22 @@ Task<absl::Status> PodSyncer::Kill(std::string uid, api::PodPtr pod, std::chrono
   co_return absl::OkStatus();
 }
 
+Task<absl::Status> PodSyncer::RemoveHoldings(std::string uid, std::shared_ptr<Progress> progress) {
+  Step(*progress, "unmounting its volumes");
+  auto volumes = co_await deps_.volumes.Teardown(uid);
+  if (!volumes.ok()) co_return base::Annotate(volumes, "cannot tear down volumes");
+  Step(*progress, "removing its cgroup");
+  auto cgroup = co_await deps_.cgroups.RemovePod(uid);
+  if (!cgroup.ok()) co_return base::Annotate(cgroup, "cannot remove the pod cgroup");
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> PodSyncer::Retire(std::string uid, std::shared_ptr<Progress> progress) {
+  auto released = co_await RemoveHoldings(uid, progress);
+  if (released.ok()) Step(*progress, "ended; its containers stay for their logs");
+  co_return released;
+}
+
 Task<absl::Status> PodSyncer::Remove(std::string uid, std::string name, std::string namespace_,
                                      std::shared_ptr<Progress> progress) {
   Step(*progress, "removing its containers");
@@ -133,12 +149,9 @@ Task<absl::Status> PodSyncer::Remove(std::string uid, std::string name, std::str
     auto status = co_await deps_.runtime.RemoveContainer(container.id);
     if (!status.ok() && !absl::IsNotFound(status)) co_return base::Annotate(status, "cannot remove " + container.name);
   }
-  Step(*progress, "unmounting its volumes");
-  auto volumes = co_await deps_.volumes.Teardown(uid);
-  if (!volumes.ok()) co_return base::Annotate(volumes, "cannot tear down volumes");
-  Step(*progress, "removing its cgroup and files");
-  auto cgroup = co_await deps_.cgroups.RemovePod(uid);
-  if (!cgroup.ok()) co_return base::Annotate(cgroup, "cannot remove the pod cgroup");
+  auto released = co_await RemoveHoldings(uid, progress);
+  if (!released.ok()) co_return released;
+  Step(*progress, "removing its files");
   auto files = co_await deps_.files.RemovePod(uid, name, namespace_);
   if (!files.ok()) co_return base::Annotate(files, "cannot remove the pod's files");
   // Last of all: while there is a sandbox, a kubelet that starts after a crash knows that there is a pod to clean up.

@@ -107,6 +107,13 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
   pass.observed = *observed;
   Held held(deps_.observer, uid);
   PodActions actions = ComputePodActions(*pod, *pass.observed, stopped_[uid]);
+  if (actions.terminal) {
+    // Whoever ends the pod stops what is left of it, with a grace period that can still become shorter.
+    retry_backoff_.Reset(uid);
+    Step(*progress, "ended: " + actions.reason);
+    pass.result.terminal = true;
+    co_return pass.result;
+  }
   if (actions.kill_pod) {
     // What is stopped here only to go on in a new sandbox has not ended by itself, whatever its exit code.
     if (actions.create_sandbox) MarkStopped(*pass.observed);
@@ -138,14 +145,9 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
       }
     }
   }
-  pass.result.terminal = actions.terminal && pass.result.status.ok();
   if (pass.result.status.ok()) {
     retry_backoff_.Reset(uid);
-    if (pass.result.terminal) {
-      Step(*progress, "ended: " + actions.reason);
-    } else if (pass.result.waiting.empty()) {
-      Step(*progress, "running");
-    }
+    if (pass.result.waiting.empty()) Step(*progress, "running");
   }
   co_return pass.result;
 }

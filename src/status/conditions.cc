@@ -21,48 +21,84 @@ const ContainerStatus* Find(const Statuses& statuses, const std::string& name) {
   return nullptr;
 }
 
+// What the containers do, as getPhase counts it (pkg/kubelet/kubelet_pods.go).
 struct Tally {
-  int running = 0, waiting = 0, stopped = 0, succeeded = 0, restartable = 0;
-  bool unknown = false;
+  bool init_pending = false;     // a plain init container has its turn or waits for it
+  bool init_failed = false;      // and one failed for good
+  bool sidecar_pending = false;  // a sidecar has not started
+  int running = 0, waiting = 0, unknown = 0;
+  int stopped = 0, succeeded = 0, restartable = 0;  // regular containers only
 };
+
+// The exit that counts: of the last instance, also while the next one waits.
+const api::core::ContainerStateTerminated* Exit(const ContainerStatus& s) {
+  if (s.state().has_terminated()) return &s.state().terminated();
+  if (s.state().has_waiting() && s.last_state().has_terminated()) return &s.last_state().terminated();
+  return nullptr;
+}
+
+void CountInit(const Pod& pod, const api::core::Container& spec, const ContainerStatus* s, Tally& tally) {
+  const auto* exit = s != nullptr ? Exit(*s) : nullptr;
+  if (exit == nullptr) {
+    tally.init_pending = true;
+  } else if (exit->exit_code() != 0 && !runtime::ShouldRestart(pod, spec, exit->exit_code())) {
+    tally.init_failed = true;
+  }
+}
+
+void CountSidecar(const ContainerStatus* s, Tally& tally) {
+  if (s == nullptr) {
+    ++tally.unknown;
+  } else if (s->state().has_running()) {
+    ++tally.running;
+    if (!s->started()) tally.sidecar_pending = true;
+  } else if (Exit(*s) == nullptr) {
+    tally.sidecar_pending = true;
+    ++(s->state().has_waiting() ? tally.waiting : tally.unknown);
+  }
+}
+
+void CountRegular(const Pod& pod, const api::core::Container& spec, const ContainerStatus* s, Tally& tally) {
+  if (s == nullptr) {
+    ++tally.unknown;
+  } else if (s->state().has_running()) {
+    ++tally.running;
+  } else if (const auto* exit = Exit(*s)) {
+    ++tally.stopped;
+    if (s->state().has_terminated() && exit->exit_code() == 0) ++tally.succeeded;
+    if (runtime::ShouldRestart(pod, spec, exit->exit_code())) ++tally.restartable;
+  } else {
+    ++tally.waiting;
+  }
+}
 
 Tally Count(const Pod& pod, const PodStatus& status) {
   Tally tally;
-  for (const auto& spec : pod.spec().containers()) {
-    const ContainerStatus* s = Find(status.container_statuses(), spec.name());
-    if (s == nullptr) {
-      tally.unknown = true;
-    } else if (s->state().has_running()) {
-      ++tally.running;
-    } else if (s->state().has_terminated() || s->last_state().has_terminated()) {
-      const auto& end = s->state().has_terminated() ? s->state().terminated() : s->last_state().terminated();
-      ++tally.stopped;
-      if (end.exit_code() == 0) ++tally.succeeded;
-      if (runtime::ShouldRestart(pod, spec, end.exit_code())) ++tally.restartable;
+  for (const auto& spec : pod.spec().init_containers()) {
+    const ContainerStatus* s = Find(status.init_container_statuses(), spec.name());
+    if (api::IsRestartableInit(spec)) {
+      CountSidecar(s, tally);
     } else {
-      ++tally.waiting;
+      CountInit(pod, spec, s, tally);
     }
+  }
+  for (const auto& spec : pod.spec().containers()) {
+    CountRegular(pod, spec, Find(status.container_statuses(), spec.name()), tally);
   }
   return tally;
 }
 
-enum class Init { kPending, kFailed, kDone };
-
-Init InitState(const Pod& pod, const PodStatus& status, const Tally& tally) {
-  bool begun = tally.running > 0 || tally.stopped > 0;
-  for (const auto& spec : pod.spec().init_containers()) {
-    const ContainerStatus* s = Find(status.init_container_statuses(), spec.name());
-    if (api::IsRestartableInit(spec)) {
-      if (!begun && (s == nullptr || !s->started())) return Init::kPending;
-      continue;
-    }
-    if (begun) continue;
-    if (s == nullptr || !s->state().has_terminated()) return Init::kPending;
-    if (s->state().terminated().exit_code() != 0) {
-      return runtime::ShouldRestart(pod, spec, s->state().terminated().exit_code()) ? Init::kPending : Init::kFailed;
-    }
+// A regular container exists in the sandbox of today: restarts of sidecars do not make the pod pending again.
+bool RegularInSandbox(const Input& input) {
+  const runtime::Sandbox* sandbox = input.observed != nullptr ? input.observed->ReadySandbox() : nullptr;
+  if (sandbox == nullptr) return false;
+  for (const auto& spec : input.pod->spec().containers()) {
+    const auto* newest = input.observed->Newest(spec.name());
+    if (newest == nullptr) continue;
+    auto it = input.observed->sandbox_of.find(newest->id);
+    if (it != input.observed->sandbox_of.end() && it->second == sandbox->id) return true;
   }
-  return Init::kDone;
+  return false;
 }
 
 struct Condition {
@@ -93,8 +129,6 @@ std::string List(const std::vector<std::string>& names) {
   return out + "]";
 }
 
-bool Finished(const std::string& phase) { return phase == "Succeeded" || phase == "Failed"; }
-
 // ContainersReady (and with gates Ready): every container and sidecar is ready.
 Condition ContainersReady(const Pod& pod, const PodStatus& status) {
   Condition condition{"ContainersReady"};
@@ -110,7 +144,9 @@ Condition ContainersReady(const Pod& pod, const PodStatus& status) {
     if (api::IsRestartableInit(spec)) look(spec.name(), Find(status.init_container_statuses(), spec.name()));
   }
   for (const auto& spec : pod.spec().containers()) look(spec.name(), Find(status.container_statuses(), spec.name()));
-  if (status.phase() == "Succeeded") {
+  if (status.container_statuses().empty() && status.init_container_statuses().empty()) {
+    condition.reason = "UnknownContainerStatuses";
+  } else if (status.phase() == "Succeeded" && unknown.empty()) {
     condition.reason = "PodCompleted";
   } else if (status.phase() == "Failed") {
     condition.reason = "PodFailed";
@@ -126,91 +162,114 @@ Condition ContainersReady(const Pod& pod, const PodStatus& status) {
   return condition;
 }
 
-Condition Ready(const Pod& pod, const PodStatus& status, const Input& input, const Condition& containers) {
+// `status` has the conditions of others already: readiness gates are among them.
+Condition Ready(const Pod& pod, const PodStatus& status, const Condition& containers) {
   Condition condition = containers;
   condition.type = "Ready";
   if (!containers.status) return condition;
   std::string missing;
   for (const auto& gate : pod.spec().readiness_gates()) {
-    const api::core::PodCondition* found = nullptr;
-    if (input.previous != nullptr) {
-      for (const auto& c : input.previous->conditions()) {
-        if (c.type() == gate.condition_type()) found = &c;
-      }
-    }
-    if (found == nullptr || found->status() != "True") {
-      missing += (missing.empty() ? "" : ", ") + ("corresponding condition of pod readiness gate \"" +
-                 gate.condition_type() + "\" " + (found == nullptr ? "does not exist." : "is not True."));
-    }
+    const auto& all = status.conditions();
+    auto it = std::find_if(all.begin(), all.end(), [&](const auto& c) { return c.type() == gate.condition_type(); });
+    if (it != all.end() && it->status() == "True") continue;
+    std::string name = "pod readiness gate \"" + gate.condition_type() + "\"";
+    missing += missing.empty() ? "" : ", ";
+    missing += it == all.end() ? "corresponding condition of " + name + " does not exist."
+                               : "the status of " + name + " is not \"True\", but " + it->status();
   }
   if (!missing.empty()) {
     condition.status = false;
     condition.reason = "ReadinessGatesNotReady";
     condition.message = missing;
   }
-  (void)status;
   return condition;
 }
 
-Condition Initialized(const Pod& pod, const PodStatus& status) {
+Condition Initialized(const Pod& pod, const PodStatus& status, const PodStatus* previous) {
   Condition condition{"Initialized"};
+  if (pod.spec().init_containers_size() > 0 && status.init_container_statuses().empty()) {
+    condition.reason = "UnknownContainerStatuses";
+    return condition;
+  }
   if (status.phase() == "Succeeded") {
     condition.status = true;
     condition.reason = "PodCompleted";
     return condition;
   }
   std::vector<std::string> incomplete;
-  bool begun = std::any_of(status.container_statuses().begin(), status.container_statuses().end(), [](const auto& s) {
-    return s.state().has_running() || s.state().has_terminated() || s.last_state().has_terminated();
-  });
   for (const auto& spec : pod.spec().init_containers()) {
     const ContainerStatus* s = Find(status.init_container_statuses(), spec.name());
     bool done = s != nullptr && (api::IsRestartableInit(spec) ? s->started() : s->ready());
-    if (!done && !begun) incomplete.push_back(spec.name());
+    if (!done) incomplete.push_back(spec.name());
   }
-  condition.status = incomplete.empty();
-  if (!incomplete.empty()) {
+  bool begun = std::any_of(status.container_statuses().begin(), status.container_statuses().end(), [](const auto& s) {
+    return s.state().has_running() || s.state().has_terminated();
+  });
+  // Once initialized it stays so, whatever its init containers do later.
+  bool before = previous != nullptr && std::any_of(previous->conditions().begin(), previous->conditions().end(),
+                                                   [](const auto& c) {
+                                                     return c.type() == "Initialized" && c.status() == "True";
+                                                   });
+  condition.status = incomplete.empty() || begun || before;
+  if (!condition.status) {
     condition.reason = "ContainersNotInitialized";
     condition.message = "containers with incomplete status: " + List(incomplete);
   }
   return condition;
 }
 
+// Conditions of others: as the server has them; those of a static pod as they were.
+void KeepForeign(const Input& input, PodStatus& status) {
+  static const std::string kOurs[] = {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady",
+                                      "PodScheduled"};
+  // Shared with others, or the kubelet's but not made anew each time.
+  static const std::string kOwnMemory[] = {"DisruptionTarget", "PodResizePending", "PodResizeInProgress",
+                                           "AllContainersRestarting"};
+  auto among = [](const auto& names, const std::string& type) {
+    return std::find(std::begin(names), std::end(names), type) != std::end(names);
+  };
+  auto has = [&](const std::string& type) {
+    const auto& all = status.conditions();
+    return std::any_of(all.begin(), all.end(), [&](const auto& c) { return c.type() == type; });
+  };
+  bool is_static = api::IsStatic(*input.pod);
+  if (input.previous != nullptr) {
+    for (const auto& c : input.previous->conditions()) {
+      if (is_static ? !among(kOurs, c.type()) : among(kOwnMemory, c.type())) *status.add_conditions() = c;
+    }
+  }
+  if (is_static) return;
+  for (const auto& c : input.pod->status().conditions()) {
+    if (!among(kOurs, c.type()) && !has(c.type())) *status.add_conditions() = c;
+  }
+}
+
 }  // namespace
 
-std::string Phase(const Pod& pod, const PodStatus& status, const std::string& previous) {
-  if (Finished(previous)) return previous;
+std::string ComputePhase(const Input& input, const PodStatus& status) {
+  const Pod& pod = *input.pod;
+  if (status.container_statuses().empty() && status.init_container_statuses().empty()) return "Pending";
   Tally tally = Count(pod, status);
-  Init init = InitState(pod, status, tally);
-  if (init == Init::kFailed) return "Failed";
-  if (init == Init::kPending || tally.waiting > 0) return "Pending";
-  if (tally.running > 0 && !tally.unknown) return "Running";
-  if (tally.running == 0 && tally.stopped > 0 && !tally.unknown) {
-    if (tally.restartable > 0) return "Running";
-    return tally.stopped == tally.succeeded ? "Succeeded" : "Failed";
-  }
-  return "Pending";
+  if (tally.init_failed) return "Failed";
+  if (tally.init_pending || (tally.sidecar_pending && !RegularInSandbox(input)) || tally.waiting > 0) return "Pending";
+  if (tally.running > 0 && tally.unknown == 0) return "Running";
+  if (tally.running > 0 || tally.stopped == 0 || tally.unknown > 0) return "Pending";
+  // A pod that was stopped does not restart whatever its policy; of a static pod that says nothing.
+  bool ends = input.stopped && !api::IsStatic(pod);
+  if (tally.restartable > 0 && !ends) return "Running";
+  return tally.stopped == tally.succeeded ? "Succeeded" : "Failed";
 }
 
 void SetConditions(const Input& input, PodStatus& status) {
   const Pod& pod = *input.pod;
-  // Conditions of others (readiness gates, DisruptionTarget) stay as they are.
-  if (input.previous != nullptr) {
-    static const std::string kOurs[] = {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady",
-                                        "PodScheduled"};
-    for (const auto& condition : input.previous->conditions()) {
-      if (std::find(std::begin(kOurs), std::end(kOurs), condition.type()) == std::end(kOurs)) {
-        *status.add_conditions() = condition;
-      }
-    }
-  }
+  KeepForeign(input, status);
   Condition network{"PodReadyToStartContainers"};
   const runtime::Sandbox* sandbox = input.observed != nullptr ? input.observed->ReadySandbox() : nullptr;
   network.status = sandbox != nullptr && (pod.spec().host_network() || !input.observed->ips.empty());
   Set(input, status, network);
-  Set(input, status, Initialized(pod, status));
+  Set(input, status, Initialized(pod, status, input.previous));
   Condition containers = ContainersReady(pod, status);
-  Set(input, status, Ready(pod, status, input, containers));
+  Set(input, status, Ready(pod, status, containers));
   Set(input, status, containers);
   Condition scheduled{"PodScheduled", true};
   Set(input, status, scheduled);

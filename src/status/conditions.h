@@ -7,8 +7,8 @@
 
 namespace kubelet::status {
 
-// Pending, Running, Succeeded or Failed.
-std::string Phase(const api::core::Pod& pod, const api::core::PodStatus& status, const std::string& previous);
+// Pending, Running, Succeeded or Failed, from the container statuses alone.
+std::string ComputePhase(const Input& input, const api::core::PodStatus& status);
 
 // Fills status.conditions from the container statuses and phase already in it.
 void SetConditions(const Input& input, api::core::PodStatus& status);

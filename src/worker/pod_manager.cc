@@ -1,6 +1,8 @@
 #include "kubelet/worker/pod_manager.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
@@ -30,15 +32,36 @@ bool IsSameManifest(const api::core::Pod& pod, const ObservedPod& running) {
   });
 }
 
-void PodManager::OnSnapshot(const std::string& source, const std::vector<api::PodPtr>& pods, bool complete) {
+PodManager::PodManager(Deps deps) : deps_(std::move(deps)) {
+  if (deps_.metrics == nullptr) return;
+  rejections_ = &deps_.metrics->AddCounter("kubelet_admission_rejections_total",
+                                           "Cumulative number pod admission rejections by the Kubelet.", {"reason"});
+}
+
+podstore::Changes PodManager::OnSnapshot(const std::string& source, const std::vector<api::PodPtr>& pods,
+                                         bool complete) {
+  bool spoken = deps_.store.Complete(source);
   auto changes = deps_.store.Apply(source, pods, complete);
-  for (const auto& conflict : changes.conflicts) LOG_ERROR("Pod refused", "err", conflict);
-  for (const auto& pod : changes.removed) {
-    LOG_INFO("Pod removed", "pod", api::PodKey(*pod), "podUID", pod->metadata().uid(), "source", source);
-    deps_.workers.Stop(pod->metadata().uid(), "removed from source " + source);
+  Announce(changes, source);
+  for (const auto& pod : changes.removed) deps_.workers.Stop(pod->metadata().uid(), "removed from source " + source);
+  for (const auto& pod : changes.updated) {
+    if (deps_.workers.Has(pod->metadata().uid())) deps_.workers.SetWanted(pod);
   }
+  for (const auto& pod : changes.reconciled) deps_.workers.SetReported(pod);
+  bool orphans = spoken != deps_.store.Complete(source);
+  if (!changes.added.empty() || !changes.removed.empty() || orphans) Reconcile();
+  return changes;
+}
+
+void PodManager::Announce(const podstore::Changes& changes, const std::string& source) {
+  auto log = [&](const char* what, const api::PodPtr& pod) {
+    LOG_INFO(what, "pod", api::PodKey(*pod), "podUID", pod->metadata().uid(), "source", source);
+  };
+  for (const auto& conflict : changes.conflicts) LOG_ERROR("Pod refused", "err", conflict);
+  for (const auto& pod : changes.removed) log("Pod removed", pod);
+  for (const auto& pod : changes.updated) log("Pod updated", pod);
   for (const auto& pod : changes.added) {
-    LOG_INFO("Pod added", "pod", api::PodKey(*pod), "podUID", pod->metadata().uid(), "source", source);
+    log("Pod added", pod);
     std::string fields;
     for (const auto& field : runtime::NotBuiltYet(*pod)) fields += (fields.empty() ? "" : ", ") + field;
     if (fields.empty() || !deps_.on_event) continue;
@@ -48,11 +71,6 @@ void PodManager::OnSnapshot(const std::string& source, const std::vector<api::Po
     event.message = "the pod runs without what these fields ask for: " + fields;
     deps_.on_event(*pod, event);
   }
-  for (const auto& pod : changes.updated) {
-    LOG_INFO("Pod updated", "pod", api::PodKey(*pod), "podUID", pod->metadata().uid(), "source", source);
-    if (synced_) deps_.workers.SetWanted(pod);
-  }
-  Reconcile();
 }
 
 void PodManager::OnSynced() {
@@ -61,51 +79,87 @@ void PodManager::OnSynced() {
 }
 
 void PodManager::OnObserved(const std::string& uid) {
+  auto all = deps_.observed();
+  auto seen = std::find_if(all.begin(), all.end(), [&](const auto& pod) { return pod->uid == uid; });
   if (deps_.workers.Has(uid)) {
-    deps_.workers.Wake(uid);
+    bool runs = seen != all.end() && ((*seen)->AnyRunning() || (*seen)->ReadySandbox() != nullptr);
+    if (runs && deps_.workers.AtRest(uid)) {
+      deps_.workers.StopStray(uid);
+    } else {
+      deps_.workers.Wake(uid);
+    }
     return;
   }
-  auto all = deps_.observed();
-  if (std::none_of(all.begin(), all.end(), [&](const auto& pod) { return pod->uid == uid; })) {
-    deps_.workers.Unreserve(uid);
-  }
+  if (seen == all.end()) deps_.workers.Unreserve(uid);
   Reconcile();
 }
 
-void PodManager::OnWorkerFinished(const std::string& uid) {
+void PodManager::OnWorkerForgotten(const std::string& uid) {
   if (deps_.store.Wanted(uid)) LOG_INFO("Pod is wanted again and starts anew", "podUID", uid);
   Reconcile();
 }
 
 void PodManager::Reconcile() {
   if (!synced_) return;
+  std::vector<api::PodPtr> waiting;
+  for (const auto& pod : deps_.store.All()) {
+    if (!deps_.workers.Has(pod->metadata().uid())) waiting.push_back(pod);
+  }
   // Adoption first: it decides who is an orphan.
-  for (const auto& pod : deps_.store.All()) {
-    if (!deps_.workers.Has(pod->metadata().uid())) MaybeAdopt(pod);
+  for (auto& pod : waiting) {
+    if (auto adopted = MaybeAdopt(pod)) pod = adopted;
   }
-  for (const auto& running : deps_.observed()) JudgeRunning(*running);
+  auto observed = deps_.observed();
+  std::set<std::string> running;
+  for (const auto& pod : observed) {
+    running.insert(pod->uid);
+    JudgeRunning(*pod);
+  }
   // What runs comes first: of two wanted pods of one name it goes on, and the other waits for it.
-  for (const auto& running : deps_.observed()) {
-    auto pod = deps_.store.Get(running->uid);
-    if (pod && !deps_.workers.Has(running->uid)) deps_.workers.SetWanted(pod);
+  std::stable_sort(waiting.begin(), waiting.end(), [&](const auto& a, const auto& b) {
+    auto rank = [&](const api::core::Pod& pod) {
+      return std::make_pair(!running.contains(pod.metadata().uid()), pod.metadata().creation_timestamp().seconds());
+    };
+    return rank(*a) < rank(*b);
+  });
+  for (const auto& pod : waiting) TakeOn(pod);
+}
+
+// What is deleted or over needs no admission: it is not going to start.
+void PodManager::TakeOn(const api::PodPtr& pod) {
+  const std::string& phase = pod->status().phase();
+  bool over = pod->metadata().has_deletion_timestamp() || phase == "Succeeded" || phase == "Failed";
+  std::optional<Rejection> rejection;
+  if (!over && deps_.admit) rejection = deps_.admit(*pod);
+  if (!rejection) {
+    deps_.workers.SetWanted(pod);
+    return;
   }
-  for (const auto& pod : deps_.store.All()) {
-    if (!deps_.workers.Has(pod->metadata().uid())) deps_.workers.SetWanted(pod);
+  if (rejections_ != nullptr) rejections_->With({rejection->reason}).Add();
+  if (deps_.on_event) {
+    runtime::PodEvent event;
+    event.warning = true;
+    event.reason = rejection->reason;
+    event.message = rejection->message;
+    deps_.on_event(*pod, event);
   }
+  deps_.workers.Reject(pod, rejection->reason, rejection->message);
 }
 
 void PodManager::JudgeRunning(const ObservedPod& running) {
   if (deps_.workers.Has(running.uid) || deps_.store.Wanted(running.uid)) return;
-  std::string source = "api";
+  std::string source;
   if (!running.sandboxes.empty()) {
     const auto& annotations = running.sandboxes.front().annotations;
     auto it = annotations.find(api::kConfigSource);
     if (it != annotations.end()) source = it->second;
   }
-  if (deps_.store.Complete(source)) {
+  // Pods of the API server may overlap with others of their name.
+  bool exclusive = source != "api";
+  if (deps_.store.Complete(source.empty() ? "api" : source)) {
     // A name it holds in reserve stays its own until it has ended.
-    deps_.workers.StopUnknown(running.uid, running.name, running.namespace_);
-  } else {
+    deps_.workers.StopUnknown(running.uid, running.name, running.namespace_, exclusive);
+  } else if (exclusive) {
     deps_.workers.Reserve(running.uid, running.name + "_" + running.namespace_);
   }
 }

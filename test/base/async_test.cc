@@ -116,6 +116,35 @@ Task<void> StopAndMark(TaskScope& scope, bool& stopped) {
   stopped = true;
 }
 
+Task<void> JoinPart(TaskScope& scope, bool& went_on) {
+  co_await scope.JoinAsPart();
+  went_on = true;
+}
+
+TEST_CASE("tasks that are part of their waiter end with it, and it goes when they have ended") {
+  Loop loop;
+  WakeEvent event(loop.io.get_executor(), loop.clock);
+  bool part_went_on = false, waiter_went_on = false, stopped = false;
+  TaskScope parts(loop.io.get_executor()), waiters(loop.io.get_executor()), outer(loop.io.get_executor());
+  parts.Spawn("part", WaitAndMark(event, part_went_on));
+  waiters.Spawn("waiter", JoinPart(parts, waiter_went_on));
+  loop.Run();
+  SECTION("by themselves") {
+    event.Notify();
+    loop.Run();
+    CHECK(part_went_on);
+    CHECK(waiter_went_on);
+  }
+  SECTION("cancelled") {
+    outer.Spawn("stop", StopAndMark(waiters, stopped));
+    loop.Run();
+    CHECK(stopped);
+    CHECK(parts.size() == 0);
+    CHECK_FALSE(part_went_on);
+    CHECK_FALSE(waiter_went_on);
+  }
+}
+
 TEST_CASE("Stop cancels what waits and returns when it has ended") {
   Loop loop;
   WakeEvent event(loop.io.get_executor(), loop.clock);

@@ -25,6 +25,8 @@ const std::string& Label(const runtime::StringMap& labels, const char* key) {
   return it == labels.end() ? none : it->second;
 }
 
+bool FromApi(const runtime::StringMap& annotations) { return Label(annotations, "kubernetes.io/config.source") == "api"; }
+
 std::string PodOf(const FakeContainer& container) { return Label(container.status.labels, runtime::kPodNameLabel); }
 
 }  // namespace
@@ -74,8 +76,10 @@ absl::StatusOr<SandboxId> FakeRuntime::Run(const runtime::SandboxConfig& config)
     if (s.sandbox.uid == config.uid && s.sandbox.attempt == config.attempt) {
       return absl::UnknownError("failed to reserve sandbox name: reserved for " + id.str());
     }
+    // Only static pods exclude one another by name; a pod has one ready sandbox.
+    bool overlap_allowed = s.sandbox.uid != config.uid && (FromApi(s.sandbox.annotations) || FromApi(config.annotations));
     if (s.sandbox.name == config.name && s.sandbox.namespace_ == config.namespace_ &&
-        s.sandbox.state == SandboxState::kReady) {
+        s.sandbox.state == SandboxState::kReady && !overlap_allowed) {
       Breach("a second ready sandbox of " + config.name + ": uid " + config.uid + " beside " + s.sandbox.uid);
     }
   }
@@ -137,7 +141,10 @@ absl::Status FakeRuntime::Start(const ContainerId& id) {
   }
   const std::string pod = PodOf(c), uid = Label(c.status.labels, runtime::kPodUidLabel);
   for (const FakeContainer* other : Running(pod)) {
-    if (other->status.name == c.status.name || Label(other->status.labels, runtime::kPodUidLabel) != uid) {
+    bool same_pod = Label(other->status.labels, runtime::kPodUidLabel) == uid;
+    bool overlap_allowed = FromApi(sandboxes_.at(c.sandbox).sandbox.annotations) ||
+                           FromApi(sandboxes_.at(other->sandbox).sandbox.annotations);
+    if (same_pod ? other->status.name == c.status.name : !overlap_allowed) {
       Breach("container " + pod + "/" + c.status.name + " starts before " + other->status.name + " of " +
              Label(other->status.labels, runtime::kPodUidLabel) + " has ended");
     }

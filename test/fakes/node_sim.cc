@@ -29,16 +29,19 @@ Kubelet::Kubelet(World& world, Options options)
                                options.network_ready, on_event, nullptr},
       runtime::PodSyncer::Options{});
   store = std::make_unique<podstore::PodStore>(options.sources);
-  workers = std::make_unique<worker::PodWorkers>(
-      worker::PodWorkers::Deps{executor, world.clock, *this, [](const std::string&) {},
-                               [this](const std::string& uid) {
-                                 finished.push_back(uid);
-                                 manager->OnWorkerFinished(uid);
-                               },
-                               nullptr},
-      worker::PodWorkers::Options{});
-  manager = std::make_unique<worker::PodManager>(
-      worker::PodManager::Deps{*store, *workers, [this] { return pleg->All(); }, on_event});
+  worker::PodWorkers::Deps worker_deps{executor, world.clock, *this, nullptr, nullptr, nullptr};
+  worker_deps.on_change = [change = options.on_change](const std::string& uid) {
+    if (change) change(uid);
+  };
+  worker_deps.on_finished = [this, tell = options.on_finished](const std::string& uid) {
+    finished.push_back(uid);
+    if (tell) tell(uid);
+  };
+  worker_deps.on_forgotten = [this](const std::string& uid) { manager->OnWorkerForgotten(uid); };
+  worker_deps.on_event = on_event;
+  workers = std::make_unique<worker::PodWorkers>(std::move(worker_deps), worker::PodWorkers::Options{});
+  manager = std::make_unique<worker::PodManager>(worker::PodManager::Deps{
+      *store, *workers, [this] { return pleg->All(); }, on_event, options.admit});
   pleg->Start();
   world.Run();
 }

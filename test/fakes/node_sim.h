@@ -49,6 +49,9 @@ class Kubelet : public worker::PodRuntime {
   struct Options {
     std::set<std::string> sources = {"file"};
     std::function<bool()> network_ready;
+    std::function<std::optional<worker::Rejection>(const api::core::Pod&)> admit;
+    // Called at each change of a worker, and when its pod may be deleted from the API.
+    std::function<void(const std::string& uid)> on_change, on_finished;
   };
   explicit Kubelet(World& world, Options options);
   explicit Kubelet(World& world);
@@ -76,6 +79,9 @@ class Kubelet : public worker::PodRuntime {
                                   std::shared_ptr<runtime::Progress> progress) override {
     return syncer->Remove(std::move(uid), std::move(name), std::move(namespace_), std::move(progress));
   }
+  base::Task<absl::Status> Retire(std::string uid, std::shared_ptr<runtime::Progress> progress) override {
+    return syncer->Retire(std::move(uid), std::move(progress));
+  }
   void Forget(const std::string& uid) override {
     syncer->Forget(uid);
     images->ForgetPod(uid);
@@ -91,7 +97,7 @@ class Kubelet : public worker::PodRuntime {
   FakePodFiles files;
   runtime::NodeContext context;
   std::vector<std::string> events;  // `pod reason`
-  std::vector<std::string> finished;
+  std::vector<std::string> finished;  // uids, as their objects might be deleted
   int syncs = 0;
   std::unique_ptr<pleg::Pleg> pleg;
   std::unique_ptr<image::ImageManager> images;

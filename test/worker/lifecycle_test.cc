@@ -7,13 +7,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const std::vector<State> kStates = {Waiting{}, Syncing{}, Ended{}, Terminating{10s, "first"}, Removing{}, Finished{}};
-const std::vector<Event> kEvents = {NameFree{}, RanToEnd{}, StopWanted{5s, "second"}, NothingRuns{}, CleanedUp{}};
+const std::vector<State> kStates = {Waiting{},          Syncing{},                 Ending{10s, "first"}, Retiring{}, Ended{},
+                                    Terminating{10s, "first"}, Removing{},          Finished{}};
+const std::vector<Event> kEvents = {NameFree{}, EndWanted{5s, "second"}, StopWanted{5s, "second"}, NothingRuns{},
+                                    CleanedUp{}};
 
 // The table of the header, row by row; a state's own name where nothing happens.
-const char* const kTable[6][5] = {
-    {"Syncing", "Waiting", "Finished", "Waiting", "Waiting"},
-    {"Syncing", "Ended", "Terminating", "Syncing", "Syncing"},
+const char* const kTable[8][5] = {
+    {"Syncing", "Ending", "Finished", "Waiting", "Waiting"},
+    {"Syncing", "Ending", "Terminating", "Syncing", "Syncing"},
+    {"Ending", "Ending", "Terminating", "Retiring", "Ending"},
+    {"Retiring", "Retiring", "Terminating", "Retiring", "Ended"},
     {"Ended", "Ended", "Terminating", "Ended", "Ended"},
     {"Terminating", "Terminating", "Terminating", "Removing", "Terminating"},
     {"Removing", "Removing", "Removing", "Removing", "Finished"},
@@ -44,6 +48,24 @@ TEST_CASE("a grace period only becomes shorter, and never less than a second") {
   CHECK(std::get<Terminating>(state).reason == "sooner");
   state = Next(state, StopWanted{0s, "now"});
   CHECK(std::get<Terminating>(state).grace == 1s);
+}
+
+TEST_CASE("an end that becomes a stop keeps the shorter of both grace periods") {
+  State ending = Next(Syncing{}, EndWanted{8s, "deadline"});
+  CHECK(std::get<Ending>(ending).grace == 8s);
+  CHECK(std::get<Ending>(Next(ending, EndWanted{3s, "evicted"})).grace == 3s);
+  CHECK(std::get<Terminating>(Next(ending, StopWanted{30s, "deleted"})).grace == 8s);
+  CHECK(std::get<Terminating>(Next(ending, StopWanted{30s, "deleted"})).reason == "deleted");
+  CHECK(std::get<Terminating>(Next(ending, StopWanted{2s, "deleted"})).grace == 2s);
+}
+
+TEST_CASE("what may run, and what is over") {
+  for (const auto& state : kStates) {
+    INFO(Name(state));
+    bool nothing_runs = std::string("Retiring Ended Removing Finished").find(Name(state)) != std::string::npos;
+    CHECK(CouldRun(state) == !nothing_runs);
+    CHECK(IsOver(state) == (state.index() >= 2));
+  }
 }
 
 }  // namespace

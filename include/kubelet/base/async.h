@@ -98,6 +98,9 @@ class TaskScope {
   Task<void> Stop();
   // Returns when all tasks have ended by themselves.
   Task<void> Join();
+  // The same for tasks that are part of the waiter: cancelling the waiter cancels them, and it goes on (throws, as
+  // every cancelled wait) when they have ended.
+  Task<void> JoinAsPart();
   size_t size() const;
 
  private:

@@ -16,7 +16,8 @@ namespace kubelet::podstore {
 
 struct Changes {
   std::vector<api::PodPtr> added;
-  std::vector<api::PodPtr> updated;       // same uid, other spec or metadata
+  std::vector<api::PodPtr> updated;       // same uid; other spec, labels, annotations or deletion
+  std::vector<api::PodPtr> reconciled;    // only the status, as the API shows it, differs
   std::vector<api::PodPtr> removed;       // as they were last wanted
   std::vector<std::string> conflicts;     // pods refused, in words
 };
@@ -27,7 +28,7 @@ class PodStore {
   explicit PodStore(std::set<std::string> sources) : sources_(std::move(sources)) {}
 
   // `pods` is everything `source` wants. Within it the first of two pods with one full name, and with one uid,
-  // wins; the others become conflicts. `complete` false: pods may be missing, nothing is removed.
+  // wins; the others become conflicts. A pod that was there as this very object is not compared. `complete` false: pods may be missing, nothing is removed.
   Changes Apply(const std::string& source, const std::vector<api::PodPtr>& pods, bool complete);
 
   // Replaces the uid of a static pod by that of a running pod it was matched with (another kubelet's naming of
@@ -43,6 +44,7 @@ class PodStore {
 
  private:
   api::PodPtr Mapped(const api::PodPtr& pod) const;
+  static void Compare(api::PodPtr& known, const api::PodPtr& pod, Changes& changes);
   struct Wanted_ {
     std::string source;
     api::PodPtr pod;

@@ -1,7 +1,8 @@
 // Decide, then act: brings the runtime's part of one pod to what is desired, and takes it down again.
 //
-// Sync asks ComputePodActions and carries the answer out; Kill and Remove end a pod. All three are idempotent and
-// may be repeated after any failure or crash. Core loop only; the caller runs one of them per pod at a time.
+// Sync asks ComputePodActions and carries the answer out; Kill, Retire and Remove end a pod. All are idempotent and
+// may be repeated after any failure, cancellation or crash. Core loop only; the caller runs one of them per pod at a
+// time.
 #pragma once
 
 #include <functional>
@@ -24,7 +25,7 @@ namespace kubelet::runtime {
 // What came of a Sync, and what the pod waits for.
 struct SyncResult {
   absl::Status status;                     // not OK: retried at retry_at
-  bool terminal = false;                   // ran to its end; nothing will start again
+  bool terminal = false;  // ran to its end; nothing will start again, what still runs is left for Kill
   std::optional<base::MonoTime> retry_at;  // nullopt: only a change can lead further
   std::map<std::string, Waiting> waiting;  // per container
 };
@@ -71,6 +72,10 @@ class PodSyncer {
   base::Task<absl::Status> Kill(std::string uid, api::PodPtr pod, std::chrono::seconds grace,
                                 std::shared_ptr<Progress> progress);
 
+  // Unmounts the volumes and removes the cgroup of a pod in which nothing runs; containers and files stay for its
+  // logs (pkg/kubelet/kubelet.go SyncTerminatedPod).
+  base::Task<absl::Status> Retire(std::string uid, std::shared_ptr<Progress> progress);
+
   // Removes containers, sandboxes, volumes, cgroup and files of a pod in which nothing runs.
   base::Task<absl::Status> Remove(std::string uid, std::string name, std::string namespace_,
                                   std::shared_ptr<Progress> progress);
@@ -96,6 +101,7 @@ class PodSyncer {
   base::Task<absl::Status> StopAll(ObservedPodPtr observed, std::chrono::seconds grace);
   base::Task<void> RemoveDead(ObservedPodPtr observed);
   base::Task<absl::StatusOr<ObservedPodPtr>> Look(std::string uid);
+  base::Task<absl::Status> RemoveHoldings(std::string uid, std::shared_ptr<Progress> progress);
   base::Task<void> TakeTurn(Pass& pass);
   base::Task<bool> Prepare(Pass& pass);
   const Blocked* BlockedNow(const std::string& key) const;

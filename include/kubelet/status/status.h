@@ -13,19 +13,33 @@
 
 namespace kubelet::status {
 
+// Phase Failed with this reason and message, whatever the containers did.
+struct Verdict {
+  std::string reason, message;
+  bool rejected = false;  // never admitted: no containers are shown unless some ran
+};
+
 struct Input {
+  // For a pod of the API its status is what the server shows: conditions of others, fields that are not the
+  // kubelet's and a terminal phase come from there.
   const api::core::Pod* pod = nullptr;
   const runtime::ObservedPod* observed = nullptr;  // null: nothing in the runtime
-  const api::core::PodStatus* previous = nullptr;  // null: none yet
+  // What was generated before; after a restart what the API shows. Null: none yet.
+  const api::core::PodStatus* previous = nullptr;
   std::map<std::string, runtime::Waiting> waiting;
   std::map<std::string, std::string> termination_messages;  // container id -> message
   std::string runtime_name;                        // prefix of container ids
   std::vector<std::string> host_ips;
   base::WallTime now;
-  bool terminating = false;
+  bool terminating = false;  // it is to end: nothing restarts, waiting reasons do not count
+  bool stopped = false;      // and nothing of it runs any more
+  bool finished = false;     // and it is cleaned up: what did not end in sight ended unknown
+  std::optional<Verdict> verdict;
 };
 
-// Times of conditions move only when their status does; terminal phases never go back.
+// Times of conditions move only when their status does; terminal phases never go back; restart counts only grow.
+//
+// Deviation: the status of a rejected pod has conditions (upstream writes none and so loses PodScheduled).
 api::core::PodStatus Generate(const Input& input);
 
 }  // namespace kubelet::status

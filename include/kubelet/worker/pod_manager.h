@@ -2,7 +2,8 @@
 // which running pods are what a manifest asks for under another kubelet's uid.
 //
 // Nothing is started or stopped before the runtime has been looked at once. A running pod is an orphan only when
-// its own source has spoken; other sources do not matter for it. Core loop only.
+// its own source has spoken; other sources do not matter for it. A pod passes admission when its worker is made,
+// in the order of creation, also after a restart of the kubelet; not when it is deleted or over. Core loop only.
 #pragma once
 
 #include <functional>
@@ -15,6 +16,11 @@
 
 namespace kubelet::worker {
 
+struct Rejection {
+  std::string reason;   // `NodeAffinity`
+  std::string message;  // without "Pod was rejected: "
+};
+
 class PodManager {
  public:
   struct Deps {
@@ -22,21 +28,28 @@ class PodManager {
     PodWorkers& workers;
     std::function<std::vector<runtime::ObservedPodPtr>()> observed;
     std::function<void(const api::core::Pod&, const runtime::PodEvent&)> on_event;
+    // May this pod run here? Empty: every pod may.
+    std::function<std::optional<Rejection>(const api::core::Pod&)> admit;
+    base::Registry* metrics = nullptr;
   };
-  explicit PodManager(Deps deps) : deps_(std::move(deps)) {}
+  explicit PodManager(Deps deps);
 
-  void OnSnapshot(const std::string& source, const std::vector<api::PodPtr>& pods, bool complete);
+  // What came of the snapshot: status and others look again at these pods only.
+  podstore::Changes OnSnapshot(const std::string& source, const std::vector<api::PodPtr>& pods, bool complete);
   // The runtime has been listed for the first time.
   void OnSynced();
   void OnObserved(const std::string& uid);
-  void OnWorkerFinished(const std::string& uid);
+  void OnWorkerForgotten(const std::string& uid);
 
  private:
   void Reconcile();
   void JudgeRunning(const runtime::ObservedPod& pod);
+  void Announce(const podstore::Changes& changes, const std::string& source);
+  void TakeOn(const api::PodPtr& pod);
   api::PodPtr MaybeAdopt(const api::PodPtr& pod);
 
   Deps deps_;
+  base::Family<base::Counter>* rejections_ = nullptr;
   bool synced_ = false;
 };
 

@@ -1,8 +1,11 @@
 // One worker per pod uid, and the only authority on whether a pod's containers may run.
 //
 // A worker is a coroutine that looks at what is wanted and what state it is in, does one thing through the
-// PodRuntime port, and looks again. Pods with one full name exclude one another: the next starts the moment the
-// one before has ended. Core loop only.
+// PodRuntime port, and looks again. Static pods with one full name exclude one another: the next starts the moment
+// the one before has ended; pods of the API server may overlap (pkg/kubelet/pod_workers.go allowPodStart).
+//
+// A pod of the API server that was stopped keeps its worker, in state Finished, for as long as its object is there:
+// it never starts again under that uid. Core loop only.
 #pragma once
 
 #include <deque>
@@ -33,8 +36,19 @@ class PodRuntime {
                                         std::shared_ptr<runtime::Progress> progress) = 0;
   virtual base::Task<absl::Status> Remove(std::string uid, std::string name, std::string namespace_,
                                           std::shared_ptr<runtime::Progress> progress) = 0;
+  // Gives volumes and cgroup of a pod in which nothing runs back; its containers and logs stay.
+  virtual base::Task<absl::Status> Retire(std::string uid, std::shared_ptr<runtime::Progress> progress) = 0;
   virtual void Forget(const std::string& uid) = 0;
 };
+
+// Why a pod that is still wanted is over: it is Failed, with this reason and message, whatever its containers did.
+struct Verdict {
+  std::string reason;   // `DeadlineExceeded`, `Evicted`, `NodeAffinity`
+  std::string message;
+  bool rejected = false;  // it was never admitted; no status of containers is shown
+};
+// Message of a pod that admission refused, as shown in its status.
+std::string RejectionMessage(const std::string& why);
 
 // What is shown of a worker.
 struct WorkerView {
@@ -47,6 +61,13 @@ struct WorkerView {
   base::WallTime last_error_at;
   std::optional<base::WallTime> next_retry;
   bool terminal = false;
+  std::optional<Verdict> verdict;
+  // Nothing of it runs, its volumes and cgroup are gone: its object may be deleted from the API. Never turns back.
+  bool finished = false;
+  // A container may run or be started: a terminal phase must not be written yet.
+  bool could_run() const { return CouldRun(state); }
+  // It is to end or has ended: no restarts, no back-off is shown.
+  bool over() const { return IsOver(state); }
 };
 
 class PodWorkers {
@@ -64,48 +85,78 @@ class PodWorkers {
     PodRuntime& runtime;
     // State, error or waiting reasons of a pod changed.
     std::function<void(const std::string& uid)> on_change;
-    // The worker of this uid has ended and is forgotten; a pod of that uid may be wanted again.
+    // PodFinished has become true; once in the life of a pod, after on_change.
     std::function<void(const std::string& uid)> on_finished;
+    // The worker of this uid has ended and no source wants its pod any more: it is forgotten, and a pod of that
+    // uid may be wanted again.
+    std::function<void(const std::string& uid)> on_forgotten;
     base::Registry* metrics = nullptr;
+    // When the pod was started, for activeDeadlineSeconds; empty: what the API shows, else when it was taken on.
+    std::function<std::optional<base::WallTime>(const api::core::Pod&)> started_at;
+    std::function<void(const api::core::Pod&, const runtime::PodEvent&)> on_event;
   };
   PodWorkers(Deps deps, Options options);
   ~PodWorkers();
 
-  // Starts or updates the worker of a wanted pod. A worker that is already ending is not revived: on_finished
-  // tells when the pod can be brought up again.
+  // Starts or updates the worker of a wanted pod. With a deletionTimestamp the pod is stopped, with
+  // deletionGracePeriodSeconds; in a terminal phase of the API it is ended, never run. A worker whose pod was not
+  // wanted for a moment is not revived: on_forgotten tells when the pod can be brought up again.
   void SetWanted(api::PodPtr pod);
-  // The pod is not wanted any more: end it with its grace period (or a shorter one) and remove what it leaves.
+  // Only the status that the API shows has changed: nothing is looked at anew, but a terminal phase ends the pod.
+  void SetReported(api::PodPtr pod);
+  // The pod is over, with this verdict; its object stays. Without `grace`: the pod's own.
+  void End(const std::string& uid, Verdict verdict, std::optional<std::chrono::seconds> grace = {});
+  // A pod that admission refused: it is never started, and what an earlier kubelet started of it is ended.
+  void Reject(api::PodPtr pod, const std::string& reason, const std::string& why);
+  // No source wants the pod any more: end it with its grace period (or a shorter one) and remove what it leaves.
   void Stop(const std::string& uid, const std::string& reason, std::optional<std::chrono::seconds> grace = {});
-  // A pod that only the runtime knows; it ends with orphan_grace.
-  void StopUnknown(const std::string& uid, const std::string& name, const std::string& namespace_);
+  // A pod that only the runtime knows; it ends with orphan_grace. `exclusive`: a static pod of its name waits for it.
+  void StopUnknown(const std::string& uid, const std::string& name, const std::string& namespace_, bool exclusive);
   // Holds a full name for a running pod whose source has not spoken yet: nobody else may start under it.
   void Reserve(const std::string& uid, const std::string& full_name);
   void Unreserve(const std::string& uid);
 
   // Something about the pod changed (runtime, image, clock): look again.
   void Wake(const std::string& uid);
+  // It is over and at rest (Ended, Finished): nothing of it may run.
+  bool AtRest(const std::string& uid) const;
+  // Something runs of a pod at rest, such as a container whose start came back late: stop it again.
+  void StopStray(const std::string& uid);
   bool Has(const std::string& uid) const { return workers_.contains(uid); }
+  // WorkerView::finished; false for a uid without a worker.
+  bool PodFinished(const std::string& uid) const;
   std::optional<WorkerView> View(const std::string& uid) const;
   std::vector<WorkerView> Views() const;
   size_t size() const { return workers_.size(); }
 
  private:
   struct Worker;
-  void Begin(const std::string& uid, const std::string& name, const std::string& namespace_, api::PodPtr pod);
-  base::Task<void> Run(std::shared_ptr<Worker> worker);
-  base::Task<void> SyncOnce(std::shared_ptr<Worker> worker);
-  base::Task<void> KillOnce(std::shared_ptr<Worker> worker);
-  base::Task<void> RemoveOnce(std::shared_ptr<Worker> worker);
-  base::Task<void> Cancellable(std::shared_ptr<Worker> worker);
+  using WorkerPtr = std::shared_ptr<Worker>;
+  WorkerPtr Find(const std::string& uid) const;
+  WorkerPtr Make(const std::string& uid, const std::string& name, const std::string& namespace_, api::PodPtr pod,
+                 bool exclusive);
+  void Go(const WorkerPtr& worker);
+  void Follow(const WorkerPtr& worker);
+  void Leave(const WorkerPtr& worker, const Event& event);
+  std::optional<base::MonoTime> Deadline(const Worker& worker) const;
+  void EndAtDeadline(const WorkerPtr& worker);
+  base::Task<void> Run(WorkerPtr worker);
+  base::Task<void> OneTurn(WorkerPtr worker);
+  base::Task<void> SyncOnce(WorkerPtr worker);
+  void TakeResult(const WorkerPtr& worker, runtime::SyncResult result);
+  base::Task<void> KillOnce(WorkerPtr worker);
+  base::Task<void> CleanOnce(WorkerPtr worker);
+  base::Task<void> StopStrayOnce(WorkerPtr worker);
+  base::Task<void> CancelStep(std::shared_ptr<base::TaskScope> step);
   void Transition(Worker& worker, const Event& event);
   void Retry(Worker& worker, const absl::Status& status);
   bool MayStart(const Worker& worker) const;
   void LeaveName(const std::string& full_name, const std::string& uid);
-  void Finish(std::shared_ptr<Worker> worker);
+  void Finish(const WorkerPtr& worker);
 
   Deps deps_;
   Options options_;
-  std::map<std::string, std::shared_ptr<Worker>> workers_;
+  std::map<std::string, WorkerPtr> workers_;
   std::map<std::string, std::deque<std::string>> names_;  // full name -> uids in order of arrival
   std::map<std::string, std::string> reserved_;           // uid -> full name
   base::Family<base::Histogram>* durations_ = nullptr;

@@ -1,0 +1,48 @@
+// What PodWorkers knows of one pod.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "kubelet/worker/pod_workers.h"
+
+namespace kubelet::worker {
+
+struct PodWorkers::Worker {
+  Worker(base::Executor executor, base::Clock& clock, base::Nanos retry_initial,
+         base::Nanos retry_max)
+      : wake(executor, clock), backoff(retry_initial, retry_max) {}
+  std::string uid, name, namespace_, full_name;
+  api::PodPtr pod;           // the newest; null for a pod that only the runtime knew
+  uint64_t version = 0;      // of the wish: what is under way for an older one stops
+  bool exclusive = false;    // a static pod: alone under its full name
+  bool removed = false;      // no source wants it any more
+  bool finished = false;     // see WorkerView
+  bool stray = false;        // something runs although it is over
+  State state;
+  std::optional<Verdict> verdict;
+  base::WallTime taken_on;
+  std::shared_ptr<runtime::Progress> progress = std::make_shared<runtime::Progress>();
+  std::map<std::string, runtime::Waiting> waiting;
+  absl::Status last_error;
+  base::WallTime last_error_at;
+  std::optional<base::MonoTime> retry_at;
+  bool terminal = false;
+  base::WakeEvent wake;
+  base::Backoff backoff;
+  std::shared_ptr<base::TaskScope> step;  // the sync or the kill under way
+  bool cut = false;                       // and it is being cancelled
+
+  template <typename S>
+  bool Is() const {
+    return std::holds_alternative<S>(state);
+  }
+};
+
+// The grace period of a pod that ends by itself or by its source's will: what the API server
+// decided, else the pod's own.
+std::chrono::seconds GraceOf(const api::core::Pod* pod, std::chrono::seconds without_pod);
+
+}  // namespace kubelet::worker
