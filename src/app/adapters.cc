@@ -29,8 +29,11 @@ class VolumesAdapter : public runtime::Volumes {
   volume::PodVolumes volumes_;
 };
 
-volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps) {
+volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps, volume::Objects* objects,
+                                      std::function<api::NodeAllocatable()> allocatable) {
   volume::VolumeOptions options;
+  options.objects = objects;
+  options.allocatable = std::move(allocatable);
   options.root_dir = deps.config.flags.root_dir;
   options.memory_bytes = deps.node.machine.memory_bytes;
   return options;
@@ -39,8 +42,9 @@ volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps) {
 }  // namespace
 
 struct Adapters::Parts {
-  Parts(NodeCgroups::Deps deps)
-      : volumes(deps, VolumeOptionsOf(deps)),
+  Parts(NodeCgroups::Deps deps, volume::Objects* objects,
+        std::function<api::NodeAllocatable()> allocatable)
+      : volumes(deps, VolumeOptionsOf(deps, objects, std::move(allocatable))),
         files(deps.pool, {deps.config.flags.root_dir, deps.config.kubelet.pod_logs_dir()},
               deps.config.kubelet.cluster_domain()),
         cgroups(std::move(deps)) {}
@@ -49,7 +53,9 @@ struct Adapters::Parts {
   NodeCgroups cgroups;
 };
 
-Adapters::Adapters(NodeCgroups::Deps deps) : parts_(std::make_unique<Parts>(std::move(deps))) {}
+Adapters::Adapters(NodeCgroups::Deps deps, volume::Objects* objects,
+                   std::function<api::NodeAllocatable()> allocatable)
+    : parts_(std::make_unique<Parts>(std::move(deps), objects, std::move(allocatable))) {}
 Adapters::~Adapters() = default;
 runtime::Volumes& Adapters::volumes() { return parts_->volumes; }
 runtime::Cgroups& Adapters::cgroups() { return parts_->cgroups; }

@@ -50,7 +50,9 @@ class SyncerPort : public worker::PodRuntime {
 // Volumes, cgroups and files of pods for runtime::PodSyncer, on the blocking pool.
 class Adapters {
  public:
-  explicit Adapters(NodeCgroups::Deps deps);
+  // `objects` null: there is no API server.
+  Adapters(NodeCgroups::Deps deps, volume::Objects* objects,
+           std::function<api::NodeAllocatable()> allocatable);
   ~Adapters();
   runtime::Volumes& volumes();
   runtime::Cgroups& cgroups();

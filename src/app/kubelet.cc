@@ -81,8 +81,17 @@ int Kubelet::Run() {
   }
   RaiseFileLimit(config_.kubelet.max_open_files());
   AddProcessMetrics(metrics_, node_.name);
+  if (Cluster::Configured(config_)) MakeCluster();
   MakePods();
   MakeSources();
+  if (cluster_) {
+    node::NodeFacts facts;
+    facts.machine = node_.machine;
+    if (auto checked = cluster_->Check(facts); !checked.ok()) {
+      std::cerr << "error: " << Message(checked) << "\n";
+      return 1;
+    }
+  }
   StartServers();
   signal_set_.add(SIGTERM);
   signal_set_.add(SIGINT);
@@ -90,6 +99,11 @@ int Kubelet::Run() {
   scope_.Spawn("runtime watch", WatchRuntime());
   scope_.Spawn("node addresses", FindAddresses());
   scope_.Spawn("housekeeping", housekeeping_->Run());
+  if (cluster_) {
+    scope_.Spawn("image list", WatchImages());
+    scope_.Spawn("volume refresh", RefreshVolumes());
+    cluster_->Start();
+  }
   pleg_->Start();
   for (auto& source : sources_) source->Start();
   NotifyServiceManager("READY=1");
@@ -152,6 +166,7 @@ void Kubelet::MakePods() {
                                                         },
                                                         [this] {
                                                           manager_->OnSynced();
+                                                          SyncMirrors();
                                                           TrimSoon();
                                                         },
                                                         &metrics_},
@@ -167,21 +182,29 @@ void Kubelet::MakePods() {
           [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, &metrics_},
       image_options);
 
-  adapters_ = std::make_unique<Adapters>(NodeCgroups::Deps{executor, clock_, pool_, config_, node_,
-                                                           [this] { return BurstableCpu(); }});
+  adapters_ = std::make_unique<Adapters>(
+      NodeCgroups::Deps{executor, clock_, pool_, config_, node_, [this] { return BurstableCpu(); }},
+      cluster_.get(), [this] {
+        api::NodeAllocatable all;
+        all.cpu_milli = int64_t{1000} * node_.machine.cpus;
+        all.memory_bytes = node_.machine.memory_bytes;
+        return cluster_ ? cluster_->Allocatable() : all;
+      });
   runtime::PodSyncer::Options sync_options;
   if (kc.crash_loop_back_off().has_max_container_restart_period()) {
     sync_options.backoff_max = ToNanos(kc.crash_loop_back_off().max_container_restart_period());
     sync_options.backoff_initial = std::min(sync_options.backoff_initial, sync_options.backoff_max);
   }
-  // One more than there are cores keeps them busy while a start waits for the disk or the kernel (test/bench).
+  // One more than there are cores keeps them busy while a start waits for the disk or the kernel
+  // (test/bench).
   sync_options.start_parallelism = std::max(3, node_.machine.cpus + 1);
   syncer_ = std::make_unique<runtime::PodSyncer>(
-      runtime::PodSyncer::Deps{
-          executor, clock_, *runtime_, *pleg_, *image_manager_, adapters_->volumes(),
-          adapters_->cgroups(), adapters_->files(), node_.context,
-          [this] { return node_.network_ready || node_.runtime_name.empty(); },
-          [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, &metrics_},
+      runtime::PodSyncer::Deps{executor, clock_, *runtime_, *pleg_, *image_manager_,
+                               adapters_->volumes(), adapters_->cgroups(), adapters_->files(),
+                               node_.context,
+                               [this] { return node_.network_ready || node_.runtime_name.empty(); },
+                               [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
+                               &metrics_, cluster_.get()},
       sync_options);
   syncer_port_ = std::make_unique<SyncerPort>(
       *syncer_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
@@ -189,13 +212,21 @@ void Kubelet::MakePods() {
   std::set<std::string> sources;
   if (!kc.static_pod_path().empty()) sources.insert("file");
   if (!kc.static_pod_url().empty()) sources.insert("http");
+  if (cluster_) sources.insert(source::kApiSource);
   store_ = std::make_unique<podstore::PodStore>(sources);
   worker::PodWorkers::Options worker_options;
   worker_options.resync = ToNanos(kc.sync_frequency());
-  worker::PodWorkers::Deps worker_deps{executor, clock_, *syncer_port_, nullptr, nullptr, nullptr,
-                                       &metrics_};
+  worker::PodWorkers::Deps worker_deps{executor, clock_,  *syncer_port_, nullptr,
+                                       nullptr,  nullptr, &metrics_};
   worker_deps.on_change = [this](const std::string& uid) { OnPodChange(uid); };
+  worker_deps.on_finished = [this](const std::string& uid) {
+    if (!cluster_) return;
+    cluster_->statuses().Finished(uid);
+    if (auto view = workers_->View(uid))
+      cluster_->mirrors().Poke(view->name + "_" + view->namespace_);
+  };
   worker_deps.on_forgotten = [this](const std::string& uid) {
+    if (cluster_) cluster_->ForgetPod(uid);
     statuses_->Forget(uid);
     OnPodChange(uid);
     manager_->OnWorkerForgotten(uid);
@@ -210,23 +241,21 @@ void Kubelet::MakePods() {
   statuses_ = std::make_unique<StatusCache>(StatusCache::Deps{
       executor, clock_, pool_, *pleg_, *workers_,
       [this](const std::string& uid) { return store_->Get(uid); },
-      [this] { return node_.runtime_name; }, [this] { return node_.context.host_ips; }, &metrics_});
+      [this] { return node_.runtime_name; }, [this] { return node_.context.host_ips; }, &metrics_,
+      [this](const std::string& uid) { OnStatus(uid); }});
   housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::Deps{
       clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},
       [this] { return LivePods(); }});
-  api_ = std::make_unique<LocalApi>(LocalApi::Deps{clock_, *store_, *workers_, *pleg_, *statuses_,
-                                                   metrics_, [this] { return Problems(); },
-                                                   [this] { return node_.runtime_health; }});
+  api_ = std::make_unique<LocalApi>(
+      LocalApi::Deps{clock_, *store_, *workers_, *pleg_, *statuses_, metrics_,
+                     [this] { return Problems(); }, [this] { return node_.runtime_health; },
+                     [this] { return cluster_ ? cluster_->Problems() : std::string(); }});
 }
 
 void Kubelet::MakeSources() {
   const auto& kc = config_.kubelet;
-  auto on_snapshot = [this](const source::Snapshot& snapshot) {
-    auto changes = manager_->OnSnapshot(snapshot.source, snapshot.pods, snapshot.complete);
-    for (const auto* pods : {&changes.added, &changes.updated, &changes.reconciled}) {
-      for (const auto& pod : *pods) OnPodChange(pod->metadata().uid());
-    }
-  };
+  auto on_snapshot = [this](const source::Snapshot& snapshot) { OnSnapshot(snapshot); };
+  if (cluster_) sources_.push_back(cluster_->MakeSource());
   source::SourceDeps deps{io_.get_executor(), clock_, pool_, on_snapshot, nullptr};
   bool refuse = config_.gates.Enabled("PreventStaticPodAPIReferences");
   if (!kc.static_pod_path().empty()) {
@@ -254,6 +283,21 @@ void Kubelet::MakeSources() {
                             [this] { return static_cast<double>(Problems().size()); });
 }
 
+void Kubelet::OnSnapshot(const source::Snapshot& snapshot) {
+  bool from_api = snapshot.source == source::kApiSource;
+  if (from_api) {
+    // Before a worker asks for them.
+    for (const auto& pod : snapshot.pods) {
+      if (store_->Get(pod->metadata().uid()) != pod) cluster_->objects().AddPod(*pod);
+    }
+  }
+  auto changes = manager_->OnSnapshot(snapshot.source, snapshot.pods, snapshot.complete);
+  for (const auto* pods : {&changes.added, &changes.updated, &changes.reconciled}) {
+    for (const auto& pod : *pods) OnPodChange(pod->metadata().uid());
+  }
+  if (!from_api) SyncMirrors();
+}
+
 std::vector<SourceProblem> Kubelet::Problems() const {
   std::vector<SourceProblem> all;
   for (const auto& source : sources_) {
@@ -278,6 +322,7 @@ void Kubelet::OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event)
     LOG_V(1, "Event", "pod", api::PodKey(pod), "podUID", pod.metadata().uid(), "container",
           event.container, "reason", event.reason, "message", event.message);
   }
+  if (cluster_) cluster_->RecordEvent(pod, event);
 }
 
 void Kubelet::StartServers() {

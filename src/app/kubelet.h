@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "app/adapters.h"
+#include "app/cluster.h"
 #include "app/housekeeping.h"
 #include "app/local_api.h"
 #include "app/node.h"
@@ -43,6 +44,7 @@ class Kubelet {
   absl::Status MakeRuntime();
   void MakePods();
   void MakeSources();
+  void OnSnapshot(const source::Snapshot& snapshot);
   void StartServers();
   void Serve(server::HttpServer::Options options, server::Handler handler, const char* what);
   base::Task<void> WatchRuntime();
@@ -50,6 +52,15 @@ class Kubelet {
   int64_t BurstableCpu() const;
   std::optional<std::set<std::string>> LivePods() const;
   base::Task<void> ListenAgain(server::HttpServer* server, const char* what);
+  void MakeCluster();
+  base::Task<node::NodeFacts> Facts();
+  base::Task<void> WatchImages();
+  base::Task<void> RefreshVolumes();
+  base::Task<void> RefreshVolumesOf(api::PodPtr pod);
+  void OnObjectChange(const std::string& namespace_, const std::string& name);
+  bool Ending(const std::string& full_name) const;
+  void SyncMirrors();
+  void OnStatus(const std::string& uid);
   void OnPodChange(const std::string& uid);
   void OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event);
   std::vector<SourceProblem> Problems() const;
@@ -71,6 +82,7 @@ class Kubelet {
   std::unique_ptr<cri::GrpcImageService> images_;
   std::unique_ptr<pleg::Pleg> pleg_;
   std::unique_ptr<image::ImageManager> image_manager_;
+  std::unique_ptr<Cluster> cluster_;  // null: standalone
   std::unique_ptr<Adapters> adapters_;
   std::unique_ptr<runtime::PodSyncer> syncer_;
   std::unique_ptr<SyncerPort> syncer_port_;

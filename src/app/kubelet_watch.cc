@@ -39,8 +39,13 @@ Task<void> Kubelet::FindAddresses() {
   };
   auto found = co_await pool_.Run<std::vector<std::string>>("node address", std::chrono::minutes(1),
                                                             std::move(work));
-  if (!found.ok() || found->empty() || *found == node_.context.host_ips) co_return;
+  node_.addresses_known = true;
+  if (!found.ok() || found->empty() || *found == node_.context.host_ips) {
+    if (cluster_) cluster_->agent().Poke();
+    co_return;
+  }
   node_.context.host_ips = *found;
+  if (cluster_) cluster_->agent().Poke();
   for (const auto& pod : store_->All()) OnPodChange(pod->metadata().uid());
 }
 
@@ -53,6 +58,7 @@ Task<void> Kubelet::WatchRuntime() {
       auto version = co_await runtime_->Version();
       if (version.ok()) {
         node_.runtime_name = version->runtime_name;
+        node_.runtime_version = version->runtime_version;
         LOG_INFO("Container runtime", "name", version->runtime_name, "version",
                  version->runtime_version);
       }
@@ -69,7 +75,17 @@ Task<void> Kubelet::WatchRuntime() {
     absl::Status health = status.status();
     bool network = false;
     if (status.ok()) {
+      node_.runtime_answered = clock_.Mono();
+      node_.handlers = status->handlers;
+      node_.supplemental_groups_policy = status->supplemental_groups_policy;
+      node_.runtime_trouble.clear();
+      node_.network_trouble.clear();
       for (const auto& condition : status->conditions) {
+        bool runtime_condition = condition.type == "RuntimeReady";
+        if (!condition.status && (runtime_condition || condition.type == "NetworkReady")) {
+          auto& trouble = runtime_condition ? node_.runtime_trouble : node_.network_trouble;
+          trouble = node::NotReadyText(condition.type, condition.reason, condition.message);
+        }
         if (condition.type == "NetworkReady") network = condition.status;
         if (condition.type == "RuntimeReady" && !condition.status) {
           health = absl::UnavailableError("container runtime is not ready: " + condition.reason +
@@ -84,9 +100,11 @@ Task<void> Kubelet::WatchRuntime() {
         LOG_ERROR("Container runtime is down; pods run on", "err", health);
       }
     }
+    bool differs = health.ok() != node_.runtime_health.ok() || network != node_.network_ready;
     node_.runtime_health = health;
     bool woken = network && !node_.network_ready;
     node_.network_ready = network;
+    if (differs && cluster_) cluster_->agent().Poke();
     if (woken) {
       for (const auto& view : workers_->Views()) workers_->Wake(view.uid);
     }

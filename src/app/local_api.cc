@@ -187,6 +187,7 @@ server::Response LocalApi::Explain(const std::string& which) const {
     out += "Runtime: " + base::Message(health) + "\n";
   if (absl::Status health = deps_.runtime_health(); !health.ok())
     out += "Runtime: " + base::Message(health) + "\n";
+  if (which.empty()) out += deps_.cluster_problems();
   if (out.empty()) {
     if (which.empty()) return {200, kText, "No pods and no problems.\n"};
     return {404, kText, "No pod, manifest or problem is called \"" + which + "\".\n"};
@@ -201,7 +202,8 @@ void LocalApi::ExplainPod(const std::string& uid, std::string& out) const {
   out += "  uid         " + uid + "\n";
   if (view->pod) out += "  source      " + api::Annotation(*view->pod, api::kConfigSource) + "\n";
   if (view->pod) {
-    for (const auto& field : runtime::NotBuiltYet(*view->pod)) out += "  without     " + field + " (not built yet)\n";
+    for (const auto& field : runtime::NotBuiltYet(*view->pod))
+      out += "  without     " + field + " (not built yet)\n";
   }
   out += std::string("  state       ") + worker::Name(view->state);
   if (const auto* ending = std::get_if<worker::Terminating>(&view->state))

@@ -36,6 +36,7 @@ class LocalApi {
     base::Registry& metrics;
     std::function<std::vector<SourceProblem>()> problems;
     std::function<absl::Status()> runtime_health;
+    std::function<std::string()> cluster_problems;  // lines of text; empty as a rule
   };
   explicit LocalApi(Deps deps) : deps_(std::move(deps)) {}
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,15 @@ struct Node {
   runtime::NodeContext context;
   runtime::CgroupDriver cgroup_driver = runtime::CgroupDriver::kCgroupfs;
   std::string runtime_name;  // prefix of container ids, empty until the runtime has answered
+  std::string runtime_version;
+  std::vector<runtime::RuntimeHandler> handlers;
+  bool supplemental_groups_policy = false;
+  std::optional<base::MonoTime> runtime_answered;  // last answer to Status
+  // What the runtime says of itself and its network when they are not ready, for the node's
+  // condition.
+  std::string runtime_trouble, network_trouble;
+  std::optional<std::vector<runtime::Image>> images;
+  bool addresses_known = false;
   bool network_ready = false;
   absl::Status runtime_health =
       absl::UnavailableError("the container runtime has not answered yet");

@@ -41,8 +41,9 @@ Task<absl::StatusOr<runtime::PodFiles::PodPaths>> PodFilesAdapter::PreparePod(ap
 Task<absl::StatusOr<runtime::PodFiles::ContainerPaths>> PodFilesAdapter::PrepareContainer(
     api::PodPtr pod, std::string container, std::vector<std::string> pod_ips) {
   std::string logs = runtime::PodLogDirectory(*pod, dirs_.pod_logs_dir);
-  std::function<absl::StatusOr<volume::ContainerFiles>()> work = [dirs = dirs_, pod, logs, container, pod_ips,
-                                                                 domain = cluster_domain_] {
+  std::function<absl::StatusOr<volume::ContainerFiles>()> work = [dirs = dirs_, pod, logs,
+                                                                  container, pod_ips,
+                                                                  domain = cluster_domain_] {
     std::optional<std::string> hosts;
     if (pod->spec().host_network()) {
       hosts = runtime::MakeEtcHosts(*pod, pod_ips, HostFile("/etc/hosts"), domain);

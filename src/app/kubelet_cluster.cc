@@ -1,0 +1,153 @@
+// What the kubelet and its cluster tell each other.
+#include "app/kubelet.h"
+#include "kubelet/api/pod.h"
+#include "kubelet/base/log.h"
+#include "kubelet/os/machine.h"
+
+namespace kubelet::app {
+
+using base::Task;
+using std::chrono::seconds;
+
+namespace {
+
+// pkg/kubelet/runtime.go: a runtime that is silent for so long is down.
+constexpr auto kRuntimeSilence = seconds(30);
+// How long the first status of the node waits for the runtime, looking so often.
+constexpr base::Nanos kFirstAnswer = seconds(3), kLook = std::chrono::milliseconds(20);
+
+}  // namespace
+
+void Kubelet::MakeCluster() {
+  Cluster::Hooks hooks;
+  hooks.on_snapshot = [this](const source::Snapshot& snapshot) { OnSnapshot(snapshot); };
+  hooks.facts = [this] { return Facts(); };
+  hooks.on_object_change = [this](const std::string& namespace_, const std::string& name) {
+    OnObjectChange(namespace_, name);
+  };
+  hooks.ending = [this](const std::string& full_name) { return Ending(full_name); };
+  hooks.apply_pod_cidr = [this](std::string cidrs) {
+    return runtime_->UpdateRuntimeConfig(std::move(cidrs));
+  };
+  cluster_ = std::make_unique<Cluster>(
+      Cluster::Deps{io_.get_executor(), clock_, pool_, config_, node_, metrics_}, std::move(hooks));
+}
+
+Task<node::NodeFacts> Kubelet::Facts() {
+  // A node that was Ready before a restart must not flip because we have not asked yet.
+  for (auto waited = base::Nanos(0); !node_.runtime_answered && waited < kFirstAnswer;
+       waited += kLook)
+    co_await base::SleepFor(clock_, kLook);
+  node::NodeFacts facts;
+  facts.machine = node_.machine;
+  if (!config_.gates.Enabled("NodeSwap")) facts.machine.swap_bytes = 0;
+  std::function<absl::StatusOr<int64_t>()> size = [root = config_.flags.root_dir] {
+    return os::FilesystemBytes(root);
+  };
+  auto bytes = co_await pool_.Run<int64_t>("node status", seconds(2), std::move(size));
+  if (bytes.ok()) facts.root_fs_bytes = *bytes;
+  if (!node_.context.host_ips.empty()) facts.addresses = node_.context.host_ips;
+  facts.runtime_name = node_.runtime_name;
+  facts.runtime_version = node_.runtime_version;
+  facts.volumes_in_use.emplace();
+  if (node_.runtime_answered) {
+    facts.handlers.emplace();
+    for (const auto& handler : node_.handlers) {
+      facts.handlers->push_back(
+          {handler.name, handler.recursive_read_only_mounts, handler.user_namespaces});
+    }
+    facts.supplemental_groups_policy = node_.supplemental_groups_policy;
+    if (clock_.Mono() - *node_.runtime_answered > kRuntimeSilence)
+      facts.errors.push_back(node::kRuntimeDown);
+  } else {
+    facts.errors.push_back(node::kRuntimeUnchecked);
+  }
+  if (!node_.runtime_trouble.empty()) facts.errors.push_back(node_.runtime_trouble);
+  if (!node_.network_trouble.empty()) facts.errors.push_back(node_.network_trouble);
+  if (node_.images) {
+    facts.images.emplace();
+    for (const auto& image : *node_.images) {
+      facts.images->push_back(
+          {image.id, image.repo_digests, image.repo_tags, static_cast<int64_t>(image.size_bytes)});
+    }
+  }
+  co_return facts;
+}
+
+// Only for the node's status: a minute is soon enough.
+Task<void> Kubelet::WatchImages() {
+  for (;;) {
+    auto images = co_await images_->ListImages();
+    if (images.ok()) node_.images = *std::move(images);
+    base::Nanos pause = seconds(60);
+    if (!images.ok()) pause = seconds(5);
+    co_await base::SleepFor(clock_, pause);
+  }
+}
+
+// Tokens in volumes, when their time has come.
+Task<void> Kubelet::RefreshVolumes() {
+  for (;;) {
+    co_await base::SleepFor(clock_, seconds(10));
+    std::vector<api::PodPtr> due;
+    for (const auto& pod : store_->All()) {
+      auto at = adapters_->pod_volumes().RefreshAt(pod->metadata().uid());
+      if (at && *at <= clock_.Now()) due.push_back(pod);
+    }
+    for (const auto& pod : due) co_await RefreshVolumesOf(pod);
+  }
+}
+
+Task<void> Kubelet::RefreshVolumesOf(api::PodPtr pod) {
+  auto view = workers_->View(pod->metadata().uid());
+  if (!view || view->over()) co_return;
+  auto status = co_await adapters_->pod_volumes().Refresh(pod);
+  if (!status.ok())
+    LOG_WARNING("Cannot renew volumes; what is mounted stays", "pod", api::PodKey(*pod), "err",
+                status);
+}
+
+void Kubelet::OnObjectChange(const std::string& namespace_, const std::string& name) {
+  for (const auto& pod : store_->All()) {
+    if (pod->metadata().namespace_() != namespace_) continue;
+    auto named = client::ReferencedObjects(*pod);
+    if (!named.config_maps.contains(name) && !named.secrets.contains(name)) continue;
+    scope_.Spawn("volume refresh of " + api::PodKey(*pod), RefreshVolumesOf(pod));
+    workers_->Wake(pod->metadata().uid());  // it may wait for this very object
+  }
+}
+
+bool Kubelet::Ending(const std::string& full_name) const {
+  for (const auto& view : workers_->Views()) {
+    if (view.name + "_" + view.namespace_ == full_name && view.over() && !view.finished)
+      return true;
+  }
+  return false;
+}
+
+void Kubelet::SyncMirrors() {
+  if (!cluster_ || !pleg_->Synced()) return;
+  std::vector<api::PodPtr> pods;
+  for (const auto& pod : store_->All())
+    if (api::IsStatic(*pod)) pods.push_back(pod);
+  bool complete = store_->Complete(source::kFileSource) && store_->Complete(source::kUrlSource);
+  cluster_->mirrors().SetStatic(pods, complete);
+}
+
+void Kubelet::OnStatus(const std::string& uid) {
+  if (!cluster_ || !pleg_->Synced()) return;
+  const auto* status = statuses_->Get(uid);
+  if (status == nullptr) {
+    cluster_->statuses().Forget(uid);
+    return;
+  }
+  auto view = workers_->View(uid);
+  api::PodPtr pod = store_->Get(uid);
+  if (!pod && view) pod = view->pod;
+  if (!pod) return;
+  status::StatusWriter::Flags flags;
+  flags.terminal_allowed = view && !view->could_run();
+  cluster_->statuses().Set(uid, pod, *status, flags);
+}
+
+}  // namespace kubelet::app
