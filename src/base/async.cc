@@ -124,6 +124,9 @@ struct TaskScope::State : std::enable_shared_from_this<TaskScope::State> {
     // A cancelled task may end inside emit and erase itself: walk a copy of the handles.
     std::vector<std::shared_ptr<Entry>> copy(tasks.begin(), tasks.end());
     for (auto& entry : copy) entry->cancel.emit(asio::cancellation_type::terminal);
+    // Outside of the loop asio posts the cancel, with a bare pointer into the entry: a task whose end is queued
+    // before it must not take the entry along.
+    if (!copy.empty()) asio::post(executor, [copy = std::move(copy)] {});
   }
 
   Executor executor;

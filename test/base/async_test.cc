@@ -61,6 +61,20 @@ TEST_CASE("a wait ends at its deadline, by the clock of the test") {
   CHECK(wakes == 0);
 }
 
+Task<void> EndAtOnce() { co_return; }
+
+TEST_CASE("a scope that goes outside of the loop, with the end of a task queued, leaves no cancel behind") {
+  Loop loop;
+  for (int polls = 0; polls < 6; ++polls) {
+    auto scope = std::make_unique<TaskScope>(loop.io.get_executor());
+    scope->Spawn("short", EndAtOnce());
+    loop.io.restart();
+    for (int i = 0; i < polls; ++i) loop.io.poll_one();
+    scope.reset();
+    loop.Run();
+  }
+}
+
 Task<void> WaitAndMark(WakeEvent& event, bool& went_on) {
   co_await event.Wait();
   went_on = true;
