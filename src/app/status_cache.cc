@@ -67,7 +67,8 @@ void StatusCache::Update(const std::string& uid) {
     input.terminating = view->over();
     input.stopped = !view->could_run();
     input.finished = view->finished;
-    if (view->verdict) input.verdict = {view->verdict->reason, view->verdict->message, view->verdict->rejected};
+    if (view->verdict)
+      input.verdict = {view->verdict->reason, view->verdict->message, view->verdict->rejected};
   }
   input.termination_messages = entry.messages;
   input.runtime_name = deps_.runtime_name();

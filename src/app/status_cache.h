@@ -26,14 +26,14 @@ class StatusCache {
     std::function<std::string()> runtime_name;
     std::function<std::vector<std::string>()> host_ips;
     base::Registry* metrics = nullptr;
-    // The status of a pod was computed anew (it may be the same), or the pod is forgotten: then Get gives nothing.
-    // The writer asks Get and PodWorkers::View. May be empty.
+    // The status of a pod was computed anew (it may be the same), or the pod is forgotten: then Get
+    // gives nothing. The writer asks Get and PodWorkers::View. May be empty.
     std::function<void(const std::string& uid)> on_update;
   };
   explicit StatusCache(Deps deps);
 
-  // Computes the status of a pod that is wanted or still ending; forgets one that is neither. Does nothing while the
-  // runtime has not been asked about the pod: what is not known is not lost.
+  // Computes the status of a pod that is wanted or still ending; forgets one that is neither. Does
+  // nothing while the runtime has not been asked about the pod: what is not known is not lost.
   void Update(const std::string& uid);
   // The life of the pod is over; another one may begin under its uid.
   void Forget(const std::string& uid);

@@ -21,6 +21,18 @@ std::string BackoffKey(const api::core::Pod& pod, const api::core::Container& co
   return pod.metadata().uid() + "/" + container.name() + "/" + container.image();
 }
 
+// What the API server has counted of a container that the runtime knows nothing of: it may be lost with its logs.
+uint32_t AttemptsShown(const api::core::Pod& pod, const std::string& container) {
+  for (const auto* all : {&pod.status().container_statuses(), &pod.status().init_container_statuses()}) {
+    for (const auto& s : *all) {
+      if (s.name() != container) continue;
+      bool ran = s.state().has_running() || s.state().has_terminated();
+      return static_cast<uint32_t>(std::max(s.restart_count(), 0)) + (ran ? 1 : 0);
+    }
+  }
+  return 0;
+}
+
 // Events about a pod wait while its worker acts, also when the worker is cancelled in between.
 struct Held {
   Held(PodObserver& o, std::string u) : observer(o), uid(std::move(u)) { observer.Hold(uid, true); }
@@ -329,8 +341,10 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
 
   ContainerInputs inputs;
   inputs.attempt = start.attempt;
-  if (auto it = pass.next_attempt.find(name); it != pass.next_attempt.end() && pass.observed->Newest(name) == nullptr) {
-    inputs.attempt = std::max(inputs.attempt, it->second);
+  if (pass.observed->Newest(name) == nullptr) {
+    auto logs = pass.next_attempt.find(name);
+    if (logs != pass.next_attempt.end()) inputs.attempt = std::max(inputs.attempt, logs->second);
+    inputs.attempt = std::max(inputs.attempt, AttemptsShown(*pod, name));
   }
   inputs.image_ref = image.ref;
   inputs.image_uid = image.image->uid;
