@@ -21,18 +21,6 @@ std::string BackoffKey(const api::core::Pod& pod, const api::core::Container& co
   return pod.metadata().uid() + "/" + container.name() + "/" + container.image();
 }
 
-// What the API server has counted of a container that the runtime knows nothing of: it may be lost with its logs.
-uint32_t AttemptsShown(const api::core::Pod& pod, const std::string& container) {
-  for (const auto* all : {&pod.status().container_statuses(), &pod.status().init_container_statuses()}) {
-    for (const auto& s : *all) {
-      if (s.name() != container) continue;
-      bool ran = s.state().has_running() || s.state().has_terminated();
-      return static_cast<uint32_t>(std::max(s.restart_count(), 0)) + (ran ? 1 : 0);
-    }
-  }
-  return 0;
-}
-
 // Events about a pod wait while its worker acts, also when the worker is cancelled in between.
 struct Held {
   Held(PodObserver& o, std::string u) : observer(o), uid(std::move(u)) { observer.Hold(uid, true); }
