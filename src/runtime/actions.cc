@@ -149,6 +149,17 @@ bool DefinitionChanged(const ContainerSpec& spec, const ContainerStatus& status)
   return it != status.annotations.end() && it->second != api::ContainerHash(spec.name(), spec.image());
 }
 
+uint32_t AttemptsShown(const Pod& pod, const std::string& container) {
+  for (const auto* all : {&pod.status().container_statuses(), &pod.status().init_container_statuses()}) {
+    for (const auto& s : *all) {
+      if (s.name() != container) continue;
+      bool ran = s.state().has_running() || s.state().has_terminated();
+      return static_cast<uint32_t>(std::max(s.restart_count(), 0)) + (ran ? 1 : 0);
+    }
+  }
+  return 0;
+}
+
 PodActions ComputePodActions(const Pod& pod, const ObservedPod& observed, const Stopped& stopped) {
   PodActions actions;
   if (std::string problem = SandboxProblem(pod, observed); !problem.empty()) {

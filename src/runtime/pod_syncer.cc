@@ -329,8 +329,10 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
 
   ContainerInputs inputs;
   inputs.attempt = start.attempt;
-  if (auto it = pass.next_attempt.find(name); it != pass.next_attempt.end() && pass.observed->Newest(name) == nullptr) {
-    inputs.attempt = std::max(inputs.attempt, it->second);
+  if (pass.observed->Newest(name) == nullptr) {
+    auto logs = pass.next_attempt.find(name);
+    if (logs != pass.next_attempt.end()) inputs.attempt = std::max(inputs.attempt, logs->second);
+    inputs.attempt = std::max(inputs.attempt, AttemptsShown(*pod, name));
   }
   inputs.image_ref = image.ref;
   inputs.image_uid = image.image->uid;

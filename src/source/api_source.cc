@@ -4,7 +4,6 @@
 
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
-#include "kubelet/client/reflector.h"
 #include "source/api_pods.h"
 
 namespace kubelet::source {
@@ -23,7 +22,8 @@ class ApiSource : public PodSource {
   ApiSource(const std::string& node_name, ApiSourceDeps deps)
       : deps_(std::move(deps)),
         pods_(deps_.clock),
-        reflector_({deps_.executor, deps_.clock, deps_.api}, Options(node_name), MakeSink()) {}
+        reflector_({deps_.executor, deps_.clock, deps_.api, deps_.traits}, Options(node_name),
+                   MakeSink()) {}
 
   void Start() override { reflector_.Start(); }
   base::Task<void> Stop() override {

@@ -73,8 +73,8 @@ class Converter {
  private:
   const OutStatus* Old(bool init) const {
     if (input_.previous == nullptr) return nullptr;
-    const Statuses& all = init ? input_.previous->init_container_statuses()
-                               : input_.previous->container_statuses();
+    const Statuses& all =
+        init ? input_.previous->init_container_statuses() : input_.previous->container_statuses();
     auto it = std::find_if(all.begin(), all.end(),
                            [&](const auto& s) { return s.name() == spec_.name(); });
     return it == all.end() ? nullptr : &*it;
@@ -168,8 +168,7 @@ class Converter {
     out_.set_container_id(Id(*newest_));
     out_.set_image(newest_->image.empty() ? spec_.image() : newest_->image);
     out_.set_image_id(newest_->image_ref);
-    out_.set_restart_count(
-        std::max(out_.restart_count(), static_cast<int32_t>(newest_->attempt)));
+    out_.set_restart_count(std::max(out_.restart_count(), static_cast<int32_t>(newest_->attempt)));
     bool other = old_ != nullptr && old_->container_id() != out_.container_id();
     bool old_ended = old_ != nullptr && old_->state().has_terminated();
     if (other && old_ended) *out_.mutable_last_state() = old_->state();

@@ -87,7 +87,8 @@ void PodWorkers::Follow(const WorkerPtr& worker) {
     auto now = GraceOfState(worker->state);
     bool sooner = std::max(grace, seconds(1)) < now.value_or(seconds(0));
     // The same wish again must not disturb a stop that is under way, or its back-off.
-    if (!worker->Is<Finished>() && !worker->Is<Removing>() && (!worker->Is<Terminating>() || sooner)) {
+    if (!worker->Is<Finished>() && !worker->Is<Removing>() &&
+        (!worker->Is<Terminating>() || sooner)) {
       Leave(worker, stop);
     }
   } else if (InTerminalPhase(*worker->pod) && !IsOver(worker->state)) {
@@ -186,8 +187,9 @@ void PodWorkers::Stop(const std::string& uid, const std::string& reason,
   Leave(worker, stop);
 }
 
-// Ends what is under way for the state before: a start stops between two of its steps, and is cancelled when
-// a step does not come back (what it leaves is found later); a stop that now has less time begins anew.
+// Ends what is under way for the state before: a start stops between two of its steps, and is
+// cancelled when a step does not come back (what it leaves is found later); a stop that now has
+// less time begins anew.
 void PodWorkers::Leave(const WorkerPtr& worker, const Event& event) {
   bool syncing = worker->Is<Syncing>();
   auto before = GraceOfState(worker->state);

@@ -15,12 +15,12 @@ struct PodWorkers::Worker {
          base::Nanos retry_max)
       : wake(executor, clock), backoff(retry_initial, retry_max) {}
   std::string uid, name, namespace_, full_name;
-  api::PodPtr pod;           // the newest; null for a pod that only the runtime knew
-  uint64_t version = 0;      // of the wish: what is under way for an older one stops
-  bool exclusive = false;    // a static pod: alone under its full name
-  bool removed = false;      // no source wants it any more
-  bool finished = false;     // see WorkerView
-  bool stray = false;        // something runs although it is over
+  api::PodPtr pod;         // the newest; null for a pod that only the runtime knew
+  uint64_t version = 0;    // of the wish: what is under way for an older one stops
+  bool exclusive = false;  // a static pod: alone under its full name
+  bool removed = false;    // no source wants it any more
+  bool finished = false;   // see WorkerView
+  bool stray = false;      // something runs although it is over
   State state;
   std::optional<Verdict> verdict;
   base::WallTime taken_on;

@@ -16,8 +16,7 @@ namespace {
 
 // pkg/kubelet/active_deadline.go
 constexpr char kDeadlineReason[] = "DeadlineExceeded";
-constexpr char kDeadlineMessage[] =
-    "Pod was active on the node longer than the specified deadline";
+constexpr char kDeadlineMessage[] = "Pod was active on the node longer than the specified deadline";
 
 const char* Operation(const State& state) {
   if (std::holds_alternative<Syncing>(state)) return "sync";
@@ -63,8 +62,8 @@ void PodWorkers::Transition(Worker& worker, const Event& event) {
   if (finishes && deps_.on_finished) deps_.on_finished(worker.uid);
 }
 
-// One loop for every state; each turn does one thing and waits for news or for its retry. A pod whose object is
-// still there keeps its loop to the end.
+// One loop for every state; each turn does one thing and waits for news or for its retry. A pod
+// whose object is still there keeps its loop to the end.
 Task<void> PodWorkers::Run(WorkerPtr worker) {
   while (!worker->Is<Finished>() || !worker->removed) {
     size_t before = worker->state.index();
@@ -109,8 +108,8 @@ std::optional<MonoTime> PodWorkers::Deadline(const Worker& worker) const {
   if (!start && pod.status().has_start_time()) {
     start = base::WallFromUnixNanos(pod.status().start_time().seconds() * 1'000'000'000);
   }
-  base::WallTime end = start.value_or(worker.taken_on) +
-                       std::chrono::seconds(pod.spec().active_deadline_seconds());
+  base::WallTime end =
+      start.value_or(worker.taken_on) + std::chrono::seconds(pod.spec().active_deadline_seconds());
   return deps_.clock.Mono() + std::chrono::duration_cast<Nanos>(end - deps_.clock.Now());
 }
 
@@ -162,8 +161,9 @@ void PodWorkers::TakeResult(const WorkerPtr& worker, runtime::SyncResult result)
   }
   // The audit: nothing is known to be due, look again some time within [1, 1.5) periods.
   double jitter = static_cast<double>(base::Fnv1a32(worker->uid) % 1000) / 2000.0;
-  MonoTime next = deps_.clock.Mono() + options_.resync +
-                  Nanos(static_cast<int64_t>(static_cast<double>(options_.resync.count()) * jitter));
+  MonoTime next =
+      deps_.clock.Mono() + options_.resync +
+      Nanos(static_cast<int64_t>(static_cast<double>(options_.resync.count()) * jitter));
   if (result.retry_at) next = std::min(next, *result.retry_at);
   if (auto deadline = Deadline(*worker)) next = std::min(next, *deadline);
   worker->retry_at = next;
@@ -186,7 +186,8 @@ Task<void> PodWorkers::KillOnce(WorkerPtr worker) {
   auto step = std::make_shared<base::TaskScope>(deps_.executor);
   worker->step = step;
   worker->cut = false;
-  step->Spawn("kill", DoKill(deps_.runtime, worker->uid, worker->pod, grace, worker->progress, result));
+  step->Spawn("kill",
+              DoKill(deps_.runtime, worker->uid, worker->pod, grace, worker->progress, result));
   co_await step->Join();
   worker->step.reset();
   if (!*result) {
@@ -210,7 +211,8 @@ Task<void> PodWorkers::CleanOnce(WorkerPtr worker) {
   if (worker->Is<Retiring>()) {
     status = co_await deps_.runtime.Retire(worker->uid, worker->progress);
   } else {
-    status = co_await deps_.runtime.Remove(worker->uid, worker->name, worker->namespace_, worker->progress);
+    status = co_await deps_.runtime.Remove(worker->uid, worker->name, worker->namespace_,
+                                           worker->progress);
   }
   if (worker->state.index() != before) co_return;
   if (status.ok()) {
@@ -227,9 +229,11 @@ Task<void> PodWorkers::StopStrayOnce(WorkerPtr worker) {
   worker->retry_at.reset();
   if (!worker->stray) co_return;
   worker->stray = false;
-  auto status = co_await deps_.runtime.Kill(worker->uid, worker->pod, options_.orphan_grace, worker->progress);
+  auto status = co_await deps_.runtime.Kill(worker->uid, worker->pod, options_.orphan_grace,
+                                            worker->progress);
   if (status.ok() && worker->Is<Finished>()) {
-    status = co_await deps_.runtime.Remove(worker->uid, worker->name, worker->namespace_, worker->progress);
+    status = co_await deps_.runtime.Remove(worker->uid, worker->name, worker->namespace_,
+                                           worker->progress);
   }
   if (status.ok()) co_return;
   worker->stray = true;

@@ -104,5 +104,41 @@ TEST_CASE("an adopted uid stays with the manifest, and goes with it") {
   CHECK(Uids(edited.added) == Strings{"edited"});
 }
 
+TEST_CASE("what a change of an API pod is: an update, a status, or nothing at all") {
+  struct Row {
+    const char* what;
+    std::function<void(api::core::Pod&)> edit;
+    const char* seen;
+  };
+  std::vector<Row> rows = {
+      {"spec", [](auto& p) { p.mutable_spec()->mutable_containers(0)->set_image("i:2"); }, "updated"},
+      {"label", [](auto& p) { (*p.mutable_metadata()->mutable_labels())["a"] = "b"; }, "updated"},
+      {"annotation", [](auto& p) { (*p.mutable_metadata()->mutable_annotations())["a"] = "b"; }, "updated"},
+      {"annotation gone", [](auto& p) { p.mutable_metadata()->mutable_annotations()->erase("own"); }, "updated"},
+      {"deletion", [](auto& p) { p.mutable_metadata()->mutable_deletion_timestamp()->set_seconds(1); }, "updated"},
+      {"grace", [](auto& p) { p.mutable_metadata()->set_deletion_grace_period_seconds(1); }, "updated"},
+      {"generation", [](auto& p) { p.mutable_metadata()->set_generation(2); }, "updated"},
+      {"status", [](auto& p) { p.mutable_status()->set_phase("Running"); }, "reconciled"},
+      {"seen", [](auto& p) { (*p.mutable_metadata()->mutable_annotations())[api::kConfigSeen] = "now"; }, ""},
+      {"version", [](auto& p) { p.mutable_metadata()->set_resource_version("2"); }, ""},
+  };
+  auto first = std::make_shared<api::core::Pod>(*MakePod("a", "1"));
+  (*first->mutable_metadata()->mutable_annotations())[api::kConfigSource] = "api";
+  (*first->mutable_metadata()->mutable_annotations())["own"] = "x";
+  for (const auto& row : rows) {
+    INFO(row.what);
+    PodStore store({"api"});
+    store.Apply("api", {first}, true);
+    auto next = std::make_shared<api::core::Pod>(*first);
+    row.edit(*next);
+    auto changes = store.Apply("api", {next}, true);
+    CHECK(changes.updated.size() == (std::string(row.seen) == "updated" ? 1 : 0));
+    CHECK(changes.reconciled.size() == (std::string(row.seen) == "reconciled" ? 1 : 0));
+    CHECK(changes.added.empty());
+    CHECK(changes.removed.empty());
+    CHECK(store.Get("1") == next);  // the newest is kept in any case
+  }
+}
+
 }  // namespace
 }  // namespace kubelet::podstore

@@ -409,6 +409,25 @@ TEST_CASE("deleted while the kubelet was away: ended, cleaned up, told") {
   CHECK(rig.Breaches() == Strings{});
 }
 
+TEST_CASE("restarts that the API server has counted are counted on when runtime and logs have forgotten them") {
+  ApiRig rig;
+  rig.Create(Web(), [](auto& pod) {
+    pod.mutable_status()->set_phase("Running");
+    auto* c = pod.mutable_status()->add_container_statuses();
+    c->set_name("c");
+    c->set_restart_count(3);
+    c->mutable_state()->mutable_running();
+  });
+  rig.Advance(2s);
+  REQUIRE(rig.world.runtime.RunningOne("web", "c") != nullptr);
+  CHECK(rig.world.runtime.RunningOne("web", "c")->status.attempt == 4);
+  CHECK(rig.objects.at("u1")->status().container_statuses(0).restart_count() == 4);
+  rig.world.runtime.Exit("web", "c", 1);
+  rig.Advance(2s);
+  CHECK(rig.objects.at("u1")->status().container_statuses(0).restart_count() == 5);
+  CHECK(rig.Breaches() == Strings{});
+}
+
 TEST_CASE("deleted before anything could start") {
   ApiRig rig;
   rig.world.runtime.pull_takes["slow:1"] = 5min;

@@ -59,6 +59,10 @@ PodActions ComputePodActions(const api::core::Pod& pod, const ObservedPod& obser
 // (Always, OnFailure, Never) or its own (`restartPolicy` of a sidecar).
 bool ShouldRestart(const api::core::Pod& pod, const api::core::Container& container, int exit_code);
 
+// The attempt that is next by what the API server shows of a container: for one that the runtime has lost with its
+// logs. 0: it has not run.
+uint32_t AttemptsShown(const api::core::Pod& pod, const std::string& container);
+
 // `<hash>` annotation of a container differs from the spec's.
 bool DefinitionChanged(const api::core::Container& spec, const ContainerStatus& status);
 

@@ -18,6 +18,7 @@
 
 #include "kubelet/api/types.h"
 #include "kubelet/client/api.h"
+#include "kubelet/client/reflector.h"
 #include "kubelet/source/source.h"
 
 namespace kubelet::source {
@@ -42,6 +43,7 @@ struct ApiSourceDeps {
   Tap tap;
   // OK again after an outage, or not OK. May be empty.
   std::function<void(const absl::Status&)> on_health;
+  client::ServerTraits* traits = nullptr;  // shared with other reflectors; may be null
 };
 
 std::unique_ptr<PodSource> MakeApiSource(const std::string& node_name, ApiSourceDeps deps);
