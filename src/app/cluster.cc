@@ -206,40 +206,46 @@ void Cluster::Start() {
     certificates_ = std::make_unique<client::CertificateManager>(files, std::move(deps));
     certificates_->Start();
   }
+  // As the configuration was: read at once, so that nothing has to wait for a turn of its own.
+  if (!UseConfig(client::LoadNodeConfig(files))) {
+    LOG_ERROR("No usable kubeconfig yet; static pods run, looking again", "err", health_);
+    scope_.Spawn("API client", Connect());
+  }
   recorder_->Start();
   serving_->Start();
   agent_->Start();
   node_watch_->Start([this](client::NodeWatch::NodePtr node) { agent_->Observe(node); });
-  scope_.Spawn("API client", Connect());
+}
+
+bool Cluster::UseConfig(absl::StatusOr<client::ClientConfig> config) {
+  if (!config.ok()) {
+    api_.SetReason(absl::UnavailableError(Message(config.status())));
+    health_ = config.status();
+    return false;
+  }
+  client::Credentials* credentials = certificates_.get();
+  if (credentials == nullptr) {
+    credentials_ = client::MakeCredentials(
+        *config, client::CredentialDeps{deps_.executor, deps_.clock, deps_.pool});
+    credentials = credentials_.get();
+  }
+  auto api = MakeHttpApi(*config, *credentials);
+  http_ = api.get();
+  api_.Set(std::move(api));
+  LOG_INFO("API server", "server", config->server, "kubeconfig", config->source);
+  return true;
 }
 
 // A kubeconfig that is not there yet, or not readable, is waited for: static pods do not need it.
 Task<void> Cluster::Connect() {
-  for (bool told = false;; told = true) {
-    auto files = CertificateFiles();
-    std::function<absl::StatusOr<client::ClientConfig>()> work = [files] {
+  for (;;) {
+    co_await base::SleepFor(deps_.clock, seconds(2));
+    std::function<absl::StatusOr<client::ClientConfig>()> work = [files = CertificateFiles()] {
       return client::LoadNodeConfig(files);
     };
     auto config =
         co_await deps_.pool.Run<client::ClientConfig>("kubeconfig", seconds(10), std::move(work));
-    if (config.ok()) {
-      client::Credentials* credentials = certificates_.get();
-      if (credentials == nullptr) {
-        credentials_ = client::MakeCredentials(
-            *config, client::CredentialDeps{deps_.executor, deps_.clock, deps_.pool});
-        credentials = credentials_.get();
-      }
-      auto api = MakeHttpApi(*config, *credentials);
-      http_ = api.get();
-      api_.Set(std::move(api));
-      LOG_INFO("API server", "server", config->server, "kubeconfig", config->source);
-      co_return;
-    }
-    api_.SetReason(absl::UnavailableError(Message(config.status())));
-    health_ = config.status();
-    if (!told)
-      LOG_ERROR("No usable kubeconfig yet; static pods run, looking again", "err", config.status());
-    co_await base::SleepFor(deps_.clock, seconds(2));
+    if (UseConfig(std::move(config))) co_return;
   }
 }
 

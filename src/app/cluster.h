@@ -93,6 +93,7 @@ class Cluster : public volume::Objects, public runtime::EnvObjects {
   void MakeServing();
   void OnNode(const node::NodePtr& node);
   void OnHealth(const absl::Status& health);
+  bool UseConfig(absl::StatusOr<client::ClientConfig> config);
   base::Task<void> Connect();
 
   Deps deps_;

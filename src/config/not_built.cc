@@ -46,8 +46,6 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
       {"tlsCipherSuites"},
       {"tlsCurvePreferences"},
       {"tlsMinVersion"},
-      {"rotateCertificates"},
-      {"serverTLSBootstrap"},
       {"authentication.x509.clientCAFile"},
       {"authentication.webhook.enabled", "false"},
       {"authentication.webhook.cacheTTL"},
@@ -64,22 +62,8 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
       {"enableDebugFlagsHandler", "false"},
       {"showHiddenMetricsForVersion"},
       {"streamingConnectionIdleTimeout"},
-      // API server
-      {"contentType"},
-      {"kubeAPIQPS"},
-      {"kubeAPIBurst"},
-      {"eventRecordQPS"},
-      {"eventBurst"},
-      {"nodeStatusUpdateFrequency"},
-      {"nodeStatusReportFrequency"},
-      {"nodeStatusMaxImages"},
-      {"nodeLeaseDurationSeconds"},
-      {"registerNode", "false"},
-      {"registerWithTaints"},
-      {"providerID"},
+      // network
       {"podCIDR"},
-      {"configMapAndSecretChangeDetectionStrategy"},
-      {"enableControllerAttachDetach"},
       // images, containers, logs
       {"imagePullCredentialsVerificationPolicy"},
       {"preloadedImagesVerificationAllowlist"},
@@ -94,7 +78,6 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
       // volumes and statistics
       {"volumePluginDir"},
       {"volumeStatsAggPeriod"},
-      {"localStorageCapacityIsolation", "false"},
       // resources
       {"kubeletCgroups"},
       {"systemCgroups"},
@@ -141,11 +124,6 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
 
 const std::vector<std::string>& NotBuiltFlags() {
   static const auto* flags = new std::vector<std::string>{
-      "kubeconfig",
-      "bootstrap-kubeconfig",
-      "cert-dir",
-      "cloud-provider",
-      "node-labels",
       "lock-file",
       "exit-on-lock-contention",
       "runtime-cgroups",
@@ -155,7 +133,6 @@ const std::vector<std::string>& NotBuiltFlags() {
       "maximum-dead-containers-per-container",
       "maximum-dead-containers",
       "experimental-mounter-path",
-      "experimental-allocatable-ignore-eviction",
       "housekeeping-interval",
       "max-housekeeping-interval",
   };

@@ -141,6 +141,11 @@ TEST_CASE("each field is known as built or not built") {
       "mergeDefaultEvictionSettings", "featureGates", "failSwapOn", "logging.format",
       "logging.verbosity", "logging.vmodule", "crashLoopBackOff.maxContainerRestartPeriod",
       "seccompDefault", "containerRuntimeEndpoint", "imageServiceEndpoint", "failCgroupV1",
+      "rotateCertificates", "serverTLSBootstrap", "contentType", "kubeAPIQPS", "kubeAPIBurst",
+      "eventRecordQPS", "eventBurst", "nodeStatusUpdateFrequency", "nodeStatusReportFrequency",
+      "nodeStatusMaxImages", "nodeLeaseDurationSeconds", "registerNode", "registerWithTaints",
+      "providerID", "configMapAndSecretChangeDetectionStrategy", "enableControllerAttachDetach",
+      "localStorageCapacityIsolation",
       // without effect upstream too, or rejected
       "hairpinMode", "iptablesMasqueradeBit", "iptablesDropBit", "runOnce",
       "logging.flushFrequency"};
