@@ -12,6 +12,7 @@
 #include "fakes/api_errors.h"
 #include "fakes/api_handler.h"
 #include "fakes/api_registry.h"
+#include "k8s/core/v1/config.pb.h"
 #include "k8s/core/v1/node.pb.h"
 #include "kubelet/api/codec.h"
 #include "kubelet/base/status.h"

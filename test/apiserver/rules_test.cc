@@ -137,20 +137,17 @@ TEST_CASE("finalizers hold an object", "[apiserver]") {
 TEST_CASE("the status of a pod is its subresource's", "[apiserver]") {
   Cluster cluster;
   REQUIRE(cluster.CreatePod("p").ok());
-  auto both = [](core::Pod& pod) {
-    pod.mutable_spec()->mutable_containers(0)->set_image("new");
-    pod.mutable_status()->set_phase("Running");
+  auto both = [&](const char* subresource, const char* phase) {
+    return cluster.Change<core::Pod>(cluster.admin, "pods", "p", subresource, [&](core::Pod& pod) {
+      pod.mutable_spec()->mutable_containers(0)->set_image("new");
+      pod.mutable_status()->set_phase(phase);
+    });
   };
-  REQUIRE(cluster.Change<core::Pod>(cluster.admin, "pods", "p", "status", both).ok());
+  REQUIRE(both("status", "Running").ok());
   CHECK(cluster.Pod("p")->spec().containers(0).image() == "b");
   CHECK(cluster.Pod("p")->status().phase() == "Running");
   CHECK(cluster.Pod("p")->metadata().generation() == 1);
-  both = [](core::Pod& pod) {
-    pod.mutable_spec()->mutable_containers(0)->set_image("new");
-    pod.mutable_status()->set_phase("Failed");
-  };
-  auto whole = [&](core::Pod& pod) { both(pod); };
-  REQUIRE(cluster.Change<core::Pod>(cluster.admin, "pods", "p", "", whole).ok());
+  REQUIRE(both("", "Failed").ok());
   CHECK(cluster.Pod("p")->spec().containers(0).image() == "new");
   CHECK(cluster.Pod("p")->status().phase() == "Running");
   CHECK(cluster.Pod("p")->metadata().generation() == 2);

@@ -93,7 +93,12 @@ std::string EncodeBody(const Object& object, ApiForm::Media media) {
     case ApiForm::Media::kJson:
       break;
   }
-  return api::EncodeJson(object) + "\n";
+  std::string text = api::EncodeJson(object) + "\n";
+  const std::string none = "\"items\":null";
+  bool list = object.GetDescriptor()->FindFieldByName("items") != nullptr;
+  auto at = list ? text.find(none) : std::string::npos;
+  if (at != std::string::npos) text.replace(at, none.size(), "\"items\":[]");
+  return text;
 }
 
 absl::Status DecodeBody(const std::string& content_type, const std::string& body,

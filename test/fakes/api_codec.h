@@ -17,6 +17,7 @@ struct ApiForm {
 
 // The first acceptable entry of an Accept header; 406 when there is none.
 absl::StatusOr<ApiForm> Negotiate(const std::string& accept);
+// An empty list is `[]` in JSON, as a server's lists are.
 std::string EncodeBody(const Object& object, ApiForm::Media media);
 
 // A request body. `validation` is fieldValidation: Strict makes unknown and duplicate fields an

@@ -169,6 +169,7 @@ absl::Status ApiControllers::Decide(const std::string& name, bool approve) {
 
 void ApiControllers::OnCsr(const ApiStore::Change& change) {
   const auto& csr = static_cast<const CertificateSigningRequest&>(*change.object);
+  if (HasCondition(csr, "Failed")) return;
   if (HasCondition(csr, "Approved") && csr.status().certificate().empty()) {
     Issue(csr);
     return;
