@@ -109,9 +109,8 @@ absl::Status ApiHandler::Authorize(const Call& call) const {
                  : " " + what));
   };
   if (call.user.name == "system:anonymous") return denied();
-  if (call.user.In("system:bootstrappers") && request.resource &&
-      request.plural != "certificatesigningrequests")
-    return denied();
+  bool own = request.plural == "certificatesigningrequests" || request.plural.rfind("self", 0) == 0;
+  if (call.user.In("system:bootstrappers") && request.resource && !own) return denied();
   if (request.kind == nullptr) return absl::OkStatus();
   ApiRequestKind what{request.verb, request.kind, request.ns, request.name, request.subresource};
   bool read = request.verb == "get" || request.verb == "list" || request.verb == "watch";
