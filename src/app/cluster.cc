@@ -292,6 +292,16 @@ void Cluster::OnNode(const node::NodePtr& node) {
   serving_->SetAddresses(node->status().addresses());
 }
 
+std::map<std::string, std::string> Cluster::NodeLabels() const {
+  auto node = agent_->node();
+  if (node) return Sorted(node->metadata().labels());
+  node::NodeFacts facts;
+  facts.machine = deps_.node.machine;
+  facts.addresses = deps_.node.context.host_ips;
+  auto initial = node::MakeInitialNode(facts, MakeNodeOptions(), deps_.clock.Now());
+  return Sorted(initial.node.metadata().labels());
+}
+
 void Cluster::RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& event) {
   client::EventTarget target;
   target.kind = "Pod";

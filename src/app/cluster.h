@@ -68,6 +68,8 @@ class Cluster : public volume::Objects, public runtime::EnvObjects {
   mirror::MirrorPods& mirrors() { return *mirrors_; }
   node::NodeAgent& agent() { return *agent_; }
   client::ObjectCache& objects() { return *objects_; }
+  // The Node object's, or those it is registered with while it is not known.
+  std::map<std::string, std::string> NodeLabels() const;
   void RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& event);
   // The pod is gone for good.
   void ForgetPod(const std::string& uid);

@@ -237,7 +237,8 @@ void Kubelet::MakePods() {
   workers_ = std::make_unique<worker::PodWorkers>(std::move(worker_deps), worker_options);
   manager_ = std::make_unique<worker::PodManager>(worker::PodManager::Deps{
       *store_, *workers_, [this] { return pleg_->All(); },
-      [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, nullptr, &metrics_});
+      [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
+      [this](const auto& pod) { return Admit(pod); }, &metrics_});
   statuses_ = std::make_unique<StatusCache>(StatusCache::Deps{
       executor, clock_, pool_, *pleg_, *workers_,
       [this](const std::string& uid) { return store_->Get(uid); },

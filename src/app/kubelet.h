@@ -53,6 +53,7 @@ class Kubelet {
   std::optional<std::set<std::string>> LivePods() const;
   base::Task<void> ListenAgain(server::HttpServer* server, const char* what);
   void MakeCluster();
+  std::optional<worker::Rejection> Admit(const api::core::Pod& pod) const;
   base::Task<node::NodeFacts> Facts();
   base::Task<void> WatchImages();
   base::Task<void> RefreshVolumes();

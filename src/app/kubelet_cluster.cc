@@ -1,5 +1,6 @@
 // What the kubelet and its cluster tell each other.
 #include "app/kubelet.h"
+#include "kubelet/admission/admission.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
 #include "kubelet/os/machine.h"
@@ -115,6 +116,16 @@ void Kubelet::OnObjectChange(const std::string& namespace_, const std::string& n
     scope_.Spawn("volume refresh of " + api::PodKey(*pod), RefreshVolumesOf(pod));
     workers_->Wake(pod->metadata().uid());  // it may wait for this very object
   }
+}
+
+// Standalone nodes have no labels but their own; what a manifest asks for there is between its
+// author and the node.
+std::optional<worker::Rejection> Kubelet::Admit(const api::core::Pod& pod) const {
+  if (!cluster_) return std::nullopt;
+  admission::NodeFacts node{node_.name, cluster_->NodeLabels()};
+  auto rejected = admission::Admit(pod, node);
+  if (!rejected) return std::nullopt;
+  return worker::Rejection{rejected->reason, rejected->message};
 }
 
 bool Kubelet::Ending(const std::string& full_name) const {
