@@ -78,6 +78,7 @@ Cluster::Cluster(Deps deps, Hooks hooks)
   services_ = std::make_unique<client::ServiceLister>(watch);
   tokens_ = std::make_unique<client::TokenManager>(
       client::TokenManager::Deps{deps_.executor, deps_.clock, api_});
+  runtime_classes_ = std::make_unique<client::RuntimeClasses>(watch);
   mirrors_ = std::make_unique<mirror::MirrorPods>(
       mirror::MirrorPods::Deps{deps_.executor, deps_.clock, api_, deps_.node.name, Random,
                                hooks_.ending, &deps_.metrics},
@@ -265,7 +266,19 @@ std::unique_ptr<source::PodSource> Cluster::MakeSource() {
     mirrors_->RemoveMirror(pod);
   };
   deps.on_health = [this](const absl::Status& health) { OnHealth(health); };
-  return source::MakeApiSource(deps_.node.name, std::move(deps));
+  auto source = source::MakeApiSource(deps_.node.name, std::move(deps));
+  scope_.Spawn("API source", StartSource(source.get()));
+  return source;
+}
+
+Task<void> Cluster::StartSource(source::PodSource* source) {
+  for (bool synced = false; !synced;)
+    synced = co_await node_watch_->WaitSynced(std::chrono::hours(1));
+  source->Start();
+}
+
+Task<absl::StatusOr<std::string>> Cluster::RuntimeHandler(std::string runtime_class) {
+  return runtime_classes_->Handler(std::move(runtime_class));
 }
 
 void Cluster::OnHealth(const absl::Status& health) {
@@ -293,7 +306,8 @@ void Cluster::OnNode(const node::NodePtr& node) {
 }
 
 std::map<std::string, std::string> Cluster::NodeLabels() const {
-  auto node = agent_->node();
+  client::NodeWatch::NodePtr node = node_watch_->Get();
+  if (!node) node = agent_->node();
   if (node) return Sorted(node->metadata().labels());
   node::NodeFacts facts;
   facts.machine = deps_.node.machine;

@@ -62,7 +62,9 @@ class Cluster : public volume::Objects, public runtime::EnvObjects {
   // InvalidArgument: more is reserved than there is; the kubelet must not start.
   absl::Status Check(const node::NodeFacts& facts) const;
   void Start();
+  // Starts by itself, once the Node was looked for: pods are judged by its labels.
   std::unique_ptr<source::PodSource> MakeSource();
+  bool NodeKnown() const { return agent_->node() != nullptr || node_watch_->Get() != nullptr; }
 
   status::StatusWriter& statuses() { return *statuses_; }
   mirror::MirrorPods& mirrors() { return *mirrors_; }
@@ -85,6 +87,7 @@ class Cluster : public volume::Objects, public runtime::EnvObjects {
       api::PodPtr pod, std::string audience, int64_t expiration_seconds) override;
   base::Task<absl::StatusOr<runtime::EnvList>> ServiceEnvironment(api::PodPtr pod) override;
   api::NodeAllocatable Allocatable() const override;
+  base::Task<absl::StatusOr<std::string>> RuntimeHandler(std::string runtime_class) override;
 
  private:
   node::NodeOptions MakeNodeOptions() const;
@@ -95,6 +98,7 @@ class Cluster : public volume::Objects, public runtime::EnvObjects {
   void MakeServing();
   void OnNode(const node::NodePtr& node);
   void OnHealth(const absl::Status& health);
+  base::Task<void> StartSource(source::PodSource* source);
   bool UseConfig(absl::StatusOr<client::ClientConfig> config);
   base::Task<void> Connect();
 
@@ -111,6 +115,7 @@ class Cluster : public volume::Objects, public runtime::EnvObjects {
   std::unique_ptr<client::ObjectCache> objects_;
   std::unique_ptr<client::ServiceLister> services_;
   std::unique_ptr<client::TokenManager> tokens_;
+  std::unique_ptr<client::RuntimeClasses> runtime_classes_;
   std::unique_ptr<client::NodeWatch> node_watch_;
   std::unique_ptr<node::NodeAgent> agent_;
   std::unique_ptr<mirror::MirrorPods> mirrors_;

@@ -40,6 +40,9 @@ void RaiseFileLimit(int64_t files) {
   LOG_V(1, "Cannot set maxOpenFiles", "wanted", files, "got", limit.rlim_cur);
 }
 
+// How long statuses wait for the node's name to be resolved; then the guess from the routes counts.
+constexpr auto kAddressPatience = seconds(3);
+
 // What upstream's setupDataDirs makes; the server's socket and the checkpoints need the first.
 absl::Status MakeDataDirectories(const std::string& root) {
   for (const char* part : {"", "/pods", "/plugins", "/plugins_registry", "/pod-resources"}) {
@@ -98,6 +101,7 @@ int Kubelet::Run() {
   OnSignal();
   scope_.Spawn("runtime watch", WatchRuntime());
   scope_.Spawn("node addresses", FindAddresses());
+  clock_.After(kAddressPatience, [this] { SettleAddresses(); });
   scope_.Spawn("housekeeping", housekeeping_->Run());
   if (cluster_) {
     scope_.Spawn("image list", WatchImages());
@@ -166,6 +170,8 @@ void Kubelet::MakePods() {
                                                         },
                                                         [this] {
                                                           manager_->OnSynced();
+                                                          for (const auto& pod : store_->All())
+                                                            OnPodChange(pod->metadata().uid());
                                                           SyncMirrors();
                                                           TrimSoon();
                                                         },
@@ -226,7 +232,11 @@ void Kubelet::MakePods() {
       cluster_->mirrors().Poke(view->name + "_" + view->namespace_);
   };
   worker_deps.on_forgotten = [this](const std::string& uid) {
-    if (cluster_) cluster_->ForgetPod(uid);
+    if (cluster_) {
+      cluster_->ForgetPod(uid);
+      cluster_->statuses().Forget(uid);
+      renewed_.erase(uid);
+    }
     statuses_->Forget(uid);
     OnPodChange(uid);
     manager_->OnWorkerForgotten(uid);
@@ -256,7 +266,7 @@ void Kubelet::MakePods() {
 void Kubelet::MakeSources() {
   const auto& kc = config_.kubelet;
   auto on_snapshot = [this](const source::Snapshot& snapshot) { OnSnapshot(snapshot); };
-  if (cluster_) sources_.push_back(cluster_->MakeSource());
+  if (cluster_) api_source_ = cluster_->MakeSource();
   source::SourceDeps deps{io_.get_executor(), clock_, pool_, on_snapshot, nullptr};
   bool refuse = config_.gates.Enabled("PreventStaticPodAPIReferences");
   if (!kc.static_pod_path().empty()) {
@@ -296,7 +306,14 @@ void Kubelet::OnSnapshot(const source::Snapshot& snapshot) {
   for (const auto* pods : {&changes.added, &changes.updated, &changes.reconciled}) {
     for (const auto& pod : *pods) OnPodChange(pod->metadata().uid());
   }
-  if (!from_api) SyncMirrors();
+  for (const auto& pod : changes.updated)
+    if (from_api) RenewVolumes(pod);
+  for (const auto& pod : changes.removed) {
+    const auto& uid = pod->metadata().uid();
+    if (from_api && !workers_->Has(uid)) cluster_->ForgetPod(uid);
+  }
+  // Whether a mirror is an orphan depends on every source having spoken.
+  SyncMirrors();
 }
 
 std::vector<SourceProblem> Kubelet::Problems() const {

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,8 @@ class Kubelet {
   base::Task<void> WatchImages();
   base::Task<void> RefreshVolumes();
   base::Task<void> RefreshVolumesOf(api::PodPtr pod);
+  void RenewVolumes(const api::PodPtr& pod);
+  void SettleAddresses();
   void OnObjectChange(const std::string& namespace_, const std::string& name);
   bool Ending(const std::string& full_name) const;
   void SyncMirrors();
@@ -94,6 +97,9 @@ class Kubelet {
   std::unique_ptr<Housekeeping> housekeeping_;
   std::unique_ptr<LocalApi> api_;
   std::vector<std::unique_ptr<source::PodSource>> sources_;
+  std::unique_ptr<source::PodSource> api_source_;  // null: standalone; the cluster starts it
+  // uids of pods whose API volumes were brought up to date since this process runs, or are being.
+  std::set<std::string> renewed_, renewing_;
   std::vector<std::unique_ptr<server::HttpServer>> servers_;
   base::TaskScope scope_;
 };

@@ -36,7 +36,8 @@ void Kubelet::MakeCluster() {
 
 Task<node::NodeFacts> Kubelet::Facts() {
   // A node that was Ready before a restart must not flip because we have not asked yet.
-  for (auto waited = base::Nanos(0); !node_.runtime_answered && waited < kFirstAnswer;
+  for (auto waited = base::Nanos(0);
+       (!node_.runtime_answered || !node_.addresses_known) && waited < kFirstAnswer;
        waited += kLook)
     co_await base::SleepFor(clock_, kLook);
   node::NodeFacts facts;
@@ -86,26 +87,46 @@ Task<void> Kubelet::WatchImages() {
   }
 }
 
-// Tokens in volumes, when their time has come.
+// Tokens whose time has come; volumes of pods that were running when we were started, whose objects
+// may have changed meanwhile; and, where nobody tells of changes, everything now and then.
 Task<void> Kubelet::RefreshVolumes() {
-  for (;;) {
+  constexpr int kTurnsBetweenAudits = 6;
+  bool told = config_.kubelet.config_map_and_secret_change_detection_strategy() == "Watch";
+  for (int turn = 1;; ++turn) {
     co_await base::SleepFor(clock_, seconds(10));
-    std::vector<api::PodPtr> due;
+    bool audit = !told && turn % kTurnsBetweenAudits == 0;
     for (const auto& pod : store_->All()) {
-      auto at = adapters_->pod_volumes().RefreshAt(pod->metadata().uid());
-      if (at && *at <= clock_.Now()) due.push_back(pod);
+      const std::string& uid = pod->metadata().uid();
+      auto at = adapters_->pod_volumes().RefreshAt(uid);
+      bool due = at && *at <= clock_.Now();
+      if (due || audit || !renewed_.contains(uid)) RenewVolumes(pod);
     }
-    for (const auto& pod : due) co_await RefreshVolumesOf(pod);
   }
 }
 
+void Kubelet::RenewVolumes(const api::PodPtr& pod) {
+  const std::string& uid = pod->metadata().uid();
+  renewed_.insert(uid);
+  bool any = false;
+  for (const auto& volume : pod->spec().volumes()) {
+    const auto& source = volume.volume_source();
+    any = any || source.has_config_map() || source.has_secret() || source.has_downward_api() ||
+          source.has_projected();
+  }
+  if (!any || !renewing_.insert(uid).second) return;
+  scope_.Spawn("volumes of " + api::PodKey(*pod), RefreshVolumesOf(pod));
+}
+
 Task<void> Kubelet::RefreshVolumesOf(api::PodPtr pod) {
-  auto view = workers_->View(pod->metadata().uid());
-  if (!view || view->over()) co_return;
-  auto status = co_await adapters_->pod_volumes().Refresh(pod);
-  if (!status.ok())
-    LOG_WARNING("Cannot renew volumes; what is mounted stays", "pod", api::PodKey(*pod), "err",
-                status);
+  const std::string uid = pod->metadata().uid();
+  auto view = workers_->View(uid);
+  if (view && !view->over()) {
+    auto status = co_await adapters_->pod_volumes().Refresh(pod);
+    if (!status.ok())
+      LOG_WARNING("Cannot renew volumes; what is mounted stays", "pod", api::PodKey(*pod), "err",
+                  status);
+  }
+  renewing_.erase(uid);
 }
 
 void Kubelet::OnObjectChange(const std::string& namespace_, const std::string& name) {
@@ -113,7 +134,7 @@ void Kubelet::OnObjectChange(const std::string& namespace_, const std::string& n
     if (pod->metadata().namespace_() != namespace_) continue;
     auto named = client::ReferencedObjects(*pod);
     if (!named.config_maps.contains(name) && !named.secrets.contains(name)) continue;
-    scope_.Spawn("volume refresh of " + api::PodKey(*pod), RefreshVolumesOf(pod));
+    RenewVolumes(pod);
     workers_->Wake(pod->metadata().uid());  // it may wait for this very object
   }
 }
@@ -122,6 +143,8 @@ void Kubelet::OnObjectChange(const std::string& namespace_, const std::string& n
 // author and the node.
 std::optional<worker::Rejection> Kubelet::Admit(const api::core::Pod& pod) const {
   if (!cluster_) return std::nullopt;
+  // A static pod does not wait for the server to tell the labels.
+  if (api::IsStatic(pod) && !cluster_->NodeKnown()) return std::nullopt;
   admission::NodeFacts node{node_.name, cluster_->NodeLabels()};
   auto rejected = admission::Admit(pod, node);
   if (!rejected) return std::nullopt;
@@ -155,7 +178,12 @@ void Kubelet::OnStatus(const std::string& uid) {
   auto view = workers_->View(uid);
   api::PodPtr pod = store_->Get(uid);
   if (!pod && view) pod = view->pod;
-  if (!pod) return;
+  if (!pod || !node_.addresses_known) return;
+  // Back-offs of an earlier kubelet show again after the first look; until then what is shown there
+  // stays.
+  bool shown = pod->status().container_statuses_size() > 0 || api::IsStatic(*pod);
+  bool first_look = !view || (!view->over() && !view->looked);
+  if (shown && first_look) return;
   status::StatusWriter::Flags flags;
   flags.terminal_allowed = view && !view->could_run();
   cluster_->statuses().Set(uid, pod, *status, flags);

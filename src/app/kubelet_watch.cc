@@ -39,12 +39,15 @@ Task<void> Kubelet::FindAddresses() {
   };
   auto found = co_await pool_.Run<std::vector<std::string>>("node address", std::chrono::minutes(1),
                                                             std::move(work));
-  node_.addresses_known = true;
-  if (!found.ok() || found->empty() || *found == node_.context.host_ips) {
-    if (cluster_) cluster_->agent().Poke();
-    co_return;
+  if (found.ok() && !found->empty() && *found != node_.context.host_ips) {
+    node_.context.host_ips = *found;
+    node_.addresses_known = false;  // what was settled on is not so
   }
-  node_.context.host_ips = *found;
+  SettleAddresses();
+}
+
+void Kubelet::SettleAddresses() {
+  if (std::exchange(node_.addresses_known, true)) return;
   if (cluster_) cluster_->agent().Poke();
   for (const auto& pod : store_->All()) OnPodChange(pod->metadata().uid());
 }

@@ -55,6 +55,8 @@ void StatusCache::Update(const std::string& uid) {
   }
   auto observed = deps_.observer.Get(uid);
   if (!observed && !deps_.observer.Known(uid)) return;
+  // Half an answer is none: exit codes are not known yet, nor what container ids are prefixed with.
+  if (observed && (observed->provisional || deps_.runtime_name().empty())) return;
   auto [it, fresh] = entries_.try_emplace(uid);
   Entry& entry = it->second;
   if (observed) ReadMessages(*pod, *observed);
@@ -70,6 +72,11 @@ void StatusCache::Update(const std::string& uid) {
     if (view->verdict)
       input.verdict = {view->verdict->reason, view->verdict->message, view->verdict->rejected};
   }
+  // Rejected before this kubelet was started: there never was a container to be told of.
+  bool rejected = fresh && !observed && !input.verdict &&
+                  status::IsTerminal(pod->status().phase()) && !pod->status().reason().empty() &&
+                  pod->status().container_statuses_size() == 0;
+  if (rejected) input.verdict = {pod->status().reason(), pod->status().message(), true};
   input.termination_messages = entry.messages;
   input.runtime_name = deps_.runtime_name();
   input.host_ips = deps_.host_ips();

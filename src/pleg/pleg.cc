@@ -135,6 +135,7 @@ Task<void> Pleg::RelistLoop() {
 ObservedPodPtr Pleg::Provisional(const std::string& uid, const Lists& lists, MonoTime asked) {
   auto pod = std::make_shared<ObservedPod>();
   pod->uid = uid;
+  pod->provisional = true;
   pod->observed_at = asked;
   pod->sandboxes = lists.sandboxes;
   std::sort(pod->sandboxes.begin(), pod->sandboxes.end(), Newer<runtime::Sandbox>);
@@ -406,7 +407,12 @@ void Pleg::Publish(const std::string& uid, ObservedPodPtr pod) {
   entry.pod = gone ? nullptr : pod;
   entry.provisional = false;
   ForgetIfGone(uid);
-  if (changed && synced_ && deps_.on_change) deps_.on_change(uid);
+  if (!changed || !synced_ || !deps_.on_change) return;
+  // This very answer makes the pod known to those who are told.
+  bool inspecting = std::exchange(pods_[uid].inspecting, false);
+  ForgetIfGone(uid);
+  deps_.on_change(uid);
+  if (inspecting) pods_[uid].inspecting = true;
 }
 
 }  // namespace kubelet::pleg

@@ -201,6 +201,7 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
     co_return;
   }
   pass.sandbox = *config;
+  pass.sandbox.runtime_handler = pass.runtime_handler;
   if (actions.sandbox_attempt > 0) {
     Event(*pod, false, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
   }
@@ -230,6 +231,18 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
 
 Task<bool> PodSyncer::Prepare(Pass& pass) {
   if (pass.prepared) co_return true;
+  const std::string& runtime_class = pass.pod->spec().runtime_class_name();
+  if (!runtime_class.empty()) {
+    absl::StatusOr<std::string> handler = absl::FailedPreconditionError(
+        "spec.runtimeClassName \"" + runtime_class + "\" needs the API server: none is configured");
+    if (deps_.env_objects != nullptr) handler = co_await deps_.env_objects->RuntimeHandler(runtime_class);
+    if (!handler.ok()) {
+      Event(*pass.pod, true, "FailedCreatePodSandBox", Message(handler.status()));
+      Fail(pass, handler.status(), "cannot tell the runtime handler");
+      co_return false;
+    }
+    pass.runtime_handler = *handler;
+  }
   Step(*pass.progress, "creating its cgroup");
   auto cgroup = co_await deps_.cgroups.EnsurePod(pass.pod);
   if (!cgroup.ok()) {
@@ -298,6 +311,7 @@ Task<bool> PodSyncer::StartOne(Pass& pass, const ContainerToStart& start) {
       co_return false;
     }
     pass.sandbox = *std::move(sandbox);
+    pass.sandbox.runtime_handler = pass.runtime_handler;
   }
   Step(*pass.progress, "looking for image " + start.spec->image());
   Images::Answer image = co_await deps_.images.Ensure(pod, name, start.spec->image(), start.spec->image_pull_policy(),

@@ -69,7 +69,6 @@ absl::StatusOr<SandboxConfig> MakeSandboxConfig(const Pod& pod, uint32_t attempt
   auto missing = [&](const char* field) {
     return absl::FailedPreconditionError("pod " + api::PodKey(pod) + ": " + field + ": not built yet");
   };
-  if (spec.has_runtime_class_name() && !spec.runtime_class_name().empty()) return missing("spec.runtimeClassName");
   if (spec.has_host_users() && !spec.host_users()) return missing("spec.hostUsers: false");
   SandboxConfig config;
   config.name = meta.name();

@@ -18,6 +18,7 @@ struct PodSyncer::Pass {
   SyncResult result;
   SandboxConfig sandbox;
   std::string cgroup_parent;
+  std::string runtime_handler;
   std::map<std::string, std::string> volume_paths;
   std::map<std::string, uint32_t> next_attempt;
   std::shared_ptr<base::Semaphore::Permit> held;

@@ -12,7 +12,6 @@ namespace {
 
 using api::core::PodStatus;
 
-bool Terminal(const std::string& phase) { return phase == "Succeeded" || phase == "Failed"; }
 
 bool IsV6(const std::string& ip) { return ip.find(':') != std::string::npos; }
 
@@ -41,7 +40,7 @@ std::vector<std::string> PodIps(const Input& input, const PodStatus& status) {
   } else if (input.observed != nullptr) {
     ips = input.observed->ips;
   }
-  bool over = input.terminating || Terminal(status.phase());
+  bool over = input.terminating || IsTerminal(status.phase());
   if (ips.empty() && over && input.previous != nullptr) {
     for (const auto& ip : input.previous->pod_ips()) ips.push_back(ip.ip());
   }
@@ -102,16 +101,16 @@ void SetPhase(const Input& input, PodStatus& status) {
   const PodStatus& before = input.previous != nullptr ? *input.previous : kNone;
   const PodStatus& api = api::IsStatic(*input.pod) ? kNone : input.pod->status();
   std::string phase = ComputePhase(input, status);
-  if (!Terminal(phase)) {
-    if (Terminal(before.phase())) {
+  if (!IsTerminal(phase)) {
+    if (IsTerminal(before.phase())) {
       phase = before.phase();
-    } else if (Terminal(api.phase())) {
+    } else if (IsTerminal(api.phase())) {
       phase = api.phase();
     }
   }
-  if (Terminal(before.phase())) phase = before.phase();
-  if (input.verdict && !Terminal(before.phase())) phase = "Failed";
-  if (Terminal(api.phase())) phase = api.phase();
+  if (IsTerminal(before.phase())) phase = before.phase();
+  if (input.verdict && !IsTerminal(before.phase())) phase = "Failed";
+  if (IsTerminal(api.phase())) phase = api.phase();
   status.set_phase(phase);
   if (input.verdict && phase == "Failed") {
     status.set_reason(input.verdict->reason);
@@ -146,7 +145,7 @@ PodStatus Generate(const Input& input) {
   } else {
     SetPhase(input, status);
   }
-  if (input.finished && !Terminal(status.phase()) && !api::IsStatic(pod)) {
+  if (input.finished && !IsTerminal(status.phase()) && !api::IsStatic(pod)) {
     status.set_phase("Failed");
   }
   status.set_qos_class(api::QosName(api::ComputeQos(pod)));

@@ -68,6 +68,8 @@ Task<absl::Status> PodVolumes::FillApiVolume(api::PodPtr pod, std::string volume
   if (!paths.ok()) co_return paths.status();
   if (objects.refresh_at && !paths->empty()) {
     state_->refresh[uid][volume] = *objects.refresh_at;
+  } else if (auto it = state_->refresh.find(uid); it != state_->refresh.end()) {
+    it->second.erase(volume);
   }
   for (auto& [name, path] : *paths) (*out)[name] = path;
   co_return absl::OkStatus();
@@ -81,10 +83,8 @@ Task<absl::Status> PodVolumes::Refresh(api::PodPtr pod) {
   for (const auto& volume : plan->api_volumes) {
     auto status = co_await FillApiVolume(pod, volume, true, out);
     if (status.ok()) continue;
-    // What is mounted stays as it is; a token is tried again a little later.
-    auto at = state_->refresh.find(pod->metadata().uid());
-    if (at != state_->refresh.end() && at->second.contains(volume))
-      at->second[volume] = clock_.Now() + std::chrono::seconds(10);
+    // What is mounted stays as it is, and is tried again a little later.
+    state_->refresh[pod->metadata().uid()][volume] = clock_.Now() + std::chrono::seconds(10);
     if (first.ok()) first = base::Annotate(status, "volume \"" + volume + "\"");
   }
   co_return first;

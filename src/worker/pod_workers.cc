@@ -260,6 +260,7 @@ std::optional<WorkerView> PodWorkers::View(const std::string& uid) const {
   view.last_error = worker.last_error;
   view.last_error_at = worker.last_error_at;
   view.terminal = worker.terminal;
+  view.looked = worker.looked;
   view.verdict = worker.verdict;
   view.finished = worker.finished;
   if (worker.retry_at && !worker.last_error.ok()) {

@@ -30,6 +30,7 @@ struct PodWorkers::Worker {
   base::WallTime last_error_at;
   std::optional<base::MonoTime> retry_at;
   bool terminal = false;
+  bool looked = false;
   base::WakeEvent wake;
   base::Backoff backoff;
   std::shared_ptr<base::TaskScope> step;  // the sync or the kill under way

@@ -150,6 +150,7 @@ Task<void> PodWorkers::SyncOnce(WorkerPtr worker) {
 }
 
 void PodWorkers::TakeResult(const WorkerPtr& worker, runtime::SyncResult result) {
+  bool first = !std::exchange(worker->looked, true);
   worker->waiting = std::move(result.waiting);
   worker->terminal = result.terminal;
   worker->last_error = result.status;
@@ -167,6 +168,7 @@ void PodWorkers::TakeResult(const WorkerPtr& worker, runtime::SyncResult result)
   if (result.retry_at) next = std::min(next, *result.retry_at);
   if (auto deadline = Deadline(*worker)) next = std::min(next, *deadline);
   worker->retry_at = next;
+  if (first && deps_.on_change) deps_.on_change(worker->uid);
 }
 
 void PodWorkers::Retry(Worker& worker, const absl::Status& status) {

@@ -38,6 +38,7 @@ struct FakeObjects : EnvObjects {
   }
   base::Task<absl::StatusOr<EnvList>> ServiceEnvironment(api::PodPtr) override { co_return services; }
   api::NodeAllocatable Allocatable() const override { return {4000, 1 << 30, 0}; }
+  base::Task<absl::StatusOr<std::string>> RuntimeHandler(std::string) override { co_return std::string(); }
 
   void Map(const std::string& name, const std::string& key, const std::string& value) {
     auto map = std::make_shared<api::core::ConfigMap>();

@@ -31,6 +31,8 @@ class EnvObjects {
   // gets what is known.
   virtual base::Task<absl::StatusOr<EnvList>> ServiceEnvironment(api::PodPtr pod) = 0;
   virtual api::NodeAllocatable Allocatable() const = 0;
+  // The handler behind a RuntimeClass; empty for an empty name.
+  virtual base::Task<absl::StatusOr<std::string>> RuntimeHandler(std::string runtime_class) = 0;
 };
 
 // What a container's environment needs beside its pod. A missing object that is optional is not in

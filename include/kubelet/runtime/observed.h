@@ -21,6 +21,8 @@ struct ObservedPod {
   std::vector<ContainerStatus> containers;
   std::map<ContainerId, SandboxId> sandbox_of;  // of every container above
   base::MonoTime observed_at;              // when the question was asked, not when the answer came
+  // Out of lists only: which containers there are and whether they run. Exit codes, times and IPs are not known yet.
+  bool provisional = false;
 
   // Newest sandbox if it is ready, else nullptr.
   const Sandbox* ReadySandbox() const;

@@ -37,6 +37,9 @@ struct Input {
   std::optional<Verdict> verdict;
 };
 
+// Succeeded or Failed.
+bool IsTerminal(const std::string& phase);
+
 // Times of conditions move only when their status does; terminal phases never go back; restart counts only grow.
 //
 // Deviation: the status of a rejected pod has conditions (upstream writes none and so loses PodScheduled).

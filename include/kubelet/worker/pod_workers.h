@@ -61,6 +61,7 @@ struct WorkerView {
   base::WallTime last_error_at;
   std::optional<base::WallTime> next_retry;
   bool terminal = false;
+  bool looked = false;  // it was synced once in the life of this worker: `waiting` says something
   std::optional<Verdict> verdict;
   // Nothing of it runs, its volumes and cgroup are gone: its object may be deleted from the API. Never turns back.
   bool finished = false;
