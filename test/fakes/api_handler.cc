@@ -1,5 +1,7 @@
 #include "fakes/api_handler.h"
 
+#include <utility>
+
 #include "fakes/api_discovery.h"
 #include "fakes/api_errors.h"
 #include "fakes/api_table.h"
@@ -58,7 +60,10 @@ ApiHandler::ApiHandler(ApiRegistry& registry, ApiTokens& tokens, base::Clock& cl
                        Options options)
     : registry_(registry), tokens_(tokens), clock_(clock), options_(std::move(options)) {}
 
-ApiHandler::~ApiHandler() { watches_.clear(); }
+ApiHandler::~ApiHandler() {
+  // A watch that ends takes itself out of the set.
+  auto open = std::exchange(watches_, {});
+}
 
 void ApiHandler::EndWatches() {
   auto open = watches_;

@@ -96,14 +96,13 @@ absl::StatusOr<ObjectPtr> ApiRegistry::Update(const Context& context, const Targ
   RETURN_IF_ERROR(PrepareUpdate(verb, target.subresource, *current, **next));
   ApiRequestKind request{verb, target.kind, target.ns, target.name, target.subresource};
   RETURN_IF_ERROR(CheckNodeAccess(store_, context.user, request, current.get(), next->get()));
-  auto stored = store_.Replace(*std::move(next), context.dry_run);
-  RETURN_IF_ERROR(stored.status());
-  const auto& meta = MetaOf(**stored);
+  const auto& meta = MetaOf(**next);
   bool finalised = meta.has_deletion_timestamp() && meta.finalizers_size() == 0 &&
                    meta.deletion_grace_period_seconds() == 0;
-  if (finalised && !context.dry_run && MetaOf(*current).finalizers_size() > 0)
-    store_.Erase(*target.kind, target.ns, target.name).IgnoreError();
-  return stored;
+  // The change itself is not stored: watchers see the deletion alone.
+  if (finalised && MetaOf(*current).finalizers_size() > 0)
+    return store_.Erase(*target.kind, target.ns, target.name, context.dry_run);
+  return store_.Replace(*std::move(next), context.dry_run);
 }
 
 absl::StatusOr<ApiRegistry::Deleted> ApiRegistry::Remove(const Context& context,

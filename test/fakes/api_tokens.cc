@@ -146,7 +146,8 @@ absl::StatusOr<std::string> ApiTokens::Claims(const ApiUser& user, const Object&
     if (!user.node().empty())
       RETURN_IF_ERROR(CheckAudiences(accounts, meta.name(), user,
                                      static_cast<const core::Pod&>(*pod), audiences));
-    if (!node.empty()) bound["node"] = json::object{{"name", node}};
+    if (ObjectPtr host = store_.Get(*FindApiKind("", "v1", "nodes"), "", node))
+      bound["node"] = json::object{{"name", node}, {"uid", MetaOf(*host).uid()}};
   } else if (!user.node().empty()) {
     return ApiForbidden(accounts, meta.name(), "node requested token not bound to a pod");
   }
