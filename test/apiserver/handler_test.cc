@@ -119,6 +119,20 @@ TEST_CASE("refusals carry a Status with code and reason", "[apiserver]") {
   }
 }
 
+TEST_CASE("refusals name the object and its fields", "[apiserver]") {
+  Cluster cluster;
+  auto details = [](const std::shared_ptr<Answer>& answer) {
+    return boost::json::serialize(answer->json().at("details"));
+  };
+  CHECK(details(cluster.Ask("GET", kPods + "/no")) == R"({"name":"no","kind":"pods"})");
+  CHECK(
+      details(cluster.Ask("POST", kPods, R"({"metadata":{"name":"x"},"spec":{}})")) ==
+      R"({"name":"x","kind":"Pod","causes":[{"reason":"FieldValueRequired","message":"Required value","field":"spec.containers"}]})");
+  CHECK(
+      details(cluster.Ask("GET", kPods + "?resourceVersion=999")) ==
+      R"({"causes":[{"reason":"ResourceVersionTooLarge","message":"Too large resource version"}],"retryAfterSeconds":1})");
+}
+
 TEST_CASE("patches of a pod's status", "[apiserver]") {
   Cluster cluster;
   REQUIRE(cluster.CreatePod("p").ok());
@@ -138,10 +152,14 @@ TEST_CASE("patches of a pod's status", "[apiserver]") {
   CHECK(pod->status().phase() == "Running");
   REQUIRE(pod->status().conditions_size() == 2);
   CHECK(pod->status().conditions(1).status() == "True");
-  CHECK(patch(R"({"metadata":{"uid":"other"},"status":{"phase":"Failed"}})")->status == 409);
+  CHECK(patch(R"({"metadata":{"uid":"other"},"status":{"phase":"Failed"}})")->status == 422);
   uint64_t before = cluster.store.revision();
   CHECK(patch(R"({"status":{"phase":"Running"}})")->status == 200);
   CHECK(cluster.store.revision() == before);
+  // Not in the order that it says it wants.
+  CHECK(patch(R"({"status":{"$setElementOrder/conditions":[{"type":"A"},{"type":"B"}],
+    "conditions":[{"type":"B","status":"True"},{"type":"A","status":"True"}]}})")
+            ->status == 500);
 }
 
 TEST_CASE("long lists come in pages", "[apiserver]") {
@@ -154,12 +172,17 @@ TEST_CASE("long lists come in pages", "[apiserver]") {
   auto second = cluster.Ask("GET", kPods + "?limit=2&continue=" + token)->json();
   REQUIRE(second.at("items").as_array().size() == 1);
   CHECK(second.at_pointer("/items/0/metadata/name") == "c");
-  CHECK(cluster.Ask("GET", kPods + "?continue=nonsense")->status == 410);
+  CHECK(cluster.Ask("GET", kPods + "?continue=nonsense")->status == 400);
+  cluster.store.Compact();
+  REQUIRE(cluster.CreatePod("d").ok());
+  CHECK(cluster.Ask("GET", kPods + "?continue=" + token)->status == 200);
+  cluster.store.Compact();
+  CHECK(cluster.Ask("GET", kPods + "?continue=" + token)->status == 410);
   CHECK(cluster.Ask("GET", kPods + "?limit=1&resourceVersion=0")
             ->json()
             .at("items")
             .as_array()
-            .size() == 3);
+            .size() == 4);
 }
 
 TEST_CASE("who may ask", "[apiserver]") {
@@ -191,7 +214,7 @@ TEST_CASE("service account tokens are made and known again", "[apiserver]") {
   std::string uid = cluster.Pod("p")->metadata().uid();
   const std::string path = "/api/v1/namespaces/default/serviceaccounts/default/token";
   auto request = [&](const std::string& pod_uid, const std::string& more) {
-    return R"({"spec":{"audiences":["x"],"boundObjectRef":{"kind":"Pod","apiVersion":"v1","name":"p","uid":")" +
+    return R"({"spec":{"boundObjectRef":{"kind":"Pod","apiVersion":"v1","name":"p","uid":")" +
            pod_uid + "\"}" + more + "}}";
   };
   auto ask = [&](const std::string& body, const std::string& node) {
@@ -201,10 +224,11 @@ TEST_CASE("service account tokens are made and known again", "[apiserver]") {
   REQUIRE(good->status == 201);
   std::string token(good->json().at_pointer("/status/token").as_string());
   CHECK(good->json().at_pointer("/status/expirationTimestamp") == "2023-11-14T22:23:20Z");
-  CHECK(ask(request("other", ""), "n1")->status == 409);
+  CHECK(ask(request("other", ""), "n1")->status == 403);
   CHECK(ask(request(uid, R"(,"expirationSeconds":10)"), "n1")->status == 422);
   CHECK(ask(request(uid, ""), "n2")->status == 403);
   CHECK(ask(R"({"spec":{}})", "n1")->status == 403);
+  CHECK(ask(request(uid, R"(,"audiences":["x"])"), "n1")->status == 403);
 
   auto review = [&] {
     return cluster
@@ -214,7 +238,7 @@ TEST_CASE("service account tokens are made and known again", "[apiserver]") {
   };
   CHECK(review().at_pointer("/status/authenticated") == true);
   CHECK(review().at_pointer("/status/user/username") == "system:serviceaccount:default:default");
-  CHECK(review().at_pointer("/status/audiences/0") == "x");
+  CHECK(review().at_pointer("/status/audiences/0") == "https://kubernetes.default.svc");
   auto authenticated = [&] { return review().at("status").as_object().contains("authenticated"); };
   std::string good_token = token;
   token[token.size() / 2] ^= 1;
@@ -254,6 +278,7 @@ TEST_CASE("eviction is a graceful deletion", "[apiserver]") {
                   R"({"metadata":{"name":"p"},"deleteOptions":{"gracePeriodSeconds":7}})");
   CHECK(answer->status == 201);
   CHECK(cluster.Pod("p")->metadata().deletion_grace_period_seconds() == 7);
+  CHECK(cluster.Pod("p")->status().conditions(0).reason() == "EvictionByEvictionAPI");
 }
 
 TEST_CASE("tables show what kubectl prints", "[apiserver]") {

@@ -125,6 +125,7 @@ TEST_CASE("finalizers hold an object", "[apiserver]") {
   auto deleted = cluster.registry.Delete(cluster.admin, Cluster::At("configmaps", "c"), {});
   REQUIRE(deleted.ok());
   CHECK_FALSE(deleted->gone);
+  uint64_t before = cluster.store.revision();
   REQUIRE(cluster.registry.Get(Cluster::At("configmaps", "c")).ok());
   REQUIRE(cluster
               .Change<core::ConfigMap>(
@@ -132,6 +133,7 @@ TEST_CASE("finalizers hold an object", "[apiserver]") {
                   [](core::ConfigMap& map) { map.mutable_metadata()->clear_finalizers(); })
               .ok());
   CHECK(CodeOf(cluster.registry.Get(Cluster::At("configmaps", "c")).status()) == 404);
+  CHECK(cluster.store.revision() == before + 1);
 }
 
 TEST_CASE("the status of a pod is its subresource's", "[apiserver]") {

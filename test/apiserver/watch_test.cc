@@ -48,10 +48,13 @@ TEST_CASE("bookmarks, initial events and the end of a watch", "[apiserver]") {
   CHECK(watch->Events().empty());
   cluster.clock.Advance(std::chrono::seconds(60));
   CHECK(watch->Events() == std::vector<std::string>{"BOOKMARK"});
-  cluster.clock.Advance(std::chrono::seconds(29));
+  cluster.clock.Advance(std::chrono::seconds(28));
+  CHECK(watch->Events() == std::vector<std::string>{"BOOKMARK"});
+  cluster.clock.Advance(std::chrono::seconds(1));
   CHECK_FALSE(watch->ended);
   cluster.clock.Advance(std::chrono::seconds(1));
   CHECK(watch->ended);
+  CHECK(watch->Events().empty());
   CHECK(cluster.handler.open_watches() == 0);
 
   std::string initial = kPods + "?watch=true&allowWatchBookmarks=true&sendInitialEvents=true";

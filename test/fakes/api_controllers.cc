@@ -113,6 +113,7 @@ void ApiControllers::MarkUnschedulable(const Object& object, const std::string& 
     condition->set_status("False");
     condition->set_reason("Unschedulable");
     condition->set_message(message);
+    condition->set_observed_generation(MetaOf(*next).generation());
     return next;
   };
   registry_.Update(As("system:kube-scheduler"), target, "patch", change).IgnoreError();

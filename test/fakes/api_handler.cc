@@ -1,5 +1,7 @@
 #include "fakes/api_handler.h"
 
+#include <utility>
+
 #include "fakes/api_discovery.h"
 #include "fakes/api_errors.h"
 #include "fakes/api_table.h"
@@ -58,7 +60,10 @@ ApiHandler::ApiHandler(ApiRegistry& registry, ApiTokens& tokens, base::Clock& cl
                        Options options)
     : registry_(registry), tokens_(tokens), clock_(clock), options_(std::move(options)) {}
 
-ApiHandler::~ApiHandler() { watches_.clear(); }
+ApiHandler::~ApiHandler() {
+  // A watch that ends takes itself out of the set.
+  auto open = std::exchange(watches_, {});
+}
 
 void ApiHandler::EndWatches() {
   auto open = watches_;
@@ -219,9 +224,10 @@ absl::Status ApiHandler::Update(Call& call) {
     return absl::OkStatus();
   }
   if (there && kind.plural == "leases" && meta.resource_version().empty())
-    return ApiInvalid(
-        kind, meta.name(),
-        "metadata.resourceVersion: Invalid value: 0: must be specified for an update");
+    return ApiProblem(422, "Invalid",
+                      kind.resource() + " \"" + meta.name() +
+                          "\" is invalid: metadata.resourceVersion: Invalid value: 0: must be "
+                          "specified for an update");
   auto change = [&](const Object&) -> absl::StatusOr<NewObject> { return std::move(object); };
   auto stored = registry_.Update(ContextOf(call), TargetOf(call), "update", change);
   RETURN_IF_ERROR(stored.status());
@@ -244,10 +250,11 @@ absl::Status ApiHandler::Patch(Call& call) {
   auto change = [&](const Object& current) -> absl::StatusOr<NewObject> {
     NewObject next = CopyOf(current);
     absl::Status status = apply(call.http.body, *next);
+    if (absl::IsFailedPrecondition(status) && apply == api::ApplyStrategicMerge)
+      return ApiProblem(500, "", base::Message(status));
     if (absl::IsFailedPrecondition(status))
       return ApiProblem(422, "Invalid",
-                        "the server rejected our request due to an error in our request: " +
-                            base::Message(status));
+                        "the server rejected our request due to an error in our request");
     if (!status.ok()) return ApiBadRequest(base::Message(status));
     return next;
   };

@@ -15,14 +15,10 @@ absl::StatusOr<uint64_t> VersionOf(const ApiRequest& request, uint64_t current) 
   char* end = nullptr;
   uint64_t version = std::strtoull(text.c_str(), &end, 10);
   if (*end != '\0') return ApiBadRequest("invalid resource version \"" + text + "\"");
-  if (version > current)
-    return ApiProblem(
-        504, "Timeout",
-        "Too large resource version: " + text + ", current: " + std::to_string(current));
+  if (version > current) return ApiTooLargeVersion(text, current);
   return version;
 }
 
-// `ns/name` of the last object that was sent.
 struct Page {
   std::vector<ObjectPtr> items;
   std::string next;
@@ -33,7 +29,7 @@ std::string KeyOf(const Object& object) {
   return MetaOf(object).namespace_() + "/" + MetaOf(object).name();
 }
 
-Page Cut(std::vector<ObjectPtr> all, const std::string& after, size_t limit) {
+Page Cut(std::vector<ObjectPtr> all, const std::string& after, size_t limit, uint64_t revision) {
   Page page;
   for (ObjectPtr& object : all) {
     if (!after.empty() && KeyOf(*object) <= after) continue;
@@ -43,14 +39,23 @@ Page Cut(std::vector<ObjectPtr> all, const std::string& after, size_t limit) {
       page.items.push_back(std::move(object));
     }
   }
-  if (page.remaining > 0) page.next = Base64(KeyOf(*page.items.back()), true);
+  if (page.remaining > 0)
+    page.next = Base64(std::to_string(revision) + "/" + KeyOf(*page.items.back()), true);
   return page;
 }
 
-std::string FromHexless(const std::string& token, const std::vector<ObjectPtr>& all) {
-  for (const ObjectPtr& object : all)
-    if (Base64(KeyOf(*object), true) == token) return KeyOf(*object);
-  return "";
+// The key after which a page goes on. 410 when the version of its list is forgotten.
+absl::StatusOr<std::string> AfterOf(const std::string& token, uint64_t compacted) {
+  if (token.empty()) return std::string();
+  std::string text = FromBase64(token);
+  auto slash = text.find('/');
+  if (slash == std::string::npos) return ApiBadRequest("invalid continue token");
+  uint64_t revision = std::strtoull(text.c_str(), nullptr, 10);
+  if (revision < compacted)
+    return ApiProblem(410, "Expired",
+                      "The provided continue parameter is too old to display a consistent list "
+                      "result. You can start a new list without the continue parameter.");
+  return text.substr(slash + 1);
 }
 
 }  // namespace
@@ -64,16 +69,15 @@ absl::Status ApiHandler::List(Call& call) {
   RETURN_IF_ERROR(VersionOf(request, store.revision()).status());
   std::vector<ObjectPtr> all = store.List(*request.kind, request.ns);
   std::string token = request.Query("continue");
-  std::string after = token.empty() ? "" : FromHexless(token, all);
-  if (!token.empty() && after.empty())
-    return ApiProblem(410, "Expired", "The provided continue parameter is too old");
+  auto after = AfterOf(token, store.compacted());
+  RETURN_IF_ERROR(after.status());
   std::vector<ObjectPtr> chosen;
   for (ObjectPtr& object : all)
     if (selector->Matches(*object)) chosen.push_back(std::move(object));
   // A list from the cache is not cut.
   bool cached = request.Query("resourceVersion") == "0";
   size_t limit = cached ? 0 : std::strtoull(request.Query("limit").c_str(), nullptr, 10);
-  Page page = Cut(std::move(chosen), after, limit);
+  Page page = Cut(std::move(chosen), *after, limit, store.revision());
   if (call.form.as == ApiForm::As::kPartial) {
     ReplyText(call, 200, "application/json", MakePartialList(page.items, store.revision()));
     return absl::OkStatus();
@@ -98,7 +102,8 @@ absl::Status ApiHandler::Watch(Call& call) {
   auto selector = ApiSelector::Parse(*request.kind, request.Query("fieldSelector"),
                                      request.Query("labelSelector"));
   RETURN_IF_ERROR(selector.status());
-  RETURN_IF_ERROR(VersionOf(request, registry_.store().revision()).status());
+  // A version to come is waited for.
+  RETURN_IF_ERROR(VersionOf(request, UINT64_MAX).status());
   ApiWatch::Options options;
   options.initial_events = request.Flag("sendInitialEvents");
   if (!request.Query("sendInitialEvents").empty() && !options_.watch_list)

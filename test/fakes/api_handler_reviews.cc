@@ -56,6 +56,7 @@ absl::Status ApiHandler::Review(Call& call) {
     status.Clear();
     status.set_authenticated(user.has_value());
     if (user) Fill(*user, *status.mutable_user());
+    if (!user) status.set_error("invalid bearer token");
     for (const std::string& audience : audiences) status.add_audiences(audience);
     Reply(call, 201, review);
   } else if (create && request.plural == "selfsubjectreviews") {
@@ -108,9 +109,9 @@ absl::Status ApiHandler::Evict(Call& call) {
   ApiDeleteOptions options;
   if (eviction.delete_options().has_grace_period_seconds())
     options.grace_period_seconds = eviction.delete_options().grace_period_seconds();
-  ApiRegistry::Target target = TargetOf(call);
-  target.subresource.clear();
-  RETURN_IF_ERROR(registry_.Delete(ContextOf(call), target, options).status());
+  options.uid = eviction.delete_options().preconditions().uid();
+  options.resource_version = eviction.delete_options().preconditions().resource_version();
+  RETURN_IF_ERROR(registry_.Evict(ContextOf(call), call.request.ns, call.request.name, options));
   Reply(call, 201, Success());
   return absl::OkStatus();
 }

@@ -30,19 +30,21 @@ absl::Status CheckPreconditions(const Object& current, const ApiDeleteOptions& o
   return absl::OkStatus();
 }
 
-void SetCondition(core::Pod& pod, const std::string& type, base::WallTime now) {
+core::PodCondition& SetCondition(core::Pod& pod, const std::string& type, base::WallTime now) {
   for (auto& condition : *pod.mutable_status()->mutable_conditions()) {
     if (condition.type() != type) continue;
     if (condition.status() != "True") *condition.mutable_last_transition_time() = api::ToTime(now);
     condition.set_status("True");
     condition.clear_reason();
     condition.clear_message();
-    return;
+    condition.clear_observed_generation();
+    return condition;
   }
   auto& condition = *pod.mutable_status()->add_conditions();
   condition.set_type(type);
   condition.set_status("True");
   *condition.mutable_last_transition_time() = api::ToTime(now);
+  return condition;
 }
 
 ApiUser System() { return {"system:apiserver", "", {"system:masters"}}; }
@@ -91,17 +93,16 @@ absl::StatusOr<ObjectPtr> ApiRegistry::Update(const Context& context, const Targ
   if (current == nullptr) return ApiNotFound(*target.kind, target.name);
   auto next = change(*current);
   RETURN_IF_ERROR(next.status());
-  RETURN_IF_ERROR(PrepareUpdate(target.subresource, context.user, *current, **next));
+  RETURN_IF_ERROR(PrepareUpdate(verb, target.subresource, *current, **next));
   ApiRequestKind request{verb, target.kind, target.ns, target.name, target.subresource};
   RETURN_IF_ERROR(CheckNodeAccess(store_, context.user, request, current.get(), next->get()));
-  auto stored = store_.Replace(*std::move(next), context.dry_run);
-  RETURN_IF_ERROR(stored.status());
-  const auto& meta = MetaOf(**stored);
+  const auto& meta = MetaOf(**next);
   bool finalised = meta.has_deletion_timestamp() && meta.finalizers_size() == 0 &&
                    meta.deletion_grace_period_seconds() == 0;
-  if (finalised && !context.dry_run && MetaOf(*current).finalizers_size() > 0)
-    store_.Erase(*target.kind, target.ns, target.name).IgnoreError();
-  return stored;
+  // The change itself is not stored: watchers see the deletion alone.
+  if (finalised && MetaOf(*current).finalizers_size() > 0)
+    return store_.Erase(*target.kind, target.ns, target.name, context.dry_run);
+  return store_.Replace(*std::move(next), context.dry_run);
 }
 
 absl::StatusOr<ApiRegistry::Deleted> ApiRegistry::Remove(const Context& context,
@@ -182,6 +183,22 @@ absl::StatusOr<std::vector<ObjectPtr>> ApiRegistry::DeleteCollection(
     deleted.push_back(result->object);
   }
   return deleted;
+}
+
+absl::Status ApiRegistry::Evict(const Context& context, const std::string& ns,
+                                const std::string& name, const ApiDeleteOptions& options) {
+  const ApiKind& kind = *FindApiKind("", "v1", "pods");
+  ObjectPtr current = store_.Get(kind, ns, name);
+  if (current == nullptr) return ApiNotFound(kind, name);
+  RETURN_IF_ERROR(CheckPreconditions(*current, options));
+  auto pod = std::make_unique<core::Pod>(static_cast<const core::Pod&>(*current));
+  auto& condition = SetCondition(*pod, "DisruptionTarget", store_.Now());
+  condition.set_reason("EvictionByEvictionAPI");
+  condition.set_message("Eviction API: evicting");
+  RETURN_IF_ERROR(store_.Replace(std::move(pod), context.dry_run).status());
+  ApiDeleteOptions rest = options;
+  rest.resource_version.clear();
+  return Delete(context, {&kind, ns, name, ""}, rest).status();
 }
 
 absl::Status ApiRegistry::Bind(const Context& context, const std::string& ns,

@@ -45,6 +45,10 @@ class ApiRegistry {
     ObjectPtr object;
     bool gone = false;  // false: a graceful deletion or finalizers are pending
   };
+  // A graceful deletion that first puts the condition DisruptionTarget on the pod. Budgets are not
+  // looked at.
+  absl::Status Evict(const Context& context, const std::string& ns, const std::string& name,
+                     const ApiDeleteOptions& options);
   absl::StatusOr<Deleted> Delete(const Context& context, const Target& target,
                                  const ApiDeleteOptions& options);
   // What was selected, in its last state.

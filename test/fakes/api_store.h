@@ -46,6 +46,7 @@ class ApiStore {
                                   const std::string& name, bool dry = false);
 
   uint64_t revision() const { return revision_; }
+  uint64_t compacted() const { return compacted_; }
   // Changes of a kind after `revision`, oldest first. 410 Expired when they are forgotten.
   absl::StatusOr<std::vector<Change>> Since(const ApiKind& kind, uint64_t revision) const;
   // Forgets the changes up to this revision, or all of them.

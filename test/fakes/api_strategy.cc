@@ -72,6 +72,9 @@ void PrepareService(const ApiStore& store, core::Service& service) {
   }
   if (spec.cluster_ips_size() == 0 && !spec.cluster_ip().empty())
     spec.add_cluster_ips(spec.cluster_ip());
+  if (!spec.has_internal_traffic_policy()) spec.set_internal_traffic_policy("Cluster");
+  if (spec.ip_families_size() == 0) spec.add_ip_families("IPv4");
+  if (!spec.has_ip_family_policy()) spec.set_ip_family_policy("SingleStack");
   service.mutable_status()->mutable_load_balancer();
 }
 
@@ -127,12 +130,16 @@ absl::Status CheckImmutable(const Object& current, const Object& next) {
 }
 
 // Checks what upstream's ValidateObjectMetaUpdate does, and puts back what the system owns.
-absl::Status UpdateMetadata(const Object& current, Object& next) {
+absl::Status UpdateMetadata(const std::string& verb, const Object& current, Object& next) {
   const ApiKind& kind = ApiKindOf(current);
   const auto& old_meta = MetaOf(current);
   auto& meta = MetaOf(next);
   if (!meta.resource_version().empty() && meta.resource_version() != old_meta.resource_version())
     return ApiModified(kind, old_meta.name());
+  // A PUT has the uid as a precondition, a PATCH tries to change it.
+  if (!meta.uid().empty() && meta.uid() != old_meta.uid() && verb == "patch")
+    return ApiInvalid(kind, old_meta.name(),
+                      "metadata.uid: Invalid value: \"" + meta.uid() + "\": field is immutable");
   if (!meta.uid().empty() && meta.uid() != old_meta.uid())
     return ApiConflict(kind, old_meta.name(),
                        "StorageError: invalid object, Code: 4, AdditionalErrorMsg: Precondition "
@@ -169,7 +176,7 @@ absl::Status PrepareCreate(const ApiStore& store, const ApiUser& user, Object& o
   const ApiKind& kind = ApiKindOf(object);
   RETURN_IF_ERROR(CheckMetadata(store, kind, object));
   if (!MetaOf(object).resource_version().empty())
-    return ApiBadRequest("resourceVersion should not be set on objects to be created");
+    return ApiProblem(500, "", "resourceVersion should not be set on objects to be created");
   if (auto* pod = As<core::Pod>(object)) return PreparePodCreate(store, *pod, pod_suffix);
   if (auto* secret = As<core::Secret>(object)) PrepareSecret(*secret);
   if (auto* service = As<core::Service>(object)) PrepareService(store, *service);
@@ -184,9 +191,9 @@ absl::Status PrepareCreate(const ApiStore& store, const ApiUser& user, Object& o
   return absl::OkStatus();
 }
 
-absl::Status PrepareUpdate(const std::string& subresource, const ApiUser&, const Object& current,
-                           Object& next) {
-  RETURN_IF_ERROR(UpdateMetadata(current, next));
+absl::Status PrepareUpdate(const std::string& verb, const std::string& subresource,
+                           const Object& current, Object& next) {
+  RETURN_IF_ERROR(UpdateMetadata(verb, current, next));
   if (const auto* pod = As<core::Pod>(current))
     return PreparePodUpdate(subresource, *pod, static_cast<core::Pod&>(next));
   if (auto* secret = As<core::Secret>(next)) PrepareSecret(*secret);

@@ -26,7 +26,7 @@ absl::Status PrepareCreate(const ApiStore& store, const ApiUser& user, Object& o
                            const std::string& pod_suffix);
 // Before ApiStore::Replace. `next` is what the client wants; what it may not change by this
 // subresource (empty: the object itself) is put back, what it must not try to change is an error.
-absl::Status PrepareUpdate(const std::string& subresource, const ApiUser& user,
+absl::Status PrepareUpdate(const std::string& verb, const std::string& subresource,
                            const Object& current, Object& next);
 
 // Pods (api_strategy_pods.cc).

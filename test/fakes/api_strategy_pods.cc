@@ -129,10 +129,9 @@ void AdmitTolerations(core::Pod& pod) {
 
 absl::Status ValidationError(const core::Pod& pod, const std::vector<api::FieldError>& errors) {
   if (errors.empty()) return absl::OkStatus();
-  std::string text;
-  for (const auto& error : errors) text += (text.empty() ? "" : ", ") + error.ToString();
-  if (errors.size() > 1) text = "[" + text + "]";
-  return ApiInvalid(Pods(), pod.metadata().name(), text);
+  std::vector<std::string> problems;
+  for (const auto& error : errors) problems.push_back(error.ToString());
+  return ApiInvalid(Pods(), pod.metadata().name(), problems);
 }
 
 // The spec without what an update of the pod itself may change.
@@ -180,12 +179,10 @@ absl::Status CheckMirror(const core::Pod& current, const core::Pod& next) {
   bool was = old_one != before.end();
   bool is = new_one != after.end();
   if (was == is && (!was || old_one->second == new_one->second)) return absl::OkStatus();
-  return ApiInvalid(Pods(), current.metadata().name(),
-                    std::string("metadata.annotations[") + api::kConfigMirror +
-                        "]: Forbidden: may not " +
-                        (!was ? "add mirror pod annotation"
-                         : is ? "update mirror pod annotation"
-                              : "remove mirror pod annotation"));
+  return ApiInvalid(
+      Pods(), current.metadata().name(),
+      std::string("metadata.annotations[") + api::kConfigMirror + "]: Forbidden: may not " +
+          (was ? "remove or update mirror pod annotation" : "add mirror pod annotation"));
 }
 
 // A container that ended for good stays ended.
@@ -231,7 +228,7 @@ absl::Status PreparePodCreate(const ApiStore& store, core::Pod& pod, const std::
                         "a mirror pod may not reference service accounts");
   }
   RETURN_IF_ERROR(AdmitPriority(pod));
-  if (!api::IsMirror(pod)) AdmitTolerations(pod);
+  AdmitTolerations(pod);
   auto& status = *pod.mutable_status();
   status.Clear();
   status.set_phase("Pending");

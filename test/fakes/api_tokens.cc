@@ -19,17 +19,22 @@ using ::k8s::io::api::authentication::v1::TokenRequest;
 
 constexpr char kIssuer[] = "https://kubernetes.default.svc";
 
-std::string FromBase64Url(std::string text) {
-  for (char& c : text) c = c == '-' ? '+' : c == '_' ? '/' : c;
-  size_t padding = (4 - text.size() % 4) % 4;
-  text.append(padding, '=');
-  std::string out(text.size() / 4 * 3 + 3, '\0');
-  int n = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                          reinterpret_cast<const unsigned char*>(text.data()),
-                          static_cast<int>(text.size()));
-  if (n < 0) return "";
-  out.resize(static_cast<size_t>(n) - padding);
-  return out;
+// A node may ask for what a volume of the pod asks for, no more (NodeRestriction); `asked` as in
+// the request.
+absl::Status CheckAudiences(const ApiKind& accounts, const std::string& account,
+                            const ApiUser& user, const core::Pod& pod,
+                            const std::vector<std::string>& asked) {
+  if (asked.size() > 1)
+    return ApiForbidden(accounts, account, "node may only request 0 or 1 audiences");
+  std::string audience = asked.empty() ? "" : asked[0];
+  for (const auto& volume : pod.spec().volumes())
+    for (const auto& source : volume.volume_source().projected().sources())
+      if (source.has_service_account_token() &&
+          source.service_account_token().audience() == audience)
+        return absl::OkStatus();
+  return ApiForbidden(accounts, account,
+                      "audience \"" + audience + "\" not found in pod spec volume, " + user.name +
+                          " is not authorized to request tokens for this audience");
 }
 
 int64_t UnixSeconds(base::WallTime time) { return api::ToTime(time).seconds(); }
@@ -45,6 +50,19 @@ std::string Base64(const std::string& bytes, bool url) {
   if (!url) return out;
   while (!out.empty() && out.back() == '=') out.pop_back();
   for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  return out;
+}
+
+std::string FromBase64(std::string text) {
+  for (char& c : text) c = c == '-' ? '+' : c == '_' ? '/' : c;
+  size_t padding = (4 - text.size() % 4) % 4;
+  text.append(padding, '=');
+  std::string out(text.size() / 4 * 3 + 3, '\0');
+  int n = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                          reinterpret_cast<const unsigned char*>(text.data()),
+                          static_cast<int>(text.size()));
+  if (n < 0) return "";
+  out.resize(static_cast<size_t>(n) - padding);
   return out;
 }
 
@@ -65,7 +83,7 @@ std::optional<ApiUser> ApiTokens::Find(const std::string& token,
   auto first = token.find('.');
   auto second = token.find('.', first + 1);
   if (first == std::string::npos || second == std::string::npos) return std::nullopt;
-  std::string claims = FromBase64Url(token.substr(first + 1, second - first - 1));
+  std::string claims = FromBase64(token.substr(first + 1, second - first - 1));
   if (Sign(claims) != token) return std::nullopt;
   json::error_code error;
   json::value value = json::parse(claims, error);
@@ -101,11 +119,14 @@ absl::StatusOr<ApiUser> ApiTokens::Authenticate(const HttpRequest& request) cons
 }
 
 absl::StatusOr<std::string> ApiTokens::Claims(const ApiUser& user, const Object& account,
-                                              const Object& token_request, int64_t expires) {
+                                              const Object& token_request,
+                                              const std::vector<std::string>& audiences,
+                                              int64_t expires) {
   const auto& request = static_cast<const TokenRequest&>(token_request);
   const auto& meta = MetaOf(account);
   json::object bound{{"namespace", meta.namespace_()}};
   bound["serviceaccount"] = json::object{{"name", meta.name()}, {"uid", meta.uid()}};
+  const ApiKind& accounts = ApiKindOf(account);
   const auto& reference = request.spec().bound_object_ref();
   if (reference.kind() == "Pod") {
     const ApiKind& pods = *FindApiKind("", "v1", "pods");
@@ -113,22 +134,26 @@ absl::StatusOr<std::string> ApiTokens::Claims(const ApiUser& user, const Object&
     if (pod == nullptr) return ApiNotFound(pods, reference.name());
     const std::string& uid = MetaOf(*pod).uid();
     if (!reference.uid().empty() && reference.uid() != uid)
-      return ApiConflict(pods, reference.name(),
-                         "the UID in the bound object reference (" + reference.uid() +
-                             ") does not match the UID in record. The object might have been "
-                             "deleted and then recreated");
+      return ApiForbidden(accounts, meta.name(),
+                          "the UID in the bound object reference (" + reference.uid() +
+                              ") does not match the UID in record. The object might have been "
+                              "deleted and then recreated");
     bound["pod"] = json::object{{"name", reference.name()}, {"uid", uid}};
     const std::string& node = static_cast<const core::Pod&>(*pod).spec().node_name();
     if (!user.node().empty() && node != user.node())
-      return ApiForbidden(ApiKindOf(account), meta.name(),
+      return ApiForbidden(accounts, meta.name(),
                           "node requested token bound to a pod scheduled on a different node");
-    if (!node.empty()) bound["node"] = json::object{{"name", node}};
+    if (!user.node().empty())
+      RETURN_IF_ERROR(CheckAudiences(accounts, meta.name(), user,
+                                     static_cast<const core::Pod&>(*pod), audiences));
+    if (ObjectPtr host = store_.Get(*FindApiKind("", "v1", "nodes"), "", node))
+      bound["node"] = json::object{{"name", node}, {"uid", MetaOf(*host).uid()}};
   } else if (!user.node().empty()) {
-    return ApiForbidden(ApiKindOf(account), meta.name(), "node requested token not bound to a pod");
+    return ApiForbidden(accounts, meta.name(), "node requested token not bound to a pod");
   }
   int64_t now = UnixSeconds(store_.Now());
-  const auto& audiences = request.spec().audiences();
-  json::object claims{{"aud", json::array(audiences.begin(), audiences.end())},
+  const auto& wanted = request.spec().audiences();
+  json::object claims{{"aud", json::array(wanted.begin(), wanted.end())},
                       {"exp", expires},
                       {"iat", now},
                       {"iss", kIssuer},
@@ -146,17 +171,18 @@ absl::Status ApiTokens::Issue(const ApiUser& user, const std::string& ns, const 
   ObjectPtr account = store_.Get(accounts, ns, name);
   if (account == nullptr) return ApiNotFound(accounts, name);
   auto& spec = *request.mutable_spec();
+  std::vector<std::string> audiences(spec.audiences().begin(), spec.audiences().end());
   if (spec.audiences_size() == 0) spec.add_audiences(kIssuer);
   if (!spec.has_expiration_seconds()) spec.set_expiration_seconds(3600);
+  base::WallTime expires = store_.Now() + std::chrono::seconds(spec.expiration_seconds());
+  auto claims = Claims(user, *account, request, audiences, UnixSeconds(expires));
+  RETURN_IF_ERROR(claims.status());
   if (spec.expiration_seconds() < 600)
     return ApiProblem(422, "Invalid",
                       "TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: "
                       "Invalid value: " +
                           std::to_string(spec.expiration_seconds()) +
                           ": may not specify a duration less than 10 minutes");
-  base::WallTime expires = store_.Now() + std::chrono::seconds(spec.expiration_seconds());
-  auto claims = Claims(user, *account, request, UnixSeconds(expires));
-  RETURN_IF_ERROR(claims.status());
   request.mutable_metadata()->set_name(name);
   request.mutable_metadata()->set_namespace_(ns);
   *request.mutable_metadata()->mutable_creation_timestamp() = api::ToTime(store_.Now());

@@ -36,7 +36,8 @@ class ApiTokens {
  private:
   std::string Sign(const std::string& claims) const;
   absl::StatusOr<std::string> Claims(const ApiUser& user, const Object& account,
-                                     const Object& token_request, int64_t expires);
+                                     const Object& token_request,
+                                     const std::vector<std::string>& audiences, int64_t expires);
 
   ApiStore& store_;
   std::string key_;
@@ -44,5 +45,6 @@ class ApiTokens {
 };
 
 std::string Base64(const std::string& bytes, bool url);
+std::string FromBase64(std::string text);  // of the URL kind, unpadded; empty when it is none
 
 }  // namespace kubelet::fakes

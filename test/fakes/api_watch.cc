@@ -19,6 +19,7 @@ void ApiWatch::Start(std::function<void()> on_closed) {
   });
   // Between what there is and what changes nothing may be lost, so both happen in one go.
   listener_ = store_.Listen([this](const ApiStore::Change& change) { Send(change); });
+  end_ = clock_.Mono() + options_.timeout;
   if (options_.timeout > base::Nanos(0))
     end_timer_ = clock_.After(options_.timeout, [weak = weak_from_this()] {
       if (auto self = weak.lock()) self->End();
@@ -99,7 +100,14 @@ void ApiWatch::SendBookmark(bool initial_events_end) {
 
 void ApiWatch::ArmBookmark() {
   if (!open_) return;
-  bookmark_timer_ = clock_.After(options_.bookmark_interval, [weak = weak_from_this()] {
+  // As upstream: every minute, and two seconds before the end.
+  base::Nanos wait = options_.bookmark_interval;
+  if (options_.timeout > base::Nanos(0)) {
+    base::Nanos left = end_ - clock_.Mono() - std::chrono::seconds(2);
+    if (left <= base::Nanos(0)) return;
+    wait = std::min(wait, left);
+  }
+  bookmark_timer_ = clock_.After(wait, [weak = weak_from_this()] {
     auto self = weak.lock();
     if (!self) return;
     self->SendBookmark(false);
@@ -109,7 +117,6 @@ void ApiWatch::ArmBookmark() {
 
 void ApiWatch::End() {
   if (!open_) return;
-  if (options_.bookmarks && options_.timeout > base::Nanos(0)) SendBookmark(false);
   responder_->End();
   Close();
 }

@@ -56,6 +56,7 @@ class ApiWatch : public std::enable_shared_from_this<ApiWatch> {
   std::function<void()> on_closed_;
   uint64_t listener_ = 0;
   base::Clock::TimerId bookmark_timer_{}, end_timer_{};
+  base::MonoTime end_{};
   bool open_ = false, columns_sent_ = false;
 };
 
