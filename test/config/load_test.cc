@@ -260,7 +260,7 @@ TEST_CASE("what is set and not built is named once") {
           "'a:1'}\n"));
   LoadedConfig loaded = MustLoad({"--config=/k.yaml", "--kubeconfig=/x"}, tree.Reader());
   CHECK(loaded.unsupported ==
-        std::vector<std::string>{"--kubeconfig", "maxPods (--max-pods)",
+        std::vector<std::string>{"maxPods (--max-pods)",
                                  "evictionSoft (--eviction-soft)",
                                  "evictionSoftGracePeriod (--eviction-soft-grace-period)",
                                  "shutdownGracePeriod", "tracing.endpoint"});

@@ -122,7 +122,8 @@ failSwapOn: false
         # Looks only below our own root: other groups come and go while a glob walks.
         groups = [g for tree in self.cgroup_trees() for g in (tree / self.CGROUP_ROOT).glob("**/")]
         for group in sorted(groups, key=lambda p: -len(p.parts)):
-            until("cgroup %s removed" % group, lambda g=group: self.rmdir(g), 10)
+            # A sandbox that was being made when the kubelet was killed comes into the list late.
+            until("cgroup %s removed" % group, lambda g=group: self.rmdir(g) or self.remove_sandboxes(), 20, 0.1)
 
     @staticmethod
     def rmdir(group):
@@ -143,15 +144,19 @@ failSwapOn: false
             print("\n".join(self.log.read_text().splitlines()[-60:]))
         if self.process:
             self.kill()
-        for sandbox in self.sandboxes():
-            self.cri.call("StopPodSandbox", pod_sandbox_id=sandbox.id)
-            self.cri.call("RemovePodSandbox", pod_sandbox_id=sandbox.id)
+        self.remove_sandboxes()
         for line in open("/proc/mounts", encoding="utf-8"):
             point = line.split()[1]
             if point.startswith(str(self.dir)):
                 subprocess.run(["umount", "-l", point], check=False)
         shutil.rmtree(self.dir, ignore_errors=True)
         self.remove_cgroup_root()
+
+    def remove_sandboxes(self):
+        for sandbox in self.sandboxes():
+            self.cri.call("StopPodSandbox", pod_sandbox_id=sandbox.id)
+            self.cri.call("RemovePodSandbox", pod_sandbox_id=sandbox.id)
+        return False
 
     def start(self, every=0.01):
         with open(self.log, "ab") as log:
