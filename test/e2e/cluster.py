@@ -341,6 +341,7 @@ def scenario_kill_nine_shows_nothing():
                 node.api_ready("probe%d" % i)
                 server.delete("%s/probe%d" % (node.api_pods, i), 0)
         changes = []
+        check(any(e["object"]["metadata"]["name"] == "probe0" for e in watches[0].events), "the watch shows what happens")
         for event in watches[0].events:
             pod = event["object"]
             if pod["metadata"]["name"].startswith("probe"):
@@ -509,7 +510,7 @@ def scenario_silent_server():
         server.do("freeze")
         node.write("static.yaml", node.manifest("static"))
         node.running("static", 10)
-        until("explain tells that the server is silent", lambda: "API server" in node.cli("explain"), 30, 0.2)
+        until("explain tells that the server is silent", lambda: "API server" in node.cli("explain"), 45, 0.2)
         server.do("thaw")
         node.create("b")
         node.api_ready("b", 15)
