@@ -240,9 +240,10 @@ failSwapOn: false
         import cri  # noqa: E402  (from test/lib, needs grpcio)
         self.cri = cri.Cri(self.endpoint)
 
-    # cgroupRoot must exist, and on cgroup v1 a cpuset says what it may use.
+    # cgroupRoot must exist, and on cgroup v1 a cpuset says what it may use. One of its own for each run: a kubelet
+    # removes the groups, with all that runs in them, of pods that it does not know.
     CGROUPS = pathlib.Path("/sys/fs/cgroup")
-    CGROUP_ROOT = "kubelet-e2e"
+    CGROUP_ROOT = "kubelet-e2e-%d" % os.getpid()
 
     def cgroup_trees(self):
         v2 = (self.CGROUPS / "cgroup.controllers").exists()
