@@ -1,13 +1,16 @@
 """A kubelet under test: its directories, its process, and what the runtime holds of it."""
+import http.client
 import json
 import os
 import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -67,6 +70,142 @@ class FakeRuntime:
         self.socket.unlink(missing_ok=True)
 
 
+class ApiServer:
+    """The program test-apiserver: a control plane for one node, and an administrator's client for it."""
+
+    def __init__(self, folder, node, flags=(), program=None):
+        binary = pathlib.Path(os.environ.get("KUBELET_TEST_BINARY", "")).resolve()
+        self.program = program or binary.parents[2] / "test" / "fakes" / "test-apiserver"
+        if not self.program.exists():
+            skip("%s is not built" % self.program)
+        self.dir = pathlib.Path(folder)
+        self.node, self.user = node, "system:node:" + node
+        self.flags = list(flags)
+        self.process, self.port, self.control_url = None, 0, None
+        self.kubeconfig, self.bootstrap, self.admin = (str(self.dir / (n + ".conf")) for n in ("kubelet", "bootstrap", "admin"))
+
+    def start(self):
+        """Also again: at the same port and with the state it had at stop()."""
+        (self.dir / "url").unlink(missing_ok=True)
+        with open(self.dir / "apiserver.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [self.program, "--dir", str(self.dir), "--node", self.node, "--port", str(self.port), "--state",
+                 str(self.dir / "state"), *self.flags], stdout=log, stderr=subprocess.STDOUT)
+
+        def there():
+            if self.process.poll() is not None:
+                raise Failed("test-apiserver ended with %d" % self.process.returncode)
+            return (self.dir / "url").exists()
+        until("test-apiserver answers", there, 20)
+        self.port = int((self.dir / "url").read_text().strip().rsplit(":", 1)[1])
+        self.control_url = (self.dir / "control").read_text().strip()
+
+    def stop(self):
+        """Ends it; connections break. What is stored is kept for the next start()."""
+        self.process.terminate()
+        self.process.wait(10)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def connect(self, timeout):
+        context = ssl.create_default_context(cafile=str(self.dir / "pki/ca.crt"))
+        context.load_cert_chain(str(self.dir / "pki/admin.crt"), str(self.dir / "pki/admin.key"))
+        context.set_alpn_protocols(["http/1.1"])
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=context)
+
+    def request(self, method, path, body=None, kind="application/json"):
+        """Code and decoded body."""
+        connection = self.connect(10)
+        try:
+            headers = {"Accept": "application/json"}
+            if body is not None:
+                headers["Content-Type"] = kind
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read() or b"{}")
+        finally:
+            connection.close()
+
+    def must(self, method, path, body=None, kind="application/json"):
+        code, answer = self.request(method, path, body, kind)
+        if code >= 300:
+            raise Failed("%s %s: %d %s" % (method, path, code, answer.get("message")))
+        return answer
+
+    def get(self, path):
+        """None when there is no such object."""
+        code, answer = self.request("GET", path)
+        if code == 404:
+            return None
+        if code != 200:
+            raise Failed("GET %s: %d %s" % (path, code, answer.get("message")))
+        return answer
+
+    def items(self, path):
+        return self.must("GET", path).get("items") or []
+
+    def create(self, path, body):
+        return self.must("POST", path, body)
+
+    def patch(self, path, body):
+        return self.must("PATCH", path, body, "application/merge-patch+json")
+
+    def delete(self, path, grace=None):
+        options = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
+        return self.must("DELETE", path, options)
+
+    def control(self, path, body=None, method=None):
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self.control_url + "/_test/" + path, data, {"Content-Type": "application/json"},
+                                         method=method)
+        return json.loads(urllib.request.urlopen(request, timeout=10).read())
+
+    def do(self, action, **arguments):
+        return self.control("do", {"action": action, **arguments})
+
+    def fault(self, **fault):
+        """For the kubelet's calls only; fields as in fakes/api_faults.h."""
+        return self.control("faults", {"user": self.user, "count": -1, **fault})
+
+    def no_faults(self):
+        return self.control("faults", method="DELETE")
+
+    def calls(self):
+        return self.control("calls")
+
+
+class Watch:
+    """A long watch in a thread of its own: every event since `start`, in order."""
+
+    def __init__(self, server, path):
+        version = server.must("GET", path)["metadata"]["resourceVersion"]
+        self.events, self.error = [], None
+        self.connection = server.connect(600)
+        self.connection.request("GET", "%s?watch=true&timeoutSeconds=3600&resourceVersion=%s" % (path, version))
+        self.response = self.connection.getresponse()
+        if self.response.status != 200:
+            raise Failed("watch: %d" % self.response.status)
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        try:
+            while line := self.response.readline():
+                self.events.append(json.loads(line))
+            self.error = "the watch ended"
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            self.error = str(error)
+
+
 class Node:
     def __init__(self, config="", flags=(), endpoint=None, binary=None, name=None):
         self.binary = binary or os.environ.get("KUBELET_TEST_BINARY") or skip("KUBELET_TEST_BINARY is not set")
@@ -101,9 +240,10 @@ failSwapOn: false
         import cri  # noqa: E402  (from test/lib, needs grpcio)
         self.cri = cri.Cri(self.endpoint)
 
-    # cgroupRoot must exist, and on cgroup v1 a cpuset says what it may use.
+    # cgroupRoot must exist, and on cgroup v1 a cpuset says what it may use. One of its own for each run: a kubelet
+    # removes the groups, with all that runs in them, of pods that it does not know.
     CGROUPS = pathlib.Path("/sys/fs/cgroup")
-    CGROUP_ROOT = "kubelet-e2e"
+    CGROUP_ROOT = "kubelet-e2e-%d" % os.getpid()
 
     def cgroup_trees(self):
         v2 = (self.CGROUPS / "cgroup.controllers").exists()
@@ -242,3 +382,79 @@ spec:
     command: ["sh", "-c", {json.dumps(command)}]
 {extra}
 """
+
+
+class ClusterNode(Node):
+    """A node of `server`. The pods of its tests are in the namespace that is named as the node is."""
+
+    def __init__(self, server, config="", flags=None, **more):
+        super().__init__(config=config, name=server.node, **more)
+        self.server = server
+        self.certificates = self.dir / "pki"
+        self.flags = list(flags if flags is not None else ["--kubeconfig", server.kubeconfig])
+        self.flags += ["--cert-dir", str(self.certificates)]
+        server.create("/api/v1/namespaces", {"metadata": {"name": self.name}})
+        self.api_pods = "/api/v1/namespaces/%s/pods" % self.name
+
+    def mine(self, labels):
+        return super().mine(labels) or labels.get("io.kubernetes.pod.namespace") == self.name
+
+    def object(self):
+        return self.server.get("/api/v1/nodes/" + self.name)
+
+    def ready(self):
+        node = self.object()
+        return node if node and condition(node, "Ready") == "True" else None
+
+    def join(self, seconds=30):
+        self.start()
+        return until("the node is Ready", self.ready, seconds)
+
+    def api_pod(self, name):
+        return self.server.get("%s/%s" % (self.api_pods, name))
+
+    def body(self, name, command="trap 'exit 0' TERM; while :; do sleep 3600 & wait; done", container=None, **spec):
+        main = {"name": "main", "image": self.image, "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", command]}
+        main.update(container or {})
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"run": "e2e"}},
+                "spec": {"nodeName": self.name, "terminationGracePeriodSeconds": 5, "containers": [main], **spec}}
+
+    def create(self, name, *words, **more):
+        return self.server.create(self.api_pods, self.body(name, *words, **more))
+
+    def api_ready(self, name, seconds=30):
+        def look():
+            pod = self.api_pod(name)
+            good = pod and pod["status"].get("phase") == "Running" and condition(pod, "Ready") == "True"
+            return pod if good else None
+        return until(name + " is Running and Ready at the API server", look, seconds)
+
+    def api_sandboxes(self, name):
+        return [s for s in self.cri.sandboxes() if s.metadata.name == name and s.metadata.namespace == self.name]
+
+    def api_containers(self, name):
+        return [c for c in self.cri.containers() if c.labels.get("io.kubernetes.pod.namespace") == self.name
+                and c.labels.get("io.kubernetes.pod.name") == name]
+
+    def api_ids(self, name):
+        return sorted(c.id for c in self.api_containers(name) if c.state == 1)
+
+    def cgroups(self, uid):
+        return [g for tree in self.cgroup_trees() for g in (tree / self.CGROUP_ROOT).glob("kubepods/**/pod%s" % uid)]
+
+    def exec(self, name, command):
+        """Output of a command in the pod's container."""
+        done = self.cri.call("ExecSync", container_id=self.api_ids(name)[0], cmd=["sh", "-c", command], timeout=10)
+        return done.stdout.decode()
+
+    def events(self, name, reason):
+        return [e for e in self.server.items("/api/v1/namespaces/%s/events" % self.name)
+                if e["involvedObject"].get("name") == name and e.get("reason") == reason]
+
+    def mirror(self, name):
+        return self.server.get("/api/v1/namespaces/default/pods/%s-%s" % (name, self.name))
+
+
+def condition(thing, kind):
+    found = [c["status"] for c in thing["status"].get("conditions") or [] if c["type"] == kind]
+    return found[0] if found else None
