@@ -269,6 +269,33 @@ TEST_CASE("a server that comes back is found") {
   CHECK(bench.clock.Mono() - begin < 1500ms);
 }
 
+TEST_CASE("after an outage the first write does not queue behind the tries and the watches") {
+  Bench bench;
+  bench.options.qps = 0.001;
+  bench.options.burst = 2;
+  bench.handler = [](const fakes::HttpRequest& request, fakes::ResponderPtr responder) {
+    if (request.query.find("watch=true") == std::string::npos) Bench::ReplyPod(responder, "x");
+  };
+  bench.Start();
+  bench.server->StopAccepting();
+  for (int i = 0; i < 4; ++i) {
+    // Some of them dial, some come while the back-off runs.
+    CHECK(bench.Do(Bench::GetPod("x")).status.code() == absl::StatusCode::kUnavailable);
+    auto turn = bench.clock.Mono() + (i % 2 == 0 ? 300ms : 0ms);
+    bench.RunUntil([&] { return bench.clock.Mono() >= turn; });
+  }
+  bench.server->Accept();
+  auto turn = bench.clock.Mono() + 1s;
+  bench.RunUntil([&] { return bench.clock.Mono() > turn; });
+  Watched one, two;
+  bench.BeginWatch(one);
+  bench.BeginWatch(two);
+  REQUIRE(bench.RunUntil([&] { return bench.requests.size() == 2; }));
+  Call call = Bench::GetPod("x");
+  call.timeout = 5s;
+  CHECK(bench.Do(call).status == absl::OkStatus());
+}
+
 TEST_CASE("tls-server-name is what counts, and insecure counts nothing") {
   Bench bench;
   SECTION("another name that the certificate has") {

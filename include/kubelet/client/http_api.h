@@ -20,7 +20,7 @@ namespace kubelet::client {
 struct HttpApiOptions {
   std::string user_agent;
   bool protobuf = true;  // contentType; false: JSON in both directions
-  double qps = 50;       // kubeAPIQPS, per lane; heartbeats are not limited. Negative: no limit
+  double qps = 50;       // kubeAPIQPS, per lane and for watches; not heartbeats. Negative: no limit
   int burst = 100;
   double event_qps = 50;  // eventRecordQPS; 0: no limit
   int event_burst = 100;
