@@ -173,7 +173,7 @@ void ConnectionPool::Adopt(std::shared_ptr<Transport> transport, uint64_t certif
   http1_ = !transport->http2;
   auto session = http1_ ? MakeHttp1Session(server_.Authority())
                         : MakeHttp2Session(server_.Authority(), server_.https);
-  ConnectionOptions options{options_.ping_after, options_.ping_timeout};
+  ConnectionOptions options{options_.ping_after, options_.ping_timeout, options_.watch_silence};
   auto connection = std::make_shared<Connection>(deps_.executor, deps_.clock, std::move(transport),
                                                  std::move(session), options, weak_from_this());
   connections_.push_back({connection, certificate});
