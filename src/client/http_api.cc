@@ -9,7 +9,7 @@ namespace kubelet::client {
 struct HttpApi::State {
   State(Deps deps, ClientConfig config, HttpApiOptions options)
       : pool(std::make_shared<ConnectionPool>(deps, config, options)),
-        requester(deps, pool, !config.disable_compression, options) {}
+        requester(deps, pool, config, options) {}
   std::shared_ptr<ConnectionPool> pool;
   Requester requester;
 };

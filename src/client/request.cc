@@ -44,15 +44,18 @@ Spec SpecOf(const ServerUrl& server, const Call& call) {
   return spec;
 }
 
-Requester::Requester(HttpApi::Deps deps, std::shared_ptr<ConnectionPool> pool, bool compression,
-                     HttpApiOptions options)
+Requester::Requester(HttpApi::Deps deps, std::shared_ptr<ConnectionPool> pool,
+                     const ClientConfig& config, HttpApiOptions options)
     : deps_(deps),
       pool_(std::move(pool)),
-      compression_(compression),
+      compression_(!config.disable_compression),
       options_(std::move(options)),
       normal_(options_.qps == 0 ? kDefaultQps : options_.qps, options_.burst),
       events_(options_.event_qps, options_.event_burst),
       watches_(normal_) {
+  for (const auto& [name, value] : config.headers) {
+    config_headers_.emplace_back(LowerCase(name), value);
+  }
   if (deps_.metrics == nullptr) return;
   requests_ = &deps_.metrics->AddCounter(
       "rest_client_requests_total",
@@ -93,6 +96,7 @@ Request Requester::MakeRequest(const Spec& spec, const Presented& presented, boo
   } else if (!presented.basic.empty()) {
     headers.emplace_back("authorization", BasicAuthorization(presented.basic));
   }
+  headers.insert(headers.end(), config_headers_.begin(), config_headers_.end());
   if (compression_ && !spec.watch) headers.emplace_back("accept-encoding", "gzip");
   if (!spec.patch_type.empty()) {
     headers.emplace_back("content-type", spec.patch_type);

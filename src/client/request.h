@@ -45,7 +45,7 @@ struct Opened {
 
 class Requester {
  public:
-  Requester(HttpApi::Deps deps, std::shared_ptr<ConnectionPool> pool, bool compression,
+  Requester(HttpApi::Deps deps, std::shared_ptr<ConnectionPool> pool, const ClientConfig& config,
             HttpApiOptions options);
   // Waits for a connection, then for its turn in the lane, then until an answer's head says 2xx, or
   // there is no point in going on. DeadlineExceeded also when the turn would not come in time. What
@@ -81,6 +81,7 @@ class Requester {
   HttpApi::Deps deps_;
   std::shared_ptr<ConnectionPool> pool_;
   bool compression_;
+  Headers config_headers_;  // of every request
   HttpApiOptions options_;
   TokenBucket normal_, events_, watches_;
   std::set<std::string> json_only_;
