@@ -1,5 +1,6 @@
 #include "client/connection.h"
 
+#include <algorithm>
 #include <boost/asio/write.hpp>
 
 #include "kubelet/base/time.h"
@@ -78,7 +79,10 @@ std::unique_ptr<Exchange> Connection::Open(Request request) {
   bool watch = request.watch;
   exchange->connection_ = shared_from_this();
   exchange->id_ = session_->Open(std::move(request), exchange.get());
-  if (watch) watches_[exchange->id_] = exchange.get();
+  if (watch) {
+    watches_[exchange->id_] = exchange.get();
+    watch_opened_ = clock_.Mono();
+  }
   idle_since_.reset();
   Write();
   return exchange;
@@ -202,6 +206,10 @@ void Connection::Tick() {
     pinged_ = now;
     Write();
     Arm(now + options_.ping_timeout);
+  } else if (!watches_.empty() &&
+             now - std::max(last_read_, watch_opened_) >= options_.watch_silence) {
+    Close(absl::UnavailableError("the watch brought nothing for " +
+                                 base::GoDuration(options_.watch_silence)));
   } else {
     Arm(now + options_.ping_after);
   }

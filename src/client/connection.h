@@ -58,6 +58,7 @@ class ConnectionOwner {
 
 struct ConnectionOptions {
   base::Nanos ping_after, ping_timeout;
+  base::Nanos watch_silence;  // of a watch, where the protocol has no pings
   base::Nanos idle_timeout = std::chrono::seconds(90);  // without a stream
 };
 
@@ -95,7 +96,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::map<int64_t, Exchange*> watches_;
   std::string in_, out_;
   bool reading_ = false, writing_ = false, closed_ = false;
-  base::MonoTime last_read_{};
+  base::MonoTime last_read_{}, watch_opened_{};
   std::optional<base::MonoTime> pinged_, idle_since_;
   base::Clock::TimerId timer_{};
 };

@@ -1,6 +1,7 @@
 #include "client/dial.h"
 
 #include <netdb.h>
+#include <netinet/tcp.h>
 
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -128,6 +129,18 @@ absl::Status DialStep::Failed(const std::string& what, const error_code& ec) con
   return absl::UnavailableError(what + ": " + Words(ec));
 }
 
+void WatchOverPeer(tcp::socket& socket) {
+  error_code ignored;
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  auto set = [&socket](int option, int value) {
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
+  };
+  set(TCP_KEEPIDLE, 10);
+  set(TCP_KEEPINTVL, 5);
+  set(TCP_KEEPCNT, 3);
+  set(TCP_USER_TIMEOUT, 30'000);
+}
+
 std::string Words(const error_code& ec) {
   std::string text = ec.message();
   // The system's texts begin with a capital, ours stand in a sentence.
@@ -156,7 +169,7 @@ base::Task<absl::StatusOr<std::shared_ptr<Transport>>> Dial(base::Executor execu
   if (done.ok()) {
     error_code ignored;
     step.transport->socket.set_option(tcp::no_delay(true), ignored);
-    step.transport->socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    WatchOverPeer(step.transport->socket);
   }
   if (done.ok() && target.proxy) {
     done = co_await ConnectThrough(step, *target.proxy, target.server);

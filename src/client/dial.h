@@ -42,6 +42,10 @@ struct DialTarget {
   base::Nanos timeout = std::chrono::seconds(10);
 };
 
+// The system notices a peer that has gone, whatever the protocol above has for that: silent for
+// 25 s (probes after 10 s, every 5 s, three of them), or nothing acknowledged for 30 s.
+void WatchOverPeer(boost::asio::ip::tcp::socket& socket);
+
 // Unavailable: the message names the step and the cause (`dial tcp 10.0.0.1:6443: connection
 // refused`, `tls: the server's certificate has expired`, `...: timed out`). A cancelled task leaves
 // by exception.

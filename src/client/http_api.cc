@@ -9,7 +9,7 @@ namespace kubelet::client {
 struct HttpApi::State {
   State(Deps deps, ClientConfig config, HttpApiOptions options)
       : pool(std::make_shared<ConnectionPool>(deps, config, options)),
-        requester(deps, pool, !config.disable_compression, options) {}
+        requester(deps, pool, config, options) {}
   std::shared_ptr<ConnectionPool> pool;
   Requester requester;
 };
@@ -60,8 +60,6 @@ absl::Status Named(const absl::Status& status, const Spec& spec, const Connectio
 base::Task<absl::Status> Run(Requester& requester, const Spec& spec, base::MonoTime deadline,
                              bool is_delete, google::protobuf::Message* out) {
   Tries tries;
-  auto turn = co_await requester.WaitForTurn(spec.lane, deadline);
-  if (!turn.ok()) co_return turn;
   for (;;) {
     auto opened = co_await requester.Send(spec, tries, deadline);
     if (!opened.ok()) co_return opened.status();
@@ -121,8 +119,6 @@ base::Task<absl::StatusOr<std::unique_ptr<WatchStream>>> HttpApi::OpenWatch(
   spec.watch = true;
   auto deadline = requester.clock().Mono() + kWatchOpenTimeout;
   Tries tries;
-  auto turn = co_await requester.WaitForTurn(spec.lane, deadline);
-  if (!turn.ok()) co_return Named(turn, spec, *state->pool);
   auto opened = co_await requester.Send(spec, tries, deadline);
   if (!opened.ok()) co_return Named(opened.status(), spec, *state->pool);
   if (opened->form == Form::kOther) {

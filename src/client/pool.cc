@@ -112,12 +112,11 @@ std::shared_ptr<Connection> ConnectionPool::Usable() const {
   return nullptr;
 }
 
-base::Task<absl::StatusOr<std::unique_ptr<Exchange>>> ConnectionPool::Open(
-    Request request, base::MonoTime deadline) {
+base::Task<absl::Status> ConnectionPool::Ready(base::MonoTime deadline) {
   uint64_t failures = failures_;
   for (;;) {
     if (shut_) co_return Closed();
-    if (auto connection = Usable()) co_return connection->Open(std::move(request));
+    if (Usable()) co_return absl::OkStatus();
     bool failed = failures_ != failures;
     if (failed || (dialing_ == 0 && deps_.clock.Mono() < next_dial_)) co_return last_failure_;
     // HTTP/2 has room for all who wait.
@@ -127,6 +126,15 @@ base::Task<absl::StatusOr<std::unique_ptr<Exchange>>> ConnectionPool::Open(
     }
     bool in_time = co_await room_.Wait(deadline);
     if (!in_time) co_return absl::DeadlineExceededError("timed out waiting for a connection");
+  }
+}
+
+base::Task<absl::StatusOr<std::unique_ptr<Exchange>>> ConnectionPool::Open(
+    Request request, base::MonoTime deadline) {
+  for (;;) {
+    auto ready = co_await Ready(deadline);
+    if (!ready.ok()) co_return ready;
+    if (auto connection = Usable()) co_return connection->Open(std::move(request));
   }
 }
 
@@ -165,7 +173,7 @@ void ConnectionPool::Adopt(std::shared_ptr<Transport> transport, uint64_t certif
   http1_ = !transport->http2;
   auto session = http1_ ? MakeHttp1Session(server_.Authority())
                         : MakeHttp2Session(server_.Authority(), server_.https);
-  ConnectionOptions options{options_.ping_after, options_.ping_timeout};
+  ConnectionOptions options{options_.ping_after, options_.ping_timeout, options_.watch_silence};
   auto connection = std::make_shared<Connection>(deps_.executor, deps_.clock, std::move(transport),
                                                  std::move(session), options, weak_from_this());
   connections_.push_back({connection, certificate});

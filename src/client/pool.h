@@ -44,6 +44,9 @@ class ConnectionPool : public ConnectionOwner, public std::enable_shared_from_th
   const ServerUrl& server() const { return server_; }
   // What to present now. Askers share one question.
   base::Task<absl::StatusOr<Presented>> Present(base::MonoTime deadline);
+  // Until there is a connection that takes a request. Unavailable: none could be made, or the
+  // back-off after a failed dial is not over. DeadlineExceeded.
+  base::Task<absl::Status> Ready(base::MonoTime deadline);
   // Sends a request over a connection that shows the certificate of the last Present. Unavailable:
   // no connection could be made. DeadlineExceeded.
   base::Task<absl::StatusOr<std::unique_ptr<Exchange>>> Open(Request request,

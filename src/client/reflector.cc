@@ -239,9 +239,11 @@ base::Nanos Reflector::State::Judge(absl::Status status) {
     if (IsTooLarge(status)) from_etcd = true;
     listed = false;
     if (answered++ == 0) return base::Nanos(0);
-  } else if (!error && status.code() != absl::StatusCode::kOutOfRange) {
+  } else if ((!error && status.code() != absl::StatusCode::kOutOfRange) ||
+             status.code() == absl::StatusCode::kUnauthenticated) {
+    // 401 ends with new credentials, and nobody tells us when they come.
     answered = 0;  // what a server said that has gone since does not count
-    if (lived) return base::Nanos(0);
+    if (lived && !error) return base::Nanos(0);
     ++unanswered;
   } else {
     if (lived && !error) return base::Nanos(0);

@@ -44,14 +44,18 @@ Spec SpecOf(const ServerUrl& server, const Call& call) {
   return spec;
 }
 
-Requester::Requester(HttpApi::Deps deps, std::shared_ptr<ConnectionPool> pool, bool compression,
-                     HttpApiOptions options)
+Requester::Requester(HttpApi::Deps deps, std::shared_ptr<ConnectionPool> pool,
+                     const ClientConfig& config, HttpApiOptions options)
     : deps_(deps),
       pool_(std::move(pool)),
-      compression_(compression),
+      compression_(!config.disable_compression),
       options_(std::move(options)),
       normal_(options_.qps == 0 ? kDefaultQps : options_.qps, options_.burst),
-      events_(options_.event_qps, options_.event_burst) {
+      events_(options_.event_qps, options_.event_burst),
+      watches_(normal_) {
+  for (const auto& [name, value] : config.headers) {
+    config_headers_.emplace_back(LowerCase(name), value);
+  }
   if (deps_.metrics == nullptr) return;
   requests_ = &deps_.metrics->AddCounter(
       "rest_client_requests_total",
@@ -63,11 +67,15 @@ Requester::Requester(HttpApi::Deps deps, std::shared_ptr<ConnectionPool> pool, b
       {0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60}, {"verb", "host"});
 }
 
-base::Task<absl::Status> Requester::WaitForTurn(Lane lane, base::MonoTime deadline) {
-  if (lane == Lane::kHeartbeat) co_return absl::OkStatus();
+base::Task<absl::Status> Requester::WaitForTurn(const Spec& spec, base::MonoTime deadline) {
+  if (spec.lane == Lane::kHeartbeat) co_return absl::OkStatus();
+  auto ready = co_await pool_->Ready(deadline);
+  if (!ready.ok()) co_return ready;
   auto now = deps_.clock.Mono();
-  TokenBucket& bucket = lane == Lane::kEvents ? events_ : normal_;
-  auto turn = bucket.Reserve(now, deadline);
+  TokenBucket* bucket = spec.lane == Lane::kEvents ? &events_ : &normal_;
+  // After an outage all watches open at once; what is written must not wait behind them.
+  if (spec.watch) bucket = &watches_;
+  auto turn = bucket->Reserve(now, deadline);
   if (!turn) {
     co_return absl::DeadlineExceededError("the client's rate limit leaves no time for the request");
   }
@@ -88,6 +96,7 @@ Request Requester::MakeRequest(const Spec& spec, const Presented& presented, boo
   } else if (!presented.basic.empty()) {
     headers.emplace_back("authorization", BasicAuthorization(presented.basic));
   }
+  headers.insert(headers.end(), config_headers_.begin(), config_headers_.end());
   if (compression_ && !spec.watch) headers.emplace_back("accept-encoding", "gzip");
   if (!spec.patch_type.empty()) {
     headers.emplace_back("content-type", spec.patch_type);
@@ -99,11 +108,17 @@ Request Requester::MakeRequest(const Spec& spec, const Presented& presented, boo
   return request;
 }
 
-base::Task<Requester::Attempt> Requester::Try(const Spec& spec, base::MonoTime deadline) {
+base::Task<Requester::Attempt> Requester::Try(const Spec& spec, Tries& tries,
+                                              base::MonoTime deadline) {
   Attempt attempt;
   auto presented = co_await pool_->Present(deadline);
   attempt.status = presented.status();
   if (!presented.ok()) co_return attempt;
+  if (!tries.turn) {
+    attempt.status = co_await WaitForTurn(spec, deadline);
+    if (!attempt.status.ok()) co_return attempt;
+    tries.turn = true;
+  }
   attempt.generation = presented->generation;
   attempt.protobuf = options_.protobuf && json_only_.count(spec.resource) == 0;
   Request request = MakeRequest(spec, *presented, attempt.protobuf);
@@ -135,7 +150,7 @@ bool Requester::MayRepeat(const Spec& spec, const Failure& failure, Tries& tries
 base::Task<absl::StatusOr<Opened>> Requester::Send(const Spec& spec, Tries& tries,
                                                    base::MonoTime deadline) {
   for (;;) {
-    Attempt attempt = co_await Try(spec, deadline);
+    Attempt attempt = co_await Try(spec, tries, deadline);
     if (!attempt.status.ok()) {
       Count(spec, "<error>");
       if (attempt.failure && MayRepeat(spec, *attempt.failure, tries)) continue;

@@ -35,6 +35,7 @@ struct Tries {
   int refused = 3;       // the server refused the stream
   int waits = 10;        // Retry-After
   bool renewed = false;  // credentials after 401
+  bool turn = false;     // had its turn in the lane
 };
 
 struct Opened {
@@ -44,11 +45,11 @@ struct Opened {
 
 class Requester {
  public:
-  Requester(HttpApi::Deps deps, std::shared_ptr<ConnectionPool> pool, bool compression,
+  Requester(HttpApi::Deps deps, std::shared_ptr<ConnectionPool> pool, const ClientConfig& config,
             HttpApiOptions options);
-  // Waits for its turn in the lane. DeadlineExceeded: it would not come in time.
-  base::Task<absl::Status> WaitForTurn(Lane lane, base::MonoTime deadline);
-  // Until an answer's head says 2xx, or there is no point in going on.
+  // Waits for a connection, then for its turn in the lane, then until an answer's head says 2xx, or
+  // there is no point in going on. DeadlineExceeded also when the turn would not come in time. What
+  // finds no connection takes no turn: an outage uses nothing up of the rate.
   base::Task<absl::StatusOr<Opened>> Send(const Spec& spec, Tries& tries, base::MonoTime deadline);
   // The whole body. Unavailable: the connection broke; DeadlineExceeded; ResourceExhausted: over
   // 64 MiB.
@@ -70,7 +71,8 @@ class Requester {
   enum class Next { kAgain, kGiveUp };
 
   Request MakeRequest(const Spec& spec, const Presented& presented, bool protobuf) const;
-  base::Task<Attempt> Try(const Spec& spec, base::MonoTime deadline);
+  base::Task<absl::Status> WaitForTurn(const Spec& spec, base::MonoTime deadline);
+  base::Task<Attempt> Try(const Spec& spec, Tries& tries, base::MonoTime deadline);
   base::Task<Next> AfterError(const Spec& spec, const Attempt& attempt, Tries& tries,
                               base::MonoTime deadline);
   base::Task<Next> AfterRejection(uint64_t generation, Tries& tries, base::MonoTime deadline);
@@ -79,8 +81,9 @@ class Requester {
   HttpApi::Deps deps_;
   std::shared_ptr<ConnectionPool> pool_;
   bool compression_;
+  Headers config_headers_;  // of every request
   HttpApiOptions options_;
-  TokenBucket normal_, events_;
+  TokenBucket normal_, events_, watches_;
   std::set<std::string> json_only_;
   base::Family<base::Counter>* requests_ = nullptr;
   base::Family<base::Histogram>* durations_ = nullptr;

@@ -18,6 +18,8 @@ constexpr base::Nanos kMaxJitter = 10s;
 constexpr base::Nanos kFirstRetry = 1s;
 constexpr base::Nanos kMaxRetry = 60s;
 constexpr base::Nanos kCollectEvery = 60s;
+// A pod waits for it, and the old token serves: not the default of a call.
+constexpr base::Nanos kCallTimeout = 10s;
 
 std::shared_ptr<authentication::TokenRequest> Body(const TokenRequest& request) {
   auto body = std::make_shared<authentication::TokenRequest>();
@@ -86,6 +88,7 @@ base::Task<absl::Status> TokenManager::Refresh(TokenRequest request, EntryPtr en
   call.path.name = request.service_account;
   call.path.subresource = "token";
   call.body = Body(request);
+  call.timeout = kCallTimeout;
   authentication::TokenRequest answer;
   absl::Status status = co_await deps_.api.Do(std::move(call), &answer);
   auto expires = api::ToWallTime(answer.status().expiration_timestamp());

@@ -117,7 +117,7 @@ void StatusWriter::Queue(const std::string& key, const Entry& entry) {
   queue_.Add(key, urgent);
 }
 
-void StatusWriter::Observed(const api::PodPtr& pod) { Note(KeyOf(*pod), *pod); }
+void StatusWriter::Observed(const api::PodPtr& pod) { Note(KeyOf(*pod), *pod, News::kEvent); }
 
 void StatusWriter::ObservedAll(const std::vector<api::PodPtr>& pods) {
   std::set<std::string> there;
@@ -127,7 +127,7 @@ void StatusWriter::ObservedAll(const std::vector<api::PodPtr>& pods) {
     if (entry->server && !there.contains(key)) gone.push_back(key);
   }
   for (const auto& key : gone) DropServer(key, 0);
-  for (const auto& pod : pods) Observed(pod);
+  for (const auto& pod : pods) Note(KeyOf(*pod), *pod, News::kWhole);
 }
 
 void StatusWriter::Removed(const api::PodPtr& last) {
@@ -135,8 +135,8 @@ void StatusWriter::Removed(const api::PodPtr& last) {
   if (Find(key, last->metadata().uid()) != nullptr) DropServer(key, ViewOf(*last).version);
 }
 
-// What the server shows, unless it is older than what is known.
-void StatusWriter::Note(const std::string& key, const api::core::Pod& pod) {
+// What the server shows; of an event, unless it is older than what is known.
+void StatusWriter::Note(const std::string& key, const api::core::Pod& pod, News news) {
   const auto& meta = pod.metadata();
   Entry& entry = Make(key);
   if (entry.name.empty()) {
@@ -145,7 +145,7 @@ void StatusWriter::Note(const std::string& key, const api::core::Pod& pod) {
   }
   ServerView view = ViewOf(pod);
   uint64_t known = entry.server ? entry.server->version : entry.gone_version;
-  bool stale = view.version != 0 && view.version <= known;
+  bool stale = news == News::kEvent && view.version != 0 && view.version <= known;
   if (stale || entry.name != meta.name() || entry.namespace_ != meta.namespace_()) return;
   bool fresh = !entry.server || entry.server->uid != view.uid;
   bool same = !fresh && entry.server->status == view.status;

@@ -37,6 +37,7 @@ StatusWriter::Step StatusWriter::Next(const Entry& entry) const {
   if (!entry.server || entry.deleted) return step;
   const ServerView& server = *entry.server;
   step.uid = server.uid;
+  step.base = server.version;
   PodStatus have = ParseStatus(server.status);
   PodStatus wanted = entry.wanted ? ParseStatus(*entry.wanted) : have;
   if (entry.finished && !entry.IsStatic() && !IsTerminal(wanted.phase()))
@@ -133,8 +134,10 @@ void StatusWriter::Written(const std::string& key, const Step& step, const Pod& 
   Entry* entry = Find(key, step.uid);
   if (entry == nullptr) return;
   ServerView view = ViewOf(answer);
-  // The watch may have been faster: then it has shown this write, or somebody's after it.
-  if (view.version == 0 || view.version > entry->server->version) {
+  // The watch may have been faster: then it has shown this write, or somebody's after it. If it was
+  // not, the answer counts whatever its version: an etcd may have been restored from a backup.
+  bool overtaken = entry->server->version != step.base;
+  if (!overtaken || view.version == 0 || view.version > entry->server->version) {
     entry->server = std::move(view);
   } else if (view.version < entry->server->version) {
     Suspect(*entry);
@@ -153,15 +156,18 @@ void StatusWriter::Written(const std::string& key, const Step& step, const Pod& 
 base::Task<absl::Status> StatusWriter::Refresh(std::string key, std::string uid) {
   Entry* entry = Find(key, uid);
   if (entry == nullptr) co_return absl::OkStatus();
+  uint64_t base = entry->server->version;
   client::Call call =
       PodCall(client::Call::Verb::kGet, entry->namespace_, entry->name, options_.call_timeout);
   Pod answer;
   base::Task<absl::Status> task = deps_.api.Do(std::move(call), &answer);
   absl::Status status = co_await std::move(task);
   if (!status.ok()) co_return Failed(key, uid, status);
-  if (Find(key, uid) == nullptr) co_return absl::OkStatus();
+  entry = Find(key, uid);
+  if (entry == nullptr) co_return absl::OkStatus();
+  News news = entry->server->version == base ? News::kWhole : News::kEvent;
   if (answer.metadata().uid() == uid && KeyOf(answer) == key) {
-    Note(key, answer);
+    Note(key, answer, news);
   } else {
     LOG_INFO("Pod was deleted and made again, its status waits for the watch", "pod",
              api::PodKey(answer), "oldPodUID", uid, "podUID", answer.metadata().uid());

@@ -52,6 +52,7 @@ struct StatusWriter::Step {
   std::string uid;    // of the pod on the server
   std::string patch;  // kInvalid: why there is none
   uint64_t version = 0;
+  uint64_t base = 0;  // resourceVersion of what the step was made against
 };
 
 ServerView ViewOf(const api::core::Pod& pod);

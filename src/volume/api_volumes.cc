@@ -19,6 +19,8 @@ const api::core::Volume* VolumeNamed(const api::core::Pod& pod, const std::strin
   return nullptr;
 }
 
+absl::Status TornDown() { return absl::AbortedError("the pod's volumes were removed meanwhile"); }
+
 }  // namespace
 
 Task<absl::Status> PodVolumes::FillApiVolume(api::PodPtr pod, std::string volume,
@@ -32,9 +34,12 @@ Task<absl::Status> PodVolumes::FillApiVolume(api::PodPtr pod, std::string volume
   if (!slot) slot = std::make_shared<base::Semaphore>(executor_, clock_, 1);
   auto writer = slot;
   auto turn = co_await writer->Acquire();
+  if (!state_->IsWriter(uid, writer)) co_return TornDown();
   ObjectSet objects;
   if (options_.objects != nullptr) {
     auto fetched = co_await FetchObjects(*options_.objects, pod, *spec);
+    // While the API was asked the pod may have gone, with all that is kept for it.
+    if (!state_->IsWriter(uid, writer)) co_return TornDown();
     if (!fetched.ok()) co_return fetched.status();
     objects = *std::move(fetched);
   }
@@ -65,6 +70,7 @@ Task<absl::Status> PodVolumes::FillApiVolume(api::PodPtr pod, std::string volume
   std::string kind = "volume";
   auto paths =
       co_await pool_.Run<VolumeMap>(std::move(kind), options_.prepare_timeout, std::move(work));
+  if (!state_->IsWriter(uid, writer)) co_return TornDown();
   if (!paths.ok()) co_return paths.status();
   if (objects.refresh_at && !paths->empty()) {
     state_->refresh[uid][volume] = *objects.refresh_at;
@@ -83,6 +89,7 @@ Task<absl::Status> PodVolumes::Refresh(api::PodPtr pod) {
   for (const auto& volume : plan->api_volumes) {
     auto status = co_await FillApiVolume(pod, volume, true, out);
     if (status.ok()) continue;
+    if (state_->writers.count(pod->metadata().uid()) == 0) co_return status;  // torn down
     // What is mounted stays as it is, and is tried again a little later.
     state_->refresh[pod->metadata().uid()][volume] = clock_.Now() + std::chrono::seconds(10);
     if (first.ok()) first = base::Annotate(status, "volume \"" + volume + "\"");

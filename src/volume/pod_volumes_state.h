@@ -22,6 +22,11 @@ struct PodVolumes::State {
   std::map<std::string, std::map<std::string, base::WallTime>> refresh;
   // One writer per pod.
   std::map<std::string, std::shared_ptr<base::Semaphore>> writers;
+  // False: there was a Teardown since.
+  bool IsWriter(const std::string& uid, const std::shared_ptr<base::Semaphore>& writer) const {
+    auto it = writers.find(uid);
+    return it != writers.end() && it->second == writer;
+  }
 
   // What is under way, by mount point or by pod: when it was begun. An entry stays for as long as
   // its thread does.

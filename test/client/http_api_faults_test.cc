@@ -1,5 +1,7 @@
 // What goes wrong between the client and the server: connections that break, hang or never come to
 // be, certificates, proxies.
+#include <netinet/tcp.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -8,6 +10,7 @@
 #include <boost/asio/write.hpp>
 
 #include "bench.h"
+#include "client/dial.h"
 
 using namespace kubelet;
 using namespace kubelet::client;
@@ -104,6 +107,49 @@ TEST_CASE("a server that has gone silent is noticed by a ping") {
   CHECK(bench.clock.Mono() - frozen < 2s);
   bench.server->Freeze(false);
   CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+}
+
+TEST_CASE("HTTP/1.1: a watch on a connection that has gone silent ends") {
+  Bench bench;
+  bench.server_options.http2 = false;
+  bench.options.ping_after = 50ms;  // how often it looks
+  bench.options.watch_silence = 600ms;
+  Watched watched;
+  fakes::ResponderPtr responder;
+  OpenWatch(bench, watched, responder);
+  auto open = bench.clock.Mono();
+  // What brings something now and then goes on.
+  for (int i = 1; i <= 8; ++i) {
+    bench.RunUntil([&] { return bench.clock.Mono() - open > i * 100ms; });
+    responder->Body(Bench::Event("a"));
+  }
+  REQUIRE(bench.RunUntil([&] { return watched.names.size() == 8; }));
+  CHECK_FALSE(watched.done);
+  bench.server->Freeze(true);
+  auto frozen = bench.clock.Mono();
+  REQUIRE(bench.RunUntil([&] { return watched.done; }, 5s));
+  CHECK(watched.end.code() == absl::StatusCode::kUnavailable);
+  CHECK(Has(watched.end, "brought nothing"));
+  CHECK(bench.clock.Mono() - frozen > 400ms);
+  bench.server->Freeze(false);
+  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+}
+
+TEST_CASE("a peer that vanishes is noticed by the system, whatever is under way") {
+  asio::io_context io;
+  asio::ip::tcp::socket socket(io, asio::ip::tcp::v4());
+  WatchOverPeer(socket);
+  auto get = [&socket](int level, int option) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    REQUIRE(::getsockopt(socket.native_handle(), level, option, &value, &size) == 0);
+    return value;
+  };
+  CHECK(get(SOL_SOCKET, SO_KEEPALIVE) == 1);
+  int silent = get(IPPROTO_TCP, TCP_KEEPIDLE) +
+               get(IPPROTO_TCP, TCP_KEEPCNT) * get(IPPROTO_TCP, TCP_KEEPINTVL);
+  CHECK(silent == 25);
+  CHECK(get(IPPROTO_TCP, TCP_USER_TIMEOUT) == 30'000);
 }
 
 TEST_CASE("GOAWAY: new requests go elsewhere, old ones run out") {
@@ -267,6 +313,33 @@ TEST_CASE("a server that comes back is found") {
     REQUIRE(bench.clock.Mono() - begin < 5s);
   }
   CHECK(bench.clock.Mono() - begin < 1500ms);
+}
+
+TEST_CASE("after an outage the first write does not queue behind the tries and the watches") {
+  Bench bench;
+  bench.options.qps = 0.001;
+  bench.options.burst = 2;
+  bench.handler = [](const fakes::HttpRequest& request, fakes::ResponderPtr responder) {
+    if (request.query.find("watch=true") == std::string::npos) Bench::ReplyPod(responder, "x");
+  };
+  bench.Start();
+  bench.server->StopAccepting();
+  for (int i = 0; i < 4; ++i) {
+    // Some of them dial, some come while the back-off runs.
+    CHECK(bench.Do(Bench::GetPod("x")).status.code() == absl::StatusCode::kUnavailable);
+    auto turn = bench.clock.Mono() + (i % 2 == 0 ? 300ms : 0ms);
+    bench.RunUntil([&] { return bench.clock.Mono() >= turn; });
+  }
+  bench.server->Accept();
+  auto turn = bench.clock.Mono() + 1s;
+  bench.RunUntil([&] { return bench.clock.Mono() > turn; });
+  Watched one, two;
+  bench.BeginWatch(one);
+  bench.BeginWatch(two);
+  REQUIRE(bench.RunUntil([&] { return bench.requests.size() == 2; }));
+  Call call = Bench::GetPod("x");
+  call.timeout = 5s;
+  CHECK(bench.Do(call).status == absl::OkStatus());
 }
 
 TEST_CASE("tls-server-name is what counts, and insecure counts nothing") {

@@ -48,6 +48,25 @@ TEST_CASE("a GET names the object, the forms and the agent, over HTTP/2 with the
   CHECK(bench.api->last_answer());
 }
 
+TEST_CASE("who the kubeconfig says to act as is sent with every request") {
+  Bench bench;
+  SECTION("HTTP/2") {}
+  SECTION("HTTP/1.1") { bench.server_options.http2 = false; }
+  bench.config.headers = {{"Impersonate-User", "jane"},
+                          {"Impersonate-Group", "ops"},
+                          {"Impersonate-Extra-reason", "test"}};
+  bench.Start();
+  REQUIRE(bench.Do(Bench::GetPod("web")).status == absl::OkStatus());
+  Watched watched;
+  bench.BeginWatch(watched);
+  REQUIRE(bench.RunUntil([&] { return bench.requests.size() == 2; }));
+  for (const auto& request : bench.requests) {
+    CHECK(request.headers.at("impersonate-user") == "jane");
+    CHECK(request.headers.at("impersonate-group") == "ops");
+    CHECK(request.headers.at("impersonate-extra-reason") == "test");
+  }
+}
+
 TEST_CASE("bodies: objects in protobuf, patches in JSON, DeleteOptions with a deletion") {
   Bench bench;
   bench.Start();

@@ -285,6 +285,22 @@ TEST_CASE("what a server said before it went away does not slow down its return"
   CHECK(f.mirror.size() == 1);
 }
 
+TEST_CASE("a watch refused with 401 is back soon after the certificate was renewed") {
+  Fixture f;
+  f.Put("a", "1");
+  f.Start();
+  f.Advance(2s);
+  f.api.Fail("WATCH", "", ToStatus({401, "Unauthorized", "certificate has expired", {}}), 100);
+  f.api.BreakWatches(absl::UnavailableError("cut"));
+  f.Advance(100s);
+  CHECK_FALSE(f.health.back().ok());
+  f.Put("b", "1");
+  f.Advance(20s);  // 100 tries, a bit more than a second apart
+  CHECK(f.mirror == Map{{"a", "1"}, {"b", "1"}});
+  CHECK(f.health.back().ok());
+  CHECK(f.lists == 1);
+}
+
 TEST_CASE("a resourceVersion that goes backwards is a new etcd") {
   Fixture f;
   f.Put("a", "1");

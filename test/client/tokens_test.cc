@@ -124,6 +124,21 @@ TEST_CASE("while no new token can be had the old one serves until it expires") {
   CHECK(f.Get(request) == "t2");
 }
 
+TEST_CASE("a server that hangs in a renewal holds a pod with a good token up for ten seconds") {
+  Fixture f;
+  auto request = Fixture::Request();
+  REQUIRE(f.Get(request) == "t1");
+  f.Advance(2881s);
+  f.api.Hold("CREATE", "/token");
+  auto got = f.Begin(f.tokens.Get(request));
+  f.Advance(9s);
+  CHECK_FALSE(*got);
+  f.Advance(2s);
+  REQUIRE(*got);
+  REQUIRE((*got)->ok());
+  CHECK((**got).value()->token == "t1");
+}
+
 TEST_CASE("a refusal without an old token is passed on, and not remembered") {
   Fixture f;
   f.api.Fail("CREATE", "", ToStatus({403, "Forbidden", "no", {}}));

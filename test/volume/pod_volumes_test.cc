@@ -335,14 +335,16 @@ struct FakeObjects : Objects {
   std::map<std::string, std::shared_ptr<const api::core::ConfigMap>> config_maps;
   base::WallTime refresh_at;
   int tokens = 0;
+  base::WakeEvent* hold = nullptr;  // not null: configMaps wait for it
   base::Task<absl::StatusOr<std::shared_ptr<const api::core::ConfigMap>>> ConfigMap(
       std::string namespace_, std::string name) override {
+    if (hold != nullptr) co_await hold->Wait(std::nullopt);
     auto it = config_maps.find(namespace_ + "/" + name);
     if (it == config_maps.end()) co_return absl::NotFoundError("no");
     co_return it->second;
   }
-  base::Task<absl::StatusOr<std::shared_ptr<const api::core::Secret>>> Secret(std::string,
-                                                                              std::string) override {
+  base::Task<absl::StatusOr<std::shared_ptr<const api::core::Secret>>> Secret(
+      std::string, std::string) override {
     co_return absl::UnavailableError("the API server is away");
   }
   base::Task<absl::StatusOr<Token>> ServiceAccountToken(api::PodPtr, std::string,
@@ -404,6 +406,30 @@ TEST_CASE("a configMap volume follows its object; tokens say when they want to b
   objects.Put("cm", "k", "three");
   CHECK(f.Await(volumes.Refresh(pod)).ok());
   CHECK(f.Mounts() == 0);  // a volume that is gone does not come back
+}
+
+TEST_CASE("a refresh that waits for the API while its pod is torn down brings nothing back") {
+  if (!NeedsRoot("tmpfs")) return;
+  Fixture f;
+  FakeObjects objects;
+  f.options.objects = &objects;
+  PodVolumes volumes(f.io.get_executor(), f.clock, f.pool, f.options);
+  auto pod = std::make_shared<const api::core::Pod>(PodOf(WithVolume("configMap: {name: cm}")));
+  std::string uid = pod->metadata().uid();
+  objects.Put("cm", "k", "one");
+  REQUIRE(f.Await(volumes.Prepare(pod)).ok());
+  base::WakeEvent held(f.io.get_executor(), f.clock);
+  objects.hold = &held;
+  std::optional<absl::Status> refreshed;
+  base::TaskScope scope(f.io.get_executor());
+  scope.Spawn("refresh", Fixture::Store(volumes.Refresh(pod), refreshed));
+  REQUIRE(f.Await(volumes.Teardown(uid)).ok());
+  held.Notify();
+  f.io.restart();
+  while (scope.size() > 0) f.io.run_one();
+  CHECK(absl::IsAborted(*refreshed));
+  CHECK_FALSE(std::filesystem::exists(f.pod_dir + "/volumes/kubernetes.io~configmap"));
+  CHECK_FALSE(volumes.RefreshAt(uid));
 }
 
 }  // namespace

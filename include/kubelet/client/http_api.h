@@ -20,7 +20,7 @@ namespace kubelet::client {
 struct HttpApiOptions {
   std::string user_agent;
   bool protobuf = true;  // contentType; false: JSON in both directions
-  double qps = 50;       // kubeAPIQPS, per lane; heartbeats are not limited. Negative: no limit
+  double qps = 50;       // kubeAPIQPS, per lane and for watches; not heartbeats. Negative: no limit
   int burst = 100;
   double event_qps = 50;  // eventRecordQPS; 0: no limit
   int event_burst = 100;
@@ -28,6 +28,9 @@ struct HttpApiOptions {
   // ping_timeout: a dead peer is noticed within 25 s.
   base::Nanos ping_after = std::chrono::seconds(10);
   base::Nanos ping_timeout = std::chrono::seconds(15);
+  // HTTP/1.1 has no pings: a watch over it that brings nothing for so long is ended. Bookmarks come
+  // about every minute.
+  base::Nanos watch_silence = std::chrono::seconds(90);
   base::Nanos dial_timeout = std::chrono::seconds(10);
   bool http2 = true;  // false: HTTP/1.1 only (upstream: the environment's DISABLE_HTTP2)
 };

@@ -6,16 +6,16 @@
 // or "Too large resource version" the next one is read from etcd (resourceVersion empty).
 //
 // When it fails:
-//   watch ended in good order   goes on from the last resourceVersion, at once if it had lived a
-//   second watch broke                 the same 410                         a new list at once;
-//   on_list tells the whole state again the server did not answer   tries again every second
-//   (Options::unanswered_cap and a fifth of jitter).
-//     (refused, timed out)      That costs next to nothing and the rest waits for it: a server that
-//     is
-//                               back is seen in 1.2 s. Each new try is one request, not one more
-//                               dial.
-//   the server answered no      800 ms doubling to 30 s, each up to twice as long, never less than
-//                               Retry-After
+//   watch ended in good order    goes on from the last resourceVersion, at once if it had lived a
+//                                second
+//   watch broke                  the same
+//   410                          a new list at once; on_list tells the whole state again
+//   the server did not answer    tries again every second (Options::unanswered_cap and a fifth of
+//     (refused, timed out), or   jitter): that costs next to nothing and the rest waits for it. A
+//     knows us not (401)         server that is back is seen in 1.2 s, a renewed certificate too.
+//                                Each new try is one request, not one more dial.
+//   the server answered no       800 ms doubling to 30 s, each up to twice as long, never less than
+//                                Retry-After
 // A watch that lived a second, or brought an event, resets the back-off.
 //
 // Objects come without metadata.managedFields.

@@ -75,7 +75,8 @@ class StatusWriter {
   // The pod as the API server shows it: every pod of this node, mirror pods too, at each event of
   // the watch, before Set for the same change. Only what is needed is copied.
   void Observed(const api::PodPtr& pod);
-  // After a list: these are all there are. Others have been removed.
+  // After a list: these are all there are. Others have been removed. It replaces what is known,
+  // also when it looks older: an etcd restored from a backup begins with lower versions.
   void ObservedAll(const std::vector<api::PodPtr>& pods);
   // The watch said it is deleted. What is wanted stays until Forget; nothing is written.
   void Removed(const api::PodPtr& last);
@@ -94,7 +95,8 @@ class StatusWriter {
   struct Entry;
   struct Step;
   Entry& Make(const std::string& key);
-  void Note(const std::string& key, const api::core::Pod& pod);
+  enum class News { kEvent, kWhole };  // passed over when older; replaces what is known
+  void Note(const std::string& key, const api::core::Pod& pod, News news);
   void DropServer(const std::string& key, uint64_t version);
   void EraseIdle(const std::string& key);
   void Queue(const std::string& key, const Entry& entry);
