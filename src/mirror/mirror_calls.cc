@@ -107,8 +107,7 @@ base::Task<absl::Status> MirrorPods::Create(std::string full_name) {
     co_return co_await std::move(ask);
   }
   if (!status.ok()) co_return Blocked(full_name, status);
-  // What the watch has shown meanwhile is this one, or came after it.
-  if (entry != nullptr && !entry->mirror) Note(*entry, answer, From::kAnswer);
+  if (entry != nullptr) Note(*entry, answer, false);
   co_return absl::OkStatus();
 }
 
@@ -116,7 +115,6 @@ base::Task<absl::Status> MirrorPods::Create(std::string full_name) {
 // the way.
 base::Task<absl::Status> MirrorPods::Ask(std::string full_name) {
   Entry* entry = Find(full_name);
-  uint64_t before = entry->mirror ? entry->mirror->version : 0;
   client::Call call =
       PodCall(client::Call::Verb::kGet, entry->namespace_, entry->name, options_.call_timeout);
   Pod found;
@@ -141,16 +139,13 @@ base::Task<absl::Status> MirrorPods::Ask(std::string full_name) {
         full_name, absl::AlreadyExistsError("a pod of this name that is no mirror pod (uid " + uid +
                                             ") stands in the way"));
   }
-  if (uid == entry->dead_uid && found.metadata().has_deletion_timestamp()) {
+  if (uid == entry->dead_uid) {
     co_return Blocked(full_name,
                       absl::AlreadyExistsError("the mirror pod before it (uid " + uid +
                                                ") is deleted, but its finalizers are not done"));
   }
-  // Deleted by us, and alive: an etcd that was restored from a backup.
-  if (uid == entry->dead_uid) entry->dead_uid.clear();
-  uint64_t now = entry->mirror ? entry->mirror->version : 0;
-  if (now == before) Note(*entry, found, From::kAnswer);
   if (entry->mirror) entry->mirror->doubt = false;
+  Note(*entry, found, false);
   co_return absl::OkStatus();
 }
 

@@ -104,10 +104,7 @@ class MirrorPods {
   Action Decide(const std::string& full_name, const Entry& entry) const;
   Entry& Make(const std::string& full_name, const api::core::Pod& pod);
   Entry* Find(const std::string& full_name);
-  // Where it comes from. Only an event is passed over when it is older than what is known: an etcd
-  // restored from a backup begins with lower versions.
-  enum class From { kEvent, kList, kAnswer };
-  bool Note(Entry& entry, const api::core::Pod& pod, From from);
+  bool Note(Entry& entry, const api::core::Pod& pod, bool seen);
   void Look(const std::string& full_name);
   void LookAll();
   std::string Waiting() const;
