@@ -27,6 +27,7 @@ class BackWriter {
  public:
   size_t size() const { return capacity_ - at_; }
   void Bytes(const void* data, size_t size) {
+    if (size == 0) return;  // there may be no buffer yet
     Reserve(size);
     at_ -= size;
     std::memcpy(buffer_.get() + at_, data, size);
