@@ -78,7 +78,8 @@ class Http2 : public ServerProtocol {
 
   void SubmitHead(Stream& stream, int status, const Responder::Headers& headers) {
     std::string code = std::to_string(status);
-    std::vector<nghttp2_nv> values{Value(":status", code)};
+    static const std::string kStatus = ":status";  // the values point into it
+    std::vector<nghttp2_nv> values{Value(kStatus, code)};
     for (const auto& [name, value] : headers) values.push_back(Value(name, value));
     nghttp2_data_provider provider{};
     provider.source.ptr = &stream;
