@@ -25,13 +25,17 @@ Task<void> Housekeeping::Once() {
     }
   }
   for (const auto& uid : gone) {
-    // A pod may have come meanwhile.
-    live = deps_.live();
-    if (!live || live->contains(uid)) continue;
+    // A pod of that uid may come between any two steps: then what is there is its own.
+    auto still_gone = [this, &uid] {
+      auto now = deps_.live();
+      return now && !now->contains(uid);
+    };
+    if (!still_gone()) continue;
     LOG_INFO("Removing what a pod left behind", "podUID", uid);
     auto status = co_await deps_.adapters.volumes().Teardown(uid);
-    if (status.ok()) status = co_await deps_.adapters.cgroups().RemovePod(uid);
-    if (status.ok()) status = co_await deps_.adapters.files().RemovePod(uid, "", "");
+    if (status.ok() && still_gone()) status = co_await deps_.adapters.cgroups().RemovePod(uid);
+    if (status.ok() && still_gone())
+      status = co_await deps_.adapters.files().RemovePod(uid, "", "");
     if (!status.ok())
       LOG_WARNING("Cannot remove what a pod left behind", "podUID", uid, "err", status);
   }
