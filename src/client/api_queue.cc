@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "kubelet/client/api.h"
-
 namespace kubelet::client {
 namespace {
 
@@ -227,6 +225,17 @@ void ApiQueue::EraseIdle(const std::string& key) {
   if (it == items_.end()) return;
   const Item& item = it->second;
   if (!item.running && !item.timer && item.place == Place::kNone) items_.erase(it);
+}
+
+Call PodCall(Call::Verb verb, const std::string& namespace_, const std::string& name,
+             base::Nanos timeout) {
+  Call call;
+  call.verb = verb;
+  call.path.namespace_ = namespace_;
+  call.path.name = name;
+  call.timeout = timeout;
+  call.retry = false;
+  return call;
 }
 
 }  // namespace kubelet::client

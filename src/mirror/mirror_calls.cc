@@ -16,17 +16,6 @@ namespace {
 // Delete, create, found in the way, delete, create: what one run may take. More waits for its turn.
 constexpr int kSteps = 6;
 
-client::Call PodCall(client::Call::Verb verb, const std::string& namespace_,
-                     const std::string& name, base::Nanos timeout) {
-  client::Call call;
-  call.verb = verb;
-  call.path.namespace_ = namespace_;
-  call.path.name = name;
-  call.timeout = timeout;
-  call.retry = false;
-  return call;
-}
-
 }  // namespace
 
 base::Task<ApiQueue::Result> MirrorPods::Run(std::string full_name) {
@@ -56,8 +45,8 @@ base::Task<absl::Status> MirrorPods::Delete(std::string full_name) {
   Entry* entry = Find(full_name);
   std::string uid = entry->mirror->uid;
   LOG_INFO("Deleting a mirror pod", "pod", entry->namespace_ + "/" + entry->name, "podUID", uid);
-  client::Call call =
-      PodCall(client::Call::Verb::kDelete, entry->namespace_, entry->name, options_.call_timeout);
+  client::Call call = client::PodCall(client::Call::Verb::kDelete, entry->namespace_, entry->name,
+                                      options_.call_timeout);
   auto options = std::make_shared<api::meta::DeleteOptions>();
   options->set_grace_period_seconds(0);
   options->mutable_preconditions()->set_uid(uid);
@@ -96,7 +85,7 @@ base::Task<absl::Status> MirrorPods::Create(std::string full_name) {
   LOG_INFO("Creating a mirror pod for static pod", "pod", api::PodKey(*entry->wanted), "podUID",
            entry->wanted->metadata().uid());
   client::Call call =
-      PodCall(client::Call::Verb::kCreate, entry->namespace_, "", options_.call_timeout);
+      client::PodCall(client::Call::Verb::kCreate, entry->namespace_, "", options_.call_timeout);
   call.body = MakeMirror(*entry->wanted);
   Pod answer;
   base::Task<absl::Status> task = deps_.api.Do(std::move(call), &answer);
@@ -115,8 +104,8 @@ base::Task<absl::Status> MirrorPods::Create(std::string full_name) {
 // the way.
 base::Task<absl::Status> MirrorPods::Ask(std::string full_name) {
   Entry* entry = Find(full_name);
-  client::Call call =
-      PodCall(client::Call::Verb::kGet, entry->namespace_, entry->name, options_.call_timeout);
+  client::Call call = client::PodCall(client::Call::Verb::kGet, entry->namespace_, entry->name,
+                                      options_.call_timeout);
   Pod found;
   base::Task<absl::Status> task = deps_.api.Do(std::move(call), &found);
   absl::Status status = co_await std::move(task);

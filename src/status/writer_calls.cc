@@ -16,21 +16,6 @@ using api::core::Pod;
 using api::core::PodStatus;
 using client::ApiQueue;
 
-namespace {
-
-client::Call PodCall(client::Call::Verb verb, const std::string& namespace_,
-                     const std::string& name, base::Nanos timeout) {
-  client::Call call;
-  call.verb = verb;
-  call.path.namespace_ = namespace_;
-  call.path.name = name;
-  call.timeout = timeout;
-  call.retry = false;
-  return call;
-}
-
-}  // namespace
-
 StatusWriter::Step StatusWriter::Next(const Entry& entry) const {
   Step step;
   step.version = entry.version;
@@ -118,8 +103,8 @@ base::Task<absl::Status> StatusWriter::Patch(std::string key, Step step) {
 base::Task<absl::Status> StatusWriter::PatchOnce(std::string key, Step step) {
   Entry* entry = Find(key, step.uid);
   if (entry == nullptr) co_return absl::OkStatus();
-  client::Call call =
-      PodCall(client::Call::Verb::kPatch, entry->namespace_, entry->name, options_.call_timeout);
+  client::Call call = client::PodCall(client::Call::Verb::kPatch, entry->namespace_, entry->name,
+                                      options_.call_timeout);
   call.path.subresource = "status";
   call.patch = step.patch;
   Pod answer;
@@ -157,8 +142,8 @@ base::Task<absl::Status> StatusWriter::Refresh(std::string key, std::string uid)
   Entry* entry = Find(key, uid);
   if (entry == nullptr) co_return absl::OkStatus();
   uint64_t base = entry->server->version;
-  client::Call call =
-      PodCall(client::Call::Verb::kGet, entry->namespace_, entry->name, options_.call_timeout);
+  client::Call call = client::PodCall(client::Call::Verb::kGet, entry->namespace_, entry->name,
+                                      options_.call_timeout);
   Pod answer;
   base::Task<absl::Status> task = deps_.api.Do(std::move(call), &answer);
   absl::Status status = co_await std::move(task);
@@ -179,8 +164,8 @@ base::Task<absl::Status> StatusWriter::Refresh(std::string key, std::string uid)
 base::Task<absl::Status> StatusWriter::Delete(std::string key, std::string uid) {
   Entry* entry = Find(key, uid);
   if (entry == nullptr) co_return absl::OkStatus();
-  client::Call call =
-      PodCall(client::Call::Verb::kDelete, entry->namespace_, entry->name, options_.call_timeout);
+  client::Call call = client::PodCall(client::Call::Verb::kDelete, entry->namespace_, entry->name,
+                                      options_.call_timeout);
   auto options = std::make_shared<api::meta::DeleteOptions>();
   options->set_grace_period_seconds(0);
   options->mutable_preconditions()->set_uid(uid);

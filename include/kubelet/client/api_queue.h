@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "kubelet/base/async.h"
 #include "kubelet/base/clock.h"
+#include "kubelet/client/api.h"
 
 namespace kubelet::client {
 
@@ -99,5 +100,10 @@ class ApiQueue {
   std::optional<base::Clock::TimerId> probe_timer_;
   base::TaskScope scope_;
 };
+
+// A call about a pod that is not repeated by itself: the queue does that. `name` empty: the
+// collection.
+Call PodCall(Call::Verb verb, const std::string& namespace_, const std::string& name,
+             base::Nanos timeout);
 
 }  // namespace kubelet::client
