@@ -215,7 +215,12 @@ void Cluster::Start() {
   recorder_->Start();
   serving_->Start();
   agent_->Start();
-  node_watch_->Start([this](client::NodeWatch::NodePtr node) { agent_->Observe(node); });
+  // A first list without the Node may be older than its registration; only what was there can be gone.
+  node_watch_->Start([this, seen = false](client::NodeWatch::NodePtr node) mutable {
+    if (!node && !seen) return;
+    seen = true;
+    agent_->Observe(node);
+  });
 }
 
 bool Cluster::UseConfig(absl::StatusOr<client::ClientConfig> config) {
