@@ -68,48 +68,69 @@ Task<void> SleepFor(Clock& clock, Nanos d) {
   co_await event.Wait(clock.Mono() + d);
 }
 
+struct Semaphore::State {
+  State(Executor e, Clock& c, int units) : executor(std::move(e)), clock(c), free(units) {}
+  struct Waiter {
+    Waiter(Executor e, Clock& c) : event(std::move(e), c) {}
+    WakeEvent event;
+    bool granted = false;
+  };
+  void Release() {
+    if (queue.empty()) {
+      ++free;
+      return;
+    }
+    auto waiter = queue.front();
+    queue.pop_front();
+    waiter->granted = true;
+    waiter->event.Notify();
+  }
+  Executor executor;
+  Clock& clock;
+  int free;
+  std::list<std::shared_ptr<Waiter>> queue;
+};
+
+Semaphore::Semaphore(Executor executor, Clock& clock, int units)
+    : state_(std::make_shared<State>(std::move(executor), clock, units)) {}
+Semaphore::~Semaphore() = default;
+int Semaphore::waiting() const { return static_cast<int>(state_->queue.size()); }
+int Semaphore::free() const { return state_->free; }
+
 void Semaphore::Permit::Release() {
-  if (owner_ != nullptr) std::exchange(owner_, nullptr)->ReleaseOne();
+  if (state_ != nullptr) std::exchange(state_, nullptr)->Release();
 }
 
 Task<Semaphore::Permit> Semaphore::Acquire() {
-  if (free_ > 0 && queue_.empty()) {
-    --free_;
-    co_return Permit(this);
+  auto state = state_;
+  if (state->free > 0 && state->queue.empty()) {
+    --state->free;
+    Permit permit(state);
+    co_return permit;
   }
-  auto waiter = std::make_shared<Waiter>(executor_, clock_);
-  auto position = queue_.insert(queue_.end(), waiter);
+  auto waiter = std::make_shared<State::Waiter>(state->executor, state->clock);
+  auto position = state->queue.insert(state->queue.end(), waiter);
   // A cancelled task gives its place, or the unit already granted, back.
   struct Guard {
-    Semaphore* owner;
-    std::shared_ptr<Waiter> waiter;
-    std::list<std::shared_ptr<Waiter>>::iterator position;
+    State& state;
+    std::shared_ptr<State::Waiter> waiter;
+    std::list<std::shared_ptr<State::Waiter>>::iterator position;
     bool taken = false;
     ~Guard() {
       if (taken) return;
       if (waiter->granted) {
-        owner->ReleaseOne();
+        state.Release();
       } else {
-        owner->queue_.erase(position);
+        state.queue.erase(position);
       }
     }
   };
-  Guard guard{this, waiter, position};
+  Guard guard{*state, waiter, position};
   co_await waiter->event.Wait();
   if (!waiter->granted) throw boost::system::system_error(asio::error::operation_aborted);
   guard.taken = true;
-  co_return Permit(this);
-}
-
-void Semaphore::ReleaseOne() {
-  if (queue_.empty()) {
-    ++free_;
-    return;
-  }
-  auto waiter = queue_.front();
-  queue_.pop_front();
-  waiter->granted = true;
-  waiter->event.Notify();
+  Permit permit(state);
+  co_return permit;
 }
 
 struct TaskScope::State : std::enable_shared_from_this<TaskScope::State> {

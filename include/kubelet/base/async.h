@@ -44,42 +44,38 @@ class WakeEvent {
 // Suspends for `d`; the only sleep of the core loop.
 Task<void> SleepFor(Clock& clock, Nanos d);
 
-// FIFO counting semaphore. `Acquire` suspends until a unit is free; the Permit gives it back.
+// FIFO counting semaphore. `Acquire` suspends until a unit is free; the Permit gives it back. A Permit may outlive the
+// semaphore: a task that is cancelled with its owner still unwinds later.
 class Semaphore {
+  struct State;
+
  public:
   class Permit {
    public:
     Permit() = default;
-    explicit Permit(Semaphore* owner) : owner_(owner) {}
-    Permit(Permit&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)) {}
+    Permit(Permit&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
     Permit& operator=(Permit&& other) noexcept {
       Release();
-      owner_ = std::exchange(other.owner_, nullptr);
+      state_ = std::exchange(other.state_, nullptr);
       return *this;
     }
     ~Permit() { Release(); }
     void Release();
 
    private:
-    Semaphore* owner_ = nullptr;
+    friend class Semaphore;
+    explicit Permit(std::shared_ptr<State> state) : state_(std::move(state)) {}
+    std::shared_ptr<State> state_;
   };
 
-  Semaphore(Executor executor, Clock& clock, int units) : executor_(executor), clock_(clock), free_(units) {}
+  Semaphore(Executor executor, Clock& clock, int units);
+  ~Semaphore();
   Task<Permit> Acquire();
-  int waiting() const { return static_cast<int>(queue_.size()); }
-  int free() const { return free_; }
+  int waiting() const;
+  int free() const;
 
  private:
-  void ReleaseOne();
-  Executor executor_;
-  Clock& clock_;
-  int free_;
-  struct Waiter {
-    explicit Waiter(Executor e, Clock& c) : event(e, c) {}
-    WakeEvent event;
-    bool granted = false;
-  };
-  std::list<std::shared_ptr<Waiter>> queue_;
+  std::shared_ptr<State> state_;
 };
 
 // Owns coroutines: nothing is detached. Declare it last in its owner. Destroying the scope cancels what still

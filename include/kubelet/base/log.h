@@ -40,7 +40,7 @@ namespace log_internal {
 template <typename T>
 std::string Text(const T& value) {
   if constexpr (std::is_same_v<T, absl::Status>) {
-    return value.ToString();
+    return value.ToString(absl::StatusToStringMode::kWithNoExtraData);  // payloads are for programs
   } else if constexpr (std::is_same_v<T, bool>) {
     return value ? "true" : "false";
   } else if constexpr (std::is_convertible_v<T, std::string>) {
