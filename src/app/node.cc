@@ -96,8 +96,11 @@ absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
   context.memory_capacity = node.machine.memory_bytes;
   context.cgroup_v2 = node.hierarchy->v2();
   context.single_process_oom_kill = kc.single_process_oom_kill();
-  for (const auto& [size, bytes] : node.machine.huge_pages)
-    context.hugepage_sizes.push_back(os::HugetlbSizeName(size));
+  // Without the controller there is nothing that a limit could be set on, and a runtime may fail over it.
+  if (node.hierarchy->controllers().contains("hugetlb")) {
+    for (const auto& [size, bytes] : node.machine.huge_pages)
+      context.hugepage_sizes.push_back(os::HugetlbSizeName(size));
+  }
   auto oom = os::SetOwnOomScoreAdj(kc.oom_score_adj());
   if (!oom.ok())
     LOG_WARNING("Cannot set oomScoreAdj of the kubelet; going on", "value", kc.oom_score_adj(),
