@@ -158,6 +158,14 @@ TEST_CASE("contract: the runtime tells its name and that it is ready") {
   });
 }
 
+// CRI-O adds labels of its own.
+bool Holds(const runtime::StringMap& labels, const runtime::StringMap& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
+    auto it = labels.find(label.first);
+    return it != labels.end() && it->second == label.second;
+  });
+}
+
 TEST_CASE("contract: a sandbox on the host's network runs, stops and goes") {
   ForEach([](Backend& b) {
     auto& runtime = *b.client->runtime;
@@ -171,7 +179,7 @@ TEST_CASE("contract: a sandbox on the host's network runs, stops and goes") {
     CHECK(status->sandbox.uid == pod.uid);
     CHECK(status->sandbox.name == "host-net");
     CHECK(status->sandbox.namespace_ == "default");
-    CHECK(status->sandbox.labels == pod.labels);
+    CHECK(Holds(status->sandbox.labels, pod.labels));
     CHECK(status->sandbox.annotations["note"] == "kept");
     CHECK(base::UnixNanos(status->sandbox.created_at) > 0);
     CHECK(status->network == runtime::NamespaceMode::kNode);
@@ -274,7 +282,7 @@ TEST_CASE("contract: stopping the sandbox ends its containers") {
     auto id = b.Create(sandbox, pod, "main", kForever);
     b.Start(id);
     REQUIRE(b.client->Await(b.client->runtime->StopPodSandbox(sandbox)).ok());
-    CHECK(b.WaitExited(id).exit_code != 0);
+    b.WaitExited(id);  // with which code is the runtime's affair: CRI-O says 0
     // containerd refuses at the start, others may when it is created.
     auto late = b.client->Await(b.client->runtime->CreateContainer(
         sandbox, ContainerNamed("late", pod, b.image, "exit 0"), pod));
@@ -297,7 +305,8 @@ TEST_CASE("contract: commands run inside, with output, code and time-out") {
     CHECK(result->stderr_data == "err\n");
     CHECK(result->exit_code == 5);
     auto late = b.client->Await(runtime.ExecSync(id, {"sh", "-c", "sleep 100"}, 1s));
-    CHECK(absl::IsDeadlineExceeded(late.status()));
+    // containerd answers DeadlineExceeded, CRI-O with the exit code -1.
+    CHECK((absl::IsDeadlineExceeded(late.status()) || (late.ok() && late->exit_code == -1)));
     CHECK(b.Status(id).state == ContainerState::kRunning);
     auto url = b.client->Await(runtime.ExecUrl(id, {"sh"}, {}));
     REQUIRE(url.ok());
@@ -336,7 +345,7 @@ TEST_CASE("contract: lists hold everything of a pod, in every state, and nothing
     REQUIRE(b.client->Await(runtime.StopPodSandbox(sandbox_two)).ok());
     auto stopped = b.WaitStopped(two.uid);
     CHECK(stopped.id == sandbox_two);
-    CHECK(stopped.labels == two.labels);
+    CHECK(Holds(stopped.labels, two.labels));
   });
 }
 
@@ -364,15 +373,18 @@ TEST_CASE("contract: what is gone is NotFound to ask and no error to remove") {
 }
 
 TEST_CASE(
-    "contract: the same attempt of a sandbox or container cannot be made twice, the next one can") {
+    "contract: the same attempt of a sandbox or container is never there twice, the next one can be") {
   ForEach([](Backend& b) {
     auto& runtime = *b.client->runtime;
     auto pod = b.Pod("twice");
     auto sandbox = b.Run(pod);
-    CHECK_FALSE(b.client->Await(runtime.RunPodSandbox(pod)).ok());
-    b.Create(sandbox, pod, "main", "exit 0");
+    // containerd refuses; CRI-O answers with the one that is there.
+    auto twin = b.client->Await(runtime.RunPodSandbox(pod));
+    CHECK((!twin.ok() || *twin == sandbox));
+    auto first = b.Create(sandbox, pod, "main", "exit 0");
     auto again = ContainerNamed("main", pod, b.image, "exit 0");
-    CHECK_FALSE(b.client->Await(runtime.CreateContainer(sandbox, again, pod)).ok());
+    auto second = b.client->Await(runtime.CreateContainer(sandbox, again, pod));
+    CHECK((!second.ok() || *second == first));
     again.attempt = 1;
     auto next = b.client->Await(runtime.CreateContainer(sandbox, again, pod));
     REQUIRE(next.ok());
