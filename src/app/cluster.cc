@@ -158,7 +158,8 @@ void Cluster::MakeServing() {
   options.hostname = deps_.node.name;
   options.node_name = deps_.node.name;
   client::ServingCertificate::Deps deps{deps_.executor, deps_.clock, deps_.pool,
-                                        &api_,          Random,      &deps_.metrics};
+                                        &api_,          Random,      &deps_.metrics,
+                                        hooks_.on_serving_change};
   serving_ = std::make_unique<client::ServingCertificate>(options, std::move(deps));
 }
 
