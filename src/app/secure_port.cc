@@ -117,12 +117,13 @@ base::Task<void> SecurePort::Listen() {
   for (;;) {
     auto status = server_->Start();
     if (status.ok()) break;
-    if (!told) LOG_ERROR("Cannot listen; will retry", "server", "https", "err", status);
+    if (!told)
+      LOG_ERROR("Cannot listen; will retry", "server", std::string("https"), "err", status);
     told = true;
     co_await base::SleepFor(deps_.clock, seconds(1));
   }
-  LOG_INFO("Listening", "server", "https", "address", deps_.config.kubelet.address(), "port",
-           server_->port());
+  LOG_INFO("Listening", "server", std::string("https"), "address", deps_.config.kubelet.address(),
+           "port", server_->port());
 }
 
 }  // namespace kubelet::app

@@ -245,9 +245,11 @@ base::Task<void> Tunnel(ContextPtr context, ExchangePtr exchange, std::string ur
       std::function<void()> late = [backend] { backend->Close(false); };
       TimeLimit limit(context->place.clock, kAnswerTime, std::move(late));
       auto sent = co_await backend->Write(TunnelRequest(exchange->request(), *parsed));
-      answer = sent;
-      if (sent.ok()) answer = co_await ReadAnswer(backend);
-      failed = answer.status();
+      failed = sent;
+      if (sent.ok()) {
+        answer = co_await ReadAnswer(backend);
+        failed = answer.status();
+      }
     } else {
       failed = connected.status();
     }
