@@ -119,7 +119,12 @@ node::NodeOptions Cluster::MakeNodeOptions() const {
   out.kubelet_port = kc.port();
   out.kubelet_version =
       flags.reported_version.empty() ? config::OwnVersion() : flags.reported_version;
-  if (deps_.config.gates.Enabled("NodeDeclaredFeatures")) out.declared_features.emplace();
+  if (deps_.config.gates.Enabled("NodeDeclaredFeatures")) {
+    out.declared_features.emplace();
+    // The API server then leaves WebSocket streams as they are.
+    if (kc.enable_server() && deps_.config.gates.Enabled("ExtendWebSocketsToKubelet"))
+      out.declared_features->push_back("ExtendWebSocketsToKubelet");
+  }
   return out;
 }
 

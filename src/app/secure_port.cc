@@ -80,6 +80,7 @@ void SecurePort::MakeServer() {
   options.tls.curves.assign(kc.tls_curve_preferences().begin(), kc.tls_curve_preferences().end());
   options.debugging_handlers = kc.enable_debugging_handlers();
   options.split_streams = deps_.config.gates.Enabled("PodLogsQuerySplitStreams");
+  options.websockets = deps_.config.gates.Enabled("ExtendWebSocketsToKubelet");
   options.stream_idle = ToNanos(kc.streaming_connection_idle_timeout());
   loop_ = std::make_unique<server::ServerLoop>();
   server_ = std::make_unique<server::SecureServer>(

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <list>
 #include <memory>
 
 #include "kubelet/server/secure_server.h"
@@ -25,7 +27,8 @@ struct Context {
   SecureServer::Place place;
   CoreCalls core;
   LogWatch logs;
-  std::atomic<int> followers{0};  // of logs; read on the core loop
+  std::atomic<int> followers{0};           // of logs; read on the core loop
+  std::list<std::function<void()>> stops;  // of streams: what is to be done when the kubelet ends
   base::TaskScope scope;
 };
 using ContextPtr = std::shared_ptr<Context>;

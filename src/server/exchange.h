@@ -45,9 +45,10 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   const std::shared_ptr<ByteStream>& stream() const { return stream_; }
   std::string TakeBuffered() { return std::move(input_); }
   void MarkTunnel() {
-    begun_ = true;
+    begun_ = tunnel_ = true;
     keep_alive_ = false;
   }
+  bool tunnel() const { return tunnel_; }
 
  private:
   base::Task<bool> Refuse(int code, std::string text);
@@ -61,6 +62,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   bool begun_ = false;
   bool hung_up_ = false;
   bool chunked_ = false;
+  bool tunnel_ = false;
 };
 
 // `Not Found` and the like.

@@ -3,11 +3,13 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cstring>
 #include <list>
 #include <thread>
@@ -206,6 +208,10 @@ base::Task<void> Dispatch(ContextPtr context, ExchangePtr exchange) {
 
 }  // namespace
 
+base::Task<void> Yield(base::Executor executor) {
+  co_await asio::post(executor, asio::as_tuple(asio::use_awaitable));
+}
+
 base::Task<void> SecureServer::State::Serve(Socket socket, std::string remote) {
   auto self = shared_from_this();
   auto& options = context->options;
@@ -253,6 +259,7 @@ base::Task<void> SecureServer::State::Serve(Socket socket, std::string remote) {
     stranger.Known();
     co_await Dispatch(context, exchange);
   } while (exchange->keep_alive() && !stopped);
+  if (exchange->tunnel()) co_return;  // it has come to its end by itself
   limit.Set(kLinger);
   co_await stream->Finish();
   // What the client still sends is read and dropped: closing with it unread would reset the answer.
@@ -302,6 +309,8 @@ void SecureServer::Stop() {
   asio::post(state_->context->place.executor, [state = state_] {
     boost::system::error_code ignored;
     state->acceptor.close(ignored);
+    auto stops = state->context->stops;
+    for (const auto& stop : stops) stop();
   });
 }
 

@@ -65,7 +65,8 @@ absl::StatusOr<UrlMaker> MakerOf(const ContextPtr& context, const HttpRequest& r
                                  const Route& route) {
   PodAccess* pods = &context->deps.pods;
   if (route.endpoint == Endpoint::kPortForward) {
-    auto ports = PortsOf(request);
+    absl::StatusOr<std::vector<int32_t>> ports = std::vector<int32_t>();
+    if (!context->options.websockets || !AsksForTunnel(request)) ports = PortsOf(request);
     if (!ports.ok()) return ports.status();
     return UrlMaker(
         [pods, route, ports = *ports] { return pods->PortForwardUrl(route.pod, ports); });
@@ -114,7 +115,15 @@ base::Task<void> ServeStream(ContextPtr context, ExchangePtr exchange, Route rou
     co_await exchange->Respond(500, kPlainText, "Upgrade request required\n");
     co_return;
   }
-  co_await Tunnel(context, exchange, *url);
+  bool forward = route.endpoint == Endpoint::kPortForward;
+  if (context->options.websockets && forward && AsksForTunnel(exchange->request())) {
+    co_await TunnelInWebSocket(context, exchange, *std::move(url));
+  } else if (context->options.websockets && !forward && AsksForTranslation(exchange->request())) {
+    auto options = OptionsOf(exchange->request());
+    co_await TranslateExec(context, exchange, *options, *std::move(url));
+  } else {
+    co_await Tunnel(context, exchange, std::move(route), *std::move(url));
+  }
 }
 
 base::Task<void> ServeRun(ContextPtr context, ExchangePtr exchange, Route route) {

@@ -1,25 +1,31 @@
-// A client's upgraded connection joined to the runtime's streaming server, byte for byte.
+// A client's upgraded connection joined to the runtime's streaming server. Server loop only.
 #pragma once
 
 #include <string>
 
-#include "absl/status/statusor.h"
+#include "server/backend.h"
 #include "server/endpoints.h"
 
 namespace kubelet::server {
 
-// `http://HOST:PORT/PATH?QUERY`; InvalidArgument when it is none.
-struct StreamUrl {
-  std::string host, port, target;
-};
-absl::StatusOr<StreamUrl> ParseStreamUrl(const std::string& url);
+// Each answers the request, whatever happens, and ends with the stream.
 
-// The client's request as the runtime gets it: its own target, the client's headers without
-// credentials.
-std::string TunnelRequest(const HttpRequest& request, const StreamUrl& url);
+// Byte for byte: SPDY, and WebSocket in the versions that runtimes speak themselves. The runtime's
+// own answer to the upgrade is the client's.
+base::Task<void> Tunnel(ContextPtr context, ExchangePtr exchange, Route route, std::string url);
 
-// Sends the request on, relays the answer, and when that is an upgrade, everything after it until
-// one side ends.
-base::Task<void> Tunnel(ContextPtr context, ExchangePtr exchange, std::string url);
+// exec and attach over WebSocket v5, which runtimes do not speak: translated to SPDY
+// (gate ExtendWebSocketsToKubelet).
+base::Task<void> TranslateExec(ContextPtr context, ExchangePtr exchange,
+                               PodAccess::StreamOptions options, std::string url);
+bool AsksForTranslation(const HttpRequest& request);
+
+// A port-forward's SPDY inside of WebSocket messages (the same gate).
+base::Task<void> TunnelInWebSocket(ContextPtr context, ExchangePtr exchange, std::string url);
+bool AsksForTunnel(const HttpRequest& request);
+
+// What went wrong before there was a stream, to the client.
+base::Task<void> AnswerFailure(ExchangePtr exchange, absl::Status failed);
+base::Task<void> AnswerError(ContextPtr context, ExchangePtr exchange, Backend backend);
 
 }  // namespace kubelet::server

@@ -43,6 +43,7 @@ class SecureServer {
     TlsOptions tls;
     bool debugging_handlers = true;                   // enableDebuggingHandlers
     bool split_streams = false;                       // gate PodLogsQuerySplitStreams
+    bool websockets = true;          // gate ExtendWebSocketsToKubelet
     base::Nanos stream_idle = std::chrono::hours(4);  // streamingConnectionIdleTimeout; 0: none
     int max_connections = 8192;
     int max_strangers = 512;  // connections that have not been let in yet
