@@ -119,7 +119,12 @@ node::NodeOptions Cluster::MakeNodeOptions() const {
   out.kubelet_port = kc.port();
   out.kubelet_version =
       flags.reported_version.empty() ? config::OwnVersion() : flags.reported_version;
-  if (deps_.config.gates.Enabled("NodeDeclaredFeatures")) out.declared_features.emplace();
+  if (deps_.config.gates.Enabled("NodeDeclaredFeatures")) {
+    out.declared_features.emplace();
+    // The API server then leaves WebSocket streams as they are.
+    if (kc.enable_server() && deps_.config.gates.Enabled("ExtendWebSocketsToKubelet"))
+      out.declared_features->push_back("ExtendWebSocketsToKubelet");
+  }
   return out;
 }
 
@@ -158,7 +163,8 @@ void Cluster::MakeServing() {
   options.hostname = deps_.node.name;
   options.node_name = deps_.node.name;
   client::ServingCertificate::Deps deps{deps_.executor, deps_.clock, deps_.pool,
-                                        &api_,          Random,      &deps_.metrics};
+                                        &api_,          Random,      &deps_.metrics,
+                                        hooks_.on_serving_change};
   serving_ = std::make_unique<client::ServingCertificate>(options, std::move(deps));
 }
 

@@ -46,6 +46,8 @@ class Cluster : public volume::Objects, public runtime::EnvObjects {
     // A static pod of this full name is still being ended.
     std::function<bool(const std::string& full_name)> ending;
     std::function<base::Task<absl::Status>(std::string cidrs)> apply_pod_cidr;
+    // The certificate of the HTTPS port is another.
+    std::function<void()> on_serving_change;
   };
   struct Deps {
     base::Executor executor;
@@ -70,6 +72,8 @@ class Cluster : public volume::Objects, public runtime::EnvObjects {
   mirror::MirrorPods& mirrors() { return *mirrors_; }
   node::NodeAgent& agent() { return *agent_; }
   client::ObjectCache& objects() { return *objects_; }
+  client::Api& api() { return api_; }
+  client::ServingCertificate& serving() { return *serving_; }
   // The Node object's, or those it is registered with while it is not known.
   std::map<std::string, std::string> NodeLabels() const;
   void RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& event);

@@ -126,6 +126,7 @@ void Kubelet::OnSignal() {
     LOG_INFO("Received signal; ending", "signal", number);
     NotifyServiceManager("STOPPING=1");
     for (auto& server : servers_) server->Stop();
+    if (https_) https_->Stop();
     OnSignal();
     io_.stop();
   });
@@ -260,7 +261,8 @@ void Kubelet::MakePods() {
   api_ = std::make_unique<LocalApi>(
       LocalApi::Deps{clock_, *store_, *workers_, *pleg_, *statuses_, metrics_,
                      [this] { return Problems(); }, [this] { return node_.runtime_health; },
-                     [this] { return cluster_ ? cluster_->Problems() : std::string(); }});
+                     [this] { return cluster_ ? cluster_->Problems() : std::string(); },
+                     [this] { return config::DumpEffective(config_); }});
 }
 
 void Kubelet::MakeSources() {
@@ -329,6 +331,7 @@ std::vector<SourceProblem> Kubelet::Problems() const {
 
 void Kubelet::OnPodChange(const std::string& uid) {
   statuses_->Update(uid);
+  if (https_) https_->PodChanged(uid);
   TrimSoon();
 }
 
@@ -343,8 +346,22 @@ void Kubelet::OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event)
   if (cluster_) cluster_->RecordEvent(pod, event);
 }
 
+void Kubelet::MakeHttps() {
+  SecurePort::Deps deps{io_.get_executor(), clock_,    pool_,   config_,    node_, metrics_,
+                        *pleg_,             *runtime_, *store_, *statuses_};
+  deps.documents = [this](const server::Request& request) { return api_->Secure(request); };
+  if (cluster_) {
+    deps.api = &cluster_->api();
+    deps.certificate = &cluster_->serving();
+    deps.mirror_uid = [this](const api::core::Pod& pod) { return cluster_->mirrors().MirrorOf(pod); };
+  }
+  https_ = std::make_unique<SecurePort>(std::move(deps));
+  https_->Start();
+}
+
 void Kubelet::StartServers() {
   const auto& kc = config_.kubelet;
+  if (kc.enable_server()) MakeHttps();
   server::HttpServer::Options options;
   if (kc.healthz_port() > 0) {
     options.address = kc.healthz_bind_address();

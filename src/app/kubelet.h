@@ -14,6 +14,7 @@
 #include "app/housekeeping.h"
 #include "app/local_api.h"
 #include "app/node.h"
+#include "app/secure_port.h"
 #include "app/status_cache.h"
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/metrics.h"
@@ -47,6 +48,7 @@ class Kubelet {
   void MakeSources();
   void OnSnapshot(const source::Snapshot& snapshot);
   void StartServers();
+  void MakeHttps();
   void Serve(server::HttpServer::Options options, server::Handler handler, const char* what);
   base::Task<void> WatchRuntime();
   base::Task<void> FindAddresses();
@@ -101,6 +103,7 @@ class Kubelet {
   // uids of pods whose API volumes were brought up to date since this process runs, or are being.
   std::set<std::string> renewed_, renewing_;
   std::vector<std::unique_ptr<server::HttpServer>> servers_;
+  std::unique_ptr<SecurePort> https_;  // null: enableServer is off
   base::TaskScope scope_;
 };
 

@@ -30,6 +30,9 @@ void Kubelet::MakeCluster() {
   hooks.apply_pod_cidr = [this](std::string cidrs) {
     return runtime_->UpdateRuntimeConfig(std::move(cidrs));
   };
+  hooks.on_serving_change = [this] {
+    if (https_) https_->TlsChanged();
+  };
   cluster_ = std::make_unique<Cluster>(
       Cluster::Deps{io_.get_executor(), clock_, pool_, config_, node_, metrics_}, std::move(hooks));
 }

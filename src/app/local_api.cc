@@ -79,6 +79,16 @@ server::Response LocalApi::ReadOnly(const server::Request& request) const {
   return Healthz(request);
 }
 
+server::Response LocalApi::Secure(const server::Request& request) const {
+  std::string path = request.path;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  if (path == "/runningpods") return {200, "application/json", RunningPods()};
+  if (path == "/configz") {
+    return {200, "application/json", "{\"kubeletconfig\":" + deps_.configuration() + "}"};
+  }
+  return ReadOnly(request);
+}
+
 server::Response LocalApi::Local(const server::Request& request) const {
   if (request.path == "/local/pods") return {200, kText, PodTable()};
   if (request.path == "/local/explain") {
@@ -96,6 +106,29 @@ std::string LocalApi::PodList() const {
     *item = *pod;
     if (const auto* status = deps_.statuses.Get(pod->metadata().uid()))
       *item->mutable_status() = *status;
+  }
+  return api::EncodeJson(list);
+}
+
+// What the runtime runs, with the little that it knows (pkg/kubelet/container ToAPIPod).
+std::string LocalApi::RunningPods() const {
+  api::core::PodList list;
+  list.mutable_metadata();
+  for (const auto& pod : deps_.pleg.All()) {
+    if (!pod->AnyRunning() && pod->ReadySandbox() == nullptr) continue;
+    auto* item = list.add_items();
+    item->mutable_metadata()->set_uid(pod->uid);
+    item->mutable_metadata()->set_name(pod->name);
+    item->mutable_metadata()->set_namespace_(pod->namespace_);
+    item->mutable_spec();
+    item->mutable_status();
+    for (const auto& container : pod->containers) {
+      if (container.state != runtime::ContainerState::kRunning) continue;
+      auto* out = item->mutable_spec()->add_containers();
+      out->set_name(container.name);
+      out->set_image(container.image);
+      out->mutable_resources();
+    }
   }
   return api::EncodeJson(list);
 }

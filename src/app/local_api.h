@@ -37,6 +37,7 @@ class LocalApi {
     std::function<std::vector<SourceProblem>()> problems;
     std::function<absl::Status()> runtime_health;
     std::function<std::string()> cluster_problems;  // lines of text; empty as a rule
+    std::function<std::string()> configuration;     // JSON
   };
   explicit LocalApi(Deps deps) : deps_(std::move(deps)) {}
 
@@ -44,11 +45,14 @@ class LocalApi {
   server::Response Healthz(const server::Request& request) const;
   // readOnlyPort: /pods, /healthz, /metrics.
   server::Response ReadOnly(const server::Request& request) const;
+  // port, behind authentication: those of the read-only port, /configz and /runningpods.
+  server::Response Secure(const server::Request& request) const;
   // The local socket: the above, and /local/pods, /local/explain?pod=NAME.
   server::Response Local(const server::Request& request) const;
 
  private:
   std::string PodList() const;
+  std::string RunningPods() const;
   std::string PodTable() const;
   server::Response Explain(const std::string& which) const;
   void ExplainPod(const std::string& uid, std::string& out) const;

@@ -1,0 +1,354 @@
+#include "kubelet/server/secure_server.h"
+
+#include <sys/socket.h>
+
+#include <atomic>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstring>
+#include <list>
+#include <thread>
+
+#include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
+#include "server/endpoints.h"
+#include "server/tls.h"
+
+namespace kubelet::server {
+namespace {
+
+namespace asio = boost::asio;
+using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
+// How long the client may take to read the end of an answer.
+constexpr base::Nanos kLinger = std::chrono::seconds(2);
+
+// A time limit that is moved as a connection goes through its life.
+class Limit {
+ public:
+  explicit Limit(base::Clock& clock, std::shared_ptr<ByteStream> stream)
+      : clock_(clock), stream_(std::move(stream)) {}
+  ~Limit() { Off(); }
+  Limit(const Limit&) = delete;
+  Limit& operator=(const Limit&) = delete;
+  void Set(base::Nanos time) {
+    Off();
+    timer_ = clock_.After(time, [stream = stream_] { stream->Close(false); });
+  }
+  void Off() { clock_.Cancel(timer_); }
+
+ private:
+  base::Clock& clock_;
+  std::shared_ptr<ByteStream> stream_;
+  base::Clock::TimerId timer_{};
+};
+
+}  // namespace
+
+struct SecureServer::State : std::enable_shared_from_this<SecureServer::State> {
+  State(Deps deps, Options options, Place place)
+      : context(std::make_shared<Context>(std::move(deps), std::move(options), std::move(place))),
+        acceptor(context->place.executor) {}
+  ContextPtr context;
+  Acceptor acceptor;
+  std::atomic<uint16_t> port{0};
+  std::atomic<bool> stopped{false};
+  // Server loop only.
+  TlsMaterial material;
+  std::shared_ptr<const TlsContext> tls;  // made of `material` when it is needed
+  int connections = 0;
+  std::list<std::weak_ptr<ByteStream>> strangers;  // not let in yet, oldest first
+
+  void Accept();
+  std::shared_ptr<const TlsContext> Tls();
+  base::Task<void> Serve(Socket socket, std::string remote);
+};
+
+std::shared_ptr<const TlsContext> SecureServer::State::Tls() {
+  if (tls || material.cert_pem.empty()) return tls;
+  auto made = TlsContext::Make(material, context->options.tls);
+  if (made.ok()) {
+    tls = *std::move(made);
+  } else {
+    LOG_ERROR("Cannot serve with this certificate", "err", made.status());
+    material.cert_pem.clear();  // until another comes
+  }
+  return tls;
+}
+
+void SecureServer::State::Accept() {
+  acceptor.async_accept([self = shared_from_this()](boost::system::error_code ec, Socket socket) {
+    if (self->stopped || ec == asio::error::operation_aborted) return;
+    if (ec) {
+      // Out of descriptors: try again when some may be free, instead of spinning.
+      self->context->place.clock.After(std::chrono::milliseconds(100), [self] {
+        if (!self->stopped) self->Accept();
+      });
+      return;
+    }
+    if (self->connections < self->context->options.max_connections) {
+      boost::system::error_code ignored;
+      auto peer = socket.remote_endpoint(ignored);
+      asio::ip::tcp::endpoint tcp;
+      std::string remote;
+      if (peer.size() <= tcp.capacity()) {
+        tcp.resize(peer.size());
+        std::memcpy(tcp.data(), peer.data(), peer.size());
+        remote = tcp.address().to_string();
+      }
+      socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+      socket.set_option(asio::socket_base::keep_alive(true), ignored);
+      self->context->scope.Spawn("https connection", self->Serve(std::move(socket), remote));
+    }
+    self->Accept();
+  });
+}
+
+namespace {
+
+// A place in the list of those that have not been let in.
+class Stranger {
+ public:
+  Stranger(std::list<std::weak_ptr<ByteStream>>& list, const std::shared_ptr<ByteStream>& stream,
+           size_t most)
+      : list_(&list) {
+    place_ = list.insert(list.end(), stream);
+    if (list.size() <= most) return;
+    if (auto oldest = list.front().lock()) oldest->Close(true);
+  }
+  ~Stranger() { Known(); }
+  void Known() {
+    if (list_ != nullptr) list_->erase(place_);
+    list_ = nullptr;
+  }
+  Stranger(const Stranger&) = delete;
+  Stranger& operator=(const Stranger&) = delete;
+
+ private:
+  std::list<std::weak_ptr<ByteStream>>* list_;
+  std::list<std::weak_ptr<ByteStream>>::iterator place_;
+};
+
+struct Counted {
+  explicit Counted(int& count) : count_(count) { ++count_; }
+  ~Counted() { --count_; }
+  Counted(const Counted&) = delete;
+  int& count_;
+};
+
+// Who asks and whether they may. The code is 200 or that of the answer.
+base::Task<auth::Verdict> Admit(SecureServer::Deps* deps, auth::Claim claim,
+                                auth::Attributes attributes) {
+  auth::Verdict verdict;
+  auto user = co_await deps->authenticator.Authenticate(std::move(claim));
+  if (!user.ok()) {
+    LOG_V(2, "Unable to authenticate the request", "err", user.status());
+    verdict.code = 401;
+    verdict.message = "Unauthorized";
+    co_return verdict;
+  }
+  verdict = co_await deps->authorizer.Authorize(*std::move(user), std::move(attributes));
+  co_return verdict;
+}
+
+base::Task<Response> Document(SecureServer::Deps* deps, Request request) {
+  co_return deps->documents(request);
+}
+
+base::Task<void> ServeDocument(ContextPtr context, ExchangePtr exchange) {
+  Request request;
+  request.method = exchange->request().method;
+  request.path = exchange->request().path;
+  for (const auto& [name, value] : exchange->request().query) request.query[name] = value;
+  std::function<base::Task<Response>()> make = [deps = &context->deps, request] {
+    return Document(deps, request);
+  };
+  auto response = co_await context->core.Call<Response>("document", std::move(make));
+  co_await exchange->Respond(response.code, std::move(response.content_type),
+                             std::move(response.body));
+}
+
+base::Task<void> Dispatch(ContextPtr context, ExchangePtr exchange) {
+  const auto& request = exchange->request();
+  Route route = RouteOf(request.method, request.path, context->options.debugging_handlers);
+  switch (route.endpoint) {
+    case Endpoint::kDocument:
+      co_await ServeDocument(context, exchange);
+      break;
+    case Endpoint::kLogs:
+      co_await ServeLogs(context, exchange, std::move(route));
+      break;
+    case Endpoint::kExec:
+    case Endpoint::kAttach:
+    case Endpoint::kPortForward:
+      co_await ServeStream(context, exchange, std::move(route));
+      break;
+    case Endpoint::kRun:
+      co_await ServeRun(context, exchange, std::move(route));
+      break;
+    case Endpoint::kNotFound:
+      co_await exchange->Respond(404, kPlainText, "404 page not found\n");
+      break;
+    case Endpoint::kWrongMethod:
+      co_await exchange->Respond(405, kPlainText, "405: Method Not Allowed");
+      break;
+    case Endpoint::kDisabled:
+      co_await exchange->Respond(405, kPlainText, "Debug endpoints are disabled.\n");
+      break;
+    case Endpoint::kNotBuilt:
+      co_await exchange->Respond(501, kPlainText,
+                                 request.path + " is not built yet in this kubelet\n");
+      break;
+  }
+}
+
+}  // namespace
+
+base::Task<void> Yield(base::Executor executor) {
+  co_await asio::post(executor, asio::as_tuple(asio::use_awaitable));
+}
+
+base::Task<void> SecureServer::State::Serve(Socket socket, std::string remote) {
+  auto self = shared_from_this();
+  auto& options = context->options;
+  Counted counted(connections);
+  auto trust = Tls();
+  if (!trust) co_return;  // there is no certificate yet
+  auto stream = std::make_shared<TlsStream>(std::move(socket), trust);
+  Stranger stranger(strangers, stream, static_cast<size_t>(options.max_strangers));
+  Limit limit(context->place.clock, stream);
+  limit.Set(options.handshake_time);
+  auto shaken = co_await stream->Handshake();
+  if (!shaken.ok()) {
+    LOG_V(3, "TLS handshake error", "remote", remote, "err", shaken);
+    co_return;
+  }
+  auto exchange = std::make_shared<Exchange>(stream, remote);
+  std::optional<absl::StatusOr<auth::User>> peer;
+  std::shared_ptr<const TlsContext> judge;
+  do {
+    limit.Set(options.idle_time);
+    std::function<void()> begun = [&limit, &options] { limit.Set(options.header_time); };
+    bool more = co_await exchange->ReadRequest(std::move(begun));
+    if (!more) break;
+    limit.Off();
+    const auto& request = exchange->request();
+    // Judged by the client CAs of today, not by those of the handshake.
+    auto newest = Tls();
+    if (judge != newest) {
+      judge = newest;
+      peer = judge->Peer(stream->ssl());
+    }
+    auth::Claim claim;
+    claim.certificate = peer;
+    claim.authorization = request.Header("Authorization");
+    claim.websocket_protocols = request.Header("Sec-WebSocket-Protocol");
+    auto attributes = auth::AttributesOf(request.method, request.path);
+    std::function<base::Task<auth::Verdict>()> admit = [deps = &context->deps, claim, attributes] {
+      return Admit(deps, claim, attributes);
+    };
+    auto verdict = co_await context->core.Call<auth::Verdict>("admit", std::move(admit));
+    if (verdict.code != 200) {
+      co_await exchange->Respond(verdict.code, kPlainText, std::move(verdict.message));
+      continue;
+    }
+    stranger.Known();
+    co_await Dispatch(context, exchange);
+  } while (exchange->keep_alive() && !stopped);
+  if (exchange->tunnel()) co_return;  // it has come to its end by itself
+  limit.Set(kLinger);
+  co_await stream->Finish();
+  // What the client still sends is read and dropped: closing with it unread would reset the answer.
+  while (!exchange->hung_up()) {
+    auto data = co_await stream->Read();
+    if (!data.ok() || data->empty()) break;
+  }
+  stream->Close(false);
+}
+
+SecureServer::SecureServer(Deps deps, Options options, Place place)
+    : state_(std::make_shared<State>(std::move(deps), std::move(options), std::move(place))) {}
+SecureServer::~SecureServer() { Stop(); }
+
+absl::Status SecureServer::Start() {
+  auto& s = *state_;
+  const auto& options = s.context->options;
+  std::string what = options.address + ":" + std::to_string(options.port);
+  boost::system::error_code ec;
+  auto address = asio::ip::make_address(options.address, ec);
+  if (ec) return absl::InvalidArgumentError("cannot listen on " + what + ": " + ec.message());
+  asio::generic::stream_protocol::endpoint endpoint(asio::ip::tcp::endpoint(address, options.port));
+  auto fail = [&](const char* step) {
+    boost::system::error_code ignored;
+    s.acceptor.close(ignored);
+    return absl::UnavailableError("cannot listen on " + what + ": " + step + ": " + ec.message());
+  };
+  s.acceptor.open(endpoint.protocol(), ec);
+  if (ec) return fail("socket");
+  s.acceptor.set_option(asio::socket_base::reuse_address(true), ec);
+  s.acceptor.bind(endpoint, ec);
+  if (ec) return fail("bind");
+  s.acceptor.listen(asio::socket_base::max_listen_connections, ec);
+  if (ec) return fail("listen");
+  auto local = s.acceptor.local_endpoint(ec);
+  asio::ip::tcp::endpoint tcp;
+  tcp.resize(local.size());
+  std::memcpy(tcp.data(), local.data(), local.size());
+  s.port = tcp.port();
+  s.stopped = false;
+  asio::post(s.context->place.executor, [state = state_] { state->Accept(); });
+  return absl::OkStatus();
+}
+
+void SecureServer::Stop() {
+  if (state_->stopped.exchange(true)) return;
+  asio::post(state_->context->place.executor, [state = state_] {
+    boost::system::error_code ignored;
+    state->acceptor.close(ignored);
+    auto stops = state->context->stops;
+    for (const auto& stop : stops) stop();
+  });
+}
+
+uint16_t SecureServer::port() const { return state_->port; }
+
+void SecureServer::SetTls(TlsMaterial material) {
+  asio::post(state_->context->place.executor,
+             [state = state_, material = std::move(material)]() mutable {
+               state->material = std::move(material);
+               state->tls = nullptr;
+             });
+}
+
+void SecureServer::PodChanged(const std::string& uid) {
+  if (state_->context->followers == 0) return;
+  asio::post(state_->context->place.executor,
+             [state = state_, uid] { state->context->logs.PodChanged(uid); });
+}
+
+struct ServerLoop::State {
+  asio::io_context io{1};
+  base::RealClock clock{io};
+  base::BlockingPool files{io.get_executor(), clock, {}};
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  std::thread thread;
+};
+
+ServerLoop::ServerLoop() : state_(std::make_unique<State>()) {
+  state_->thread = std::thread([io = &state_->io] { io->run(); });
+}
+
+ServerLoop::~ServerLoop() {
+  state_->io.stop();
+  state_->thread.join();
+}
+
+SecureServer::Place ServerLoop::place() {
+  return SecureServer::Place{state_->io.get_executor(), state_->clock, state_->files};
+}
+
+}  // namespace kubelet::server
