@@ -36,19 +36,18 @@ std::string Words(int error) {
   return text;
 }
 
-// How long ago the last packet came.
-base::Nanos SincePacket(int fd, bool connecting) {
+}  // namespace
+
+base::Nanos Dialog::SincePacket(int fd, bool connecting) {
   tcp_info info{};
   socklen_t size = sizeof info;
   if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return base::Nanos(0);
   return std::chrono::milliseconds(connecting ? info.tcpi_last_ack_recv : info.tcpi_last_data_recv);
 }
 
-}  // namespace
-
 struct Dialog::State {
-  State(base::Executor e, base::Clock& c, base::Nanos t)
-      : socket(std::move(e)), clock(c), limit(t) {}
+  State(base::Executor e, base::Clock& c, base::Nanos t, SincePacketFn s)
+      : socket(std::move(e)), clock(c), limit(t), since_packet(s) {}
 
   void Arm(std::shared_ptr<State> self, base::MonoTime when) {
     clock.Cancel(timer);
@@ -61,7 +60,7 @@ struct Dialog::State {
   void Expire(std::shared_ptr<State> self) {
     if (!waiting) return;
     pollfd look{socket.native_handle(), static_cast<short>(writing ? POLLOUT : POLLIN), 0};
-    if (!second_look && ::poll(&look, 1, 0) > 0) {
+    if (::poll(&look, 1, 0) > 0) {
       second_look = true;
       timer = clock.After(kSecondLook, [weak = std::weak_ptr<State>(self)] {
         if (auto s = weak.lock()) s->Expire(s);
@@ -78,7 +77,7 @@ struct Dialog::State {
   void GiveBack(std::shared_ptr<State> self, base::MonoTime since) {
     auto waited = clock.Mono() - since;
     if (limit == base::Nanos(0) || (waited < kLong && !second_look)) return;
-    auto late = std::min<base::Nanos>(SincePacket(socket.native_handle(), connecting), waited);
+    auto late = std::min<base::Nanos>(since_packet(socket.native_handle(), connecting), waited);
     auto when = deadline + late;
     // What came at the last moment, or while nobody looked, still gets a moment to be complete.
     if (std::exchange(second_look, false)) when = std::max(when, clock.Mono() + kLong);
@@ -95,6 +94,7 @@ struct Dialog::State {
   tcp::socket socket;
   base::Clock& clock;
   base::Nanos limit;  // zero: none
+  SincePacketFn since_packet;
   base::MonoTime deadline{};
   base::Clock::TimerId timer{};
   tcp::endpoint peer;
@@ -102,8 +102,9 @@ struct Dialog::State {
   bool expired = false, second_look = false;
 };
 
-Dialog::Dialog(base::Executor executor, base::Clock& clock, base::Nanos timeout)
-    : state_(std::make_shared<State>(std::move(executor), clock, timeout)) {}
+Dialog::Dialog(base::Executor executor, base::Clock& clock, base::Nanos timeout,
+               SincePacketFn since_packet)
+    : state_(std::make_shared<State>(std::move(executor), clock, timeout, since_packet)) {}
 
 Dialog::~Dialog() {
   state_->clock.Cancel(state_->timer);

@@ -27,8 +27,14 @@ namespace kubelet::probe {
 
 class Dialog {
  public:
-  // Zero: no limit.
-  Dialog(base::Executor executor, base::Clock& clock, base::Nanos timeout);
+  // How long ago the last packet came to this socket; `connecting`: of any kind, else one with
+  // data.
+  using SincePacketFn = base::Nanos (*)(int fd, bool connecting);
+  static base::Nanos SincePacket(int fd, bool connecting);
+
+  // `timeout` zero: no limit.
+  Dialog(base::Executor executor, base::Clock& clock, base::Nanos timeout,
+         SincePacketFn since_packet = SincePacket);
   ~Dialog();
   Dialog(const Dialog&) = delete;
   Dialog& operator=(const Dialog&) = delete;

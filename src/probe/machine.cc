@@ -51,7 +51,10 @@ void Machine::Open(base::MonoTime now, double random) {
   due_ = std::max(earliest_, now + (waits ? Share(spec_.period, random) : base::Nanos(0)));
 }
 
-void Machine::Sent(base::MonoTime now) { due_ = std::max(due_.value_or(now) + spec_.period, now); }
+void Machine::Sent(base::MonoTime now) {
+  base::MonoTime next = due_.value_or(now) + spec_.period;
+  due_ = next < now ? now + spec_.period : next;
+}
 
 bool Machine::Took(bool success) {
   run_ = last_ == success ? run_ + 1 : 1;
