@@ -43,6 +43,10 @@ class Loopback {
   }
   uint16_t port() const { return acceptor_.local_endpoint().port(); }
   const std::list<SessionPtr>& sessions() const { return sessions_; }
+  // Of those that are over.
+  void Forget() {
+    sessions_.remove_if([](const auto& s) { return s->ended || !s->socket.is_open(); });
+  }
   std::function<void(SessionPtr)> on_open;
 
  private:

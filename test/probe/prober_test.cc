@@ -310,9 +310,9 @@ TEST_CASE("a late loop: the answer was there in time, so the probe has not faile
   SECTION("while connecting") {
     b.Begin(action);
     b.io.restart();
-    while (server.sessions().empty()) b.io.run_one_for(10ms);
-    server.sessions().back()->on_bytes = [&](std::string) {
-      server.sessions().back()->Write(answer);
+    b.io.run_one();  // the packet is on its way
+    server.on_open = [&](Loopback::SessionPtr session) {
+      session->on_bytes = [&, s = session.get()](std::string) { s->Write(answer); };
     };
     b.clock.Advance(10s);
     b.Until([&] { return b.outcome.has_value(); });
