@@ -111,13 +111,15 @@ Task<Outcome> NetworkProber::Grpc(GrpcAction action, seconds timeout) {
 }
 
 Task<Outcome> NetworkProber::Exec(ExecAction action, seconds timeout) {
-  auto permit = std::make_shared<base::Semaphore::Permit>(co_await execs_.Acquire());
-  auto timer = deps_.clock.After(options_.slow_exec, [permit] { permit->Release(); });
+  auto granted = co_await execs_.Acquire();
+  auto permit = std::make_shared<base::Semaphore::Permit>(std::move(granted));
+  base::Clock& clock = deps_.clock;  // outlives a prober whose tasks are being cancelled
+  auto timer = clock.After(options_.slow_exec, [permit] { permit->Release(); });
   absl::StatusOr<runtime::ExecResult> done = absl::UnknownError("not run");
   for (int i = 0; i < kTries && !done.ok() && !absl::IsDeadlineExceeded(done.status()); ++i) {
     done = co_await deps_.runtime.ExecSync(action.container, action.command, timeout);
   }
-  deps_.clock.Cancel(timer);
+  clock.Cancel(timer);
   permit->Release();
   if (absl::IsDeadlineExceeded(done.status())) {
     co_return Failed("command timed out: \"" + Joined(action.command) + "\" timed out after " +
