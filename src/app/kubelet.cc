@@ -189,6 +189,7 @@ void Kubelet::MakePods() {
           [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, &metrics_},
       image_options);
 
+  MakeProbes();
   adapters_ = std::make_unique<Adapters>(
       NodeCgroups::Deps{executor, clock_, pool_, config_, node_, [this] { return BurstableCpu(); }},
       cluster_.get(), [this] {
@@ -251,7 +252,7 @@ void Kubelet::MakePods() {
       [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
       [this](const auto& pod) { return Admit(pod); }, &metrics_});
   statuses_ = std::make_unique<StatusCache>(StatusCache::Deps{
-      executor, clock_, pool_, *pleg_, *workers_,
+      executor, clock_, pool_, *pleg_, *workers_, *probes_,
       [this](const std::string& uid) { return store_->Get(uid); },
       [this] { return node_.runtime_name; }, [this] { return node_.context.host_ips; }, &metrics_,
       [this](const std::string& uid) { OnStatus(uid); }});
@@ -330,6 +331,7 @@ std::vector<SourceProblem> Kubelet::Problems() const {
 }
 
 void Kubelet::OnPodChange(const std::string& uid) {
+  FollowProbes(uid);
   statuses_->Update(uid);
   if (https_) https_->PodChanged(uid);
   TrimSoon();

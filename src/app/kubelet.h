@@ -25,6 +25,8 @@
 #include "kubelet/image/image_manager.h"
 #include "kubelet/pleg/pleg.h"
 #include "kubelet/podstore/pod_store.h"
+#include "kubelet/probe/network_prober.h"
+#include "kubelet/probe/probe_manager.h"
 #include "kubelet/runtime/pod_syncer.h"
 #include "kubelet/server/http_server.h"
 #include "kubelet/source/source.h"
@@ -46,6 +48,8 @@ class Kubelet {
   absl::Status MakeRuntime();
   void MakePods();
   void MakeSources();
+  void MakeProbes();
+  void FollowProbes(const std::string& uid);
   void OnSnapshot(const source::Snapshot& snapshot);
   void StartServers();
   void MakeHttps();
@@ -89,6 +93,9 @@ class Kubelet {
   std::unique_ptr<pleg::Pleg> pleg_;
   std::unique_ptr<image::ImageManager> image_manager_;
   std::unique_ptr<Cluster> cluster_;  // null: standalone
+  std::unique_ptr<probe::NetworkProber> prober_;
+  std::unique_ptr<probe::ProbeManager> probes_;
+  std::unique_ptr<runtime::HookHttp> hook_http_;
   std::unique_ptr<Adapters> adapters_;
   std::unique_ptr<runtime::PodSyncer> syncer_;
   std::unique_ptr<SyncerPort> syncer_port_;

@@ -78,6 +78,7 @@ void StatusCache::Update(const std::string& uid) {
                   pod->status().container_statuses_size() == 0;
   if (rejected) input.verdict = {pod->status().reason(), pod->status().message(), true};
   input.termination_messages = entry.messages;
+  if (observed) input.health = HealthOf(*pod, *observed);
   input.runtime_name = deps_.runtime_name();
   input.host_ips = deps_.host_ips();
   input.now = deps_.clock.Now();
@@ -85,6 +86,20 @@ void StatusCache::Update(const std::string& uid) {
   ObserveStart(*pod, entry.status, next);
   entry.status.Swap(&next);
   if (deps_.on_update) deps_.on_update(uid);
+}
+
+// Of the containers that run.
+std::map<std::string, runtime::ContainerHealth> StatusCache::HealthOf(
+    const api::core::Pod& pod, const runtime::ObservedPod& observed) const {
+  std::map<std::string, runtime::ContainerHealth> out;
+  for (const auto* specs : {&pod.spec().init_containers(), &pod.spec().containers()}) {
+    for (const auto& spec : *specs) {
+      const auto* status = observed.Newest(spec.name());
+      if (status == nullptr || status->state != runtime::ContainerState::kRunning) continue;
+      out[status->id.str()] = deps_.health.Of(pod, spec, *status);
+    }
+  }
+  return out;
 }
 
 void StatusCache::ObserveStart(const api::core::Pod& pod, const api::core::PodStatus& before,

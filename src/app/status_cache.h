@@ -8,6 +8,7 @@
 
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/metrics.h"
+#include "kubelet/runtime/health.h"
 #include "kubelet/runtime/observed.h"
 #include "kubelet/status/status.h"
 #include "kubelet/worker/pod_workers.h"
@@ -22,6 +23,7 @@ class StatusCache {
     base::BlockingPool& pool;
     runtime::PodObserver& observer;
     worker::PodWorkers& workers;
+    const runtime::Health& health;
     std::function<api::PodPtr(const std::string& uid)> wanted;
     std::function<std::string()> runtime_name;
     std::function<std::vector<std::string>()> host_ips;
@@ -43,6 +45,8 @@ class StatusCache {
   size_t Running() const;  // pods in phase Running
 
  private:
+  std::map<std::string, runtime::ContainerHealth> HealthOf(const api::core::Pod& pod,
+                                                          const runtime::ObservedPod& observed) const;
   void ReadMessages(const api::core::Pod& pod, const runtime::ObservedPod& observed);
   base::Task<void> ReadMessage(std::string uid, std::string container_id, std::string path);
   void ObserveStart(const api::core::Pod& pod, const api::core::PodStatus& before,

@@ -9,9 +9,6 @@ void LookAt(const ContainerSpec& c, const std::string& path, std::vector<std::st
   auto add = [&](bool set, const char* field) {
     if (set) out.push_back(path + "." + field);
   };
-  add(c.has_liveness_probe(), "livenessProbe");
-  add(c.has_readiness_probe(), "readinessProbe");
-  add(c.has_startup_probe(), "startupProbe");
   add(c.lifecycle().has_post_start(), "lifecycle.postStart");
   add(c.lifecycle().has_pre_stop(), "lifecycle.preStop");
   add(c.volume_devices_size() > 0, "volumeDevices");

@@ -67,6 +67,7 @@ class Converter {
     out_.set_started(state.has_running());
     out_.set_ready(plain_init_ ? state.has_terminated() && state.terminated().exit_code() == 0
                                : state.has_running());
+    ApplyHealth();
     return std::move(out_);
   }
 
@@ -228,6 +229,15 @@ class Converter {
     user->set_uid(newest_->user->uid);
     user->set_gid(newest_->user->gid);
     for (int64_t group : newest_->user->supplemental_groups) user->add_supplemental_groups(group);
+  }
+
+  // Of a container that runs, and of no other, probes have something to say.
+  void ApplyHealth() {
+    if (plain_init_ || newest_ == nullptr || !out_.state().has_running()) return;
+    auto it = input_.health.find(newest_->id.str());
+    if (it == input_.health.end()) return;
+    out_.set_started(it->second.started);
+    out_.set_ready(it->second.started && it->second.ready);
   }
 
   // It is going to be started, and something is in the way.

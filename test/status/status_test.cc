@@ -87,6 +87,61 @@ void Apply(Case& c, const std::string& name, char seen) {
   }
 }
 
+TEST_CASE("a container that runs is started and ready when its probes say so") {
+  struct Row {
+    bool started, ready;
+    const char *phase, *is_ready, *initialized;
+    bool shows_ready;
+  };
+  auto row = GENERATE(Row{true, true, "Running", "True", "True", true},
+                      Row{true, false, "Running", "False ContainersNotReady", "True", false},
+                      Row{false, true, "Running", "False ContainersNotReady", "True", false},
+                      Row{false, false, "Running", "False ContainersNotReady", "True", false});
+  Case c("Always", {"a"});
+  c.Ready();
+  c.See("a", ContainerState::kRunning);
+  c.input.health["a0"] = {row.started, row.ready};
+  auto status = c.Get();
+  CHECK(status.phase() == row.phase);
+  CHECK(status.container_statuses(0).started() == row.started);
+  CHECK(status.container_statuses(0).ready() == row.shows_ready);
+  CHECK(Is(status, "Ready") == row.is_ready);
+  CHECK(Is(status, "ContainersReady") == row.is_ready);
+}
+
+TEST_CASE("a sidecar that has not started holds the pod in Pending, one that is not ready only its readiness") {
+  struct Row {
+    bool started, ready, main_runs;
+    const char *phase, *initialized, *is_ready;
+  };
+  auto row = GENERATE(Row{false, false, false, "Pending", "False ContainersNotInitialized", "False ContainersNotReady"},
+                      Row{true, false, true, "Running", "True", "False ContainersNotReady"},
+                      Row{true, true, true, "Running", "True", "True"});
+  Case c("Always", {"a"});
+  c.Init("s", true);
+  c.Ready();
+  c.See("s", ContainerState::kRunning);
+  c.observed.sandbox_of[runtime::ContainerId("s0")] = runtime::SandboxId("s");
+  if (row.main_runs) c.See("a", ContainerState::kRunning);
+  c.input.health["s0"] = {row.started, row.ready};
+  auto status = c.Get();
+  CHECK(status.phase() == row.phase);
+  CHECK(status.init_container_statuses(0).started() == row.started);
+  CHECK(status.init_container_statuses(0).ready() == row.ready);
+  CHECK(Is(status, "Initialized") == row.initialized);
+  CHECK(Is(status, "Ready") == row.is_ready);
+}
+
+TEST_CASE("what probes said of a container that has ended does not count") {
+  Case c("Never", {"a"});
+  c.Ready();
+  c.See("a", ContainerState::kExited, 0);
+  c.input.health["a0"] = {true, true};
+  auto status = c.Get();
+  CHECK_FALSE(status.container_statuses(0).started());
+  CHECK_FALSE(status.container_statuses(0).ready());
+}
+
 TEST_CASE("phase and conditions by policy and by what two containers do") {
   struct Row {
     const char *policy, *seen, *phase, *ready;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kubelet/api/types.h"
+#include "kubelet/runtime/health.h"
 #include "kubelet/runtime/observed.h"
 #include "kubelet/runtime/ports.h"
 
@@ -28,6 +29,8 @@ struct Input {
   const api::core::PodStatus* previous = nullptr;
   std::map<std::string, runtime::Waiting> waiting;
   std::map<std::string, std::string> termination_messages;  // container id -> message
+  // Container id -> what its probes say. One that runs and is not here is started and ready.
+  std::map<std::string, runtime::ContainerHealth> health;
   std::string runtime_name;                        // prefix of container ids
   std::vector<std::string> host_ips;
   base::WallTime now;
