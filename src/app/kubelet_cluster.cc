@@ -145,10 +145,12 @@ std::optional<worker::Rejection> Kubelet::Admit(const api::core::Pod& pod) const
   if (!cluster_) return std::nullopt;
   // A static pod does not wait for the server to tell the labels.
   if (api::IsStatic(pod) && !cluster_->NodeKnown()) return std::nullopt;
-  admission::NodeFacts node{node_.name, cluster_->NodeLabels()};
-  auto rejected = admission::Admit(pod, node);
-  if (!rejected) return std::nullopt;
-  return worker::Rejection{rejected->reason, rejected->message};
+  admission::NodeFacts node;
+  node.name = node_.name;
+  node.labels = cluster_->NodeLabels();
+  auto decision = admission::Judge(pod, node, {});
+  if (!decision.rejection) return std::nullopt;
+  return worker::Rejection{decision.rejection->reason, decision.rejection->message};
 }
 
 bool Kubelet::Ending(const std::string& full_name) const {
