@@ -70,7 +70,7 @@ class Unit:
 
     def __init__(self, entry, dependencies):
         self.file = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
-        self.command = entry.get("command") or " ".join(entry["arguments"])
+        self.command = entry["command"]
         self.known = bool(dependencies)
         self.parts = {self.file} | {d for d in dependencies if d.startswith(str(ROOT) + os.sep)}
 
@@ -95,12 +95,27 @@ def ninja_dependencies(build):
     return found
 
 
-def units(build):
+def without_precompiled_headers(command):
+    """clang cannot read what g++ has precompiled; the sources include what they need."""
+    return re.sub(r" -fpch-preprocess| -Winvalid-pch|(?: -Xclang)? -include(?:-pch)?(?: -Xclang)? \S+/cmake_pch\.\S+", "", command)
+
+
+def database(build, cache):
+    """The compilation database as the lint uses it; a copy of it stands in `cache`, for clang."""
+    entries = json.loads((build / "compile_commands.json").read_text())
+    entries = [entry for entry in entries if "cmake_pch" not in entry["file"]]
+    for entry in entries:
+        entry["command"] = without_precompiled_headers(entry.get("command") or " ".join(entry["arguments"]))
+    (cache / "compile_commands.json").write_text(json.dumps(entries, indent=1))
+    return entries
+
+
+def units(build, entries):
     """The units to look at: those that say co_await, and one more for every header that no such unit includes."""
     log = ninja_dependencies(build)
     every = []
-    for entry in json.loads((build / "compile_commands.json").read_text()):
-        output = re.search(r" -o (\S+)", entry.get("command", ""))
+    for entry in entries:
+        output = re.search(r" -o (\S+)", entry["command"])
         unit = Unit(entry, [d for d in log.get(output[1] if output else "", []) if os.path.exists(d)])
         path = pathlib.Path(unit.file)
         if path.is_relative_to(ROOT) and not path.is_relative_to(build) and path.exists():
@@ -116,13 +131,13 @@ def units(build):
     return chosen
 
 
-def check_unit(unit, build, cache):
+def check_unit(unit, cache):
     """The findings of one unit; out of the cache when nothing changed since a clean pass."""
     stamp = cache / unit.key()
     if unit.known and stamp.exists():
         return None
     try:
-        found = run_query(["-p", str(build), *EXTRA, unit.file], ROOT)
+        found = run_query(["-p", str(cache), *EXTRA, unit.file], ROOT)
     except RuntimeError as problem:
         return [("error", os.path.relpath(unit.file, ROOT), 0, "cannot be parsed: %s" % problem)]
     if unit.known and not found:
@@ -133,9 +148,9 @@ def check_unit(unit, build, cache):
 def check(build, jobs):
     cache = build / "coawait"
     cache.mkdir(exist_ok=True)
-    todo = units(build)
+    todo = units(build, database(build, cache))
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        results = list(pool.map(lambda unit: check_unit(unit, build, cache), todo))
+        results = list(pool.map(lambda unit: check_unit(unit, cache), todo))
     cached = sum(result is None for result in results)
     found = sorted({finding for result in results for finding in result or ()})
     for level, path, line, text in found:
