@@ -1,4 +1,5 @@
-// Pods judged by the real predicates on a small node in memory: who gets in, and whom a critical pod drives out.
+// Pods judged by the real predicates on a small node in memory: who gets in, and whom a critical
+// pod drives out.
 #include <algorithm>
 #include <random>
 
@@ -32,7 +33,9 @@ class Node {
     Fill(*pod, cpu, false);
     return pod;
   }
-  std::string Reason(const std::string& uid) const { return rig->objects.at(uid)->status().reason(); }
+  std::string Reason(const std::string& uid) const {
+    return rig->objects.at(uid)->status().reason();
+  }
   const api::core::PodCondition* Disruption(const std::string& uid) const {
     for (const auto& condition : rig->objects.at(uid)->status().conditions()) {
       if (condition.type() == "DisruptionTarget") return &condition;
@@ -60,16 +63,19 @@ class Node {
     return spec;
   }
   static void Fill(api::core::Pod& pod, int cpu, bool critical) {
-    auto& requests = *pod.mutable_spec()->mutable_containers(0)->mutable_resources()->mutable_requests();
+    auto& requests =
+        *pod.mutable_spec()->mutable_containers(0)->mutable_resources()->mutable_requests();
     if (cpu > 0) requests["cpu"].set_string(std::to_string(cpu) + "m");
     if (critical) pod.mutable_spec()->set_priority(2000000000);
   }
   worker::Judgement Judge(const api::core::Pod& pod) {
     std::vector<admission::PodAdmission::Other> others;
-    for (const auto& active : rig->kubelet->workers->Active()) others.push_back({active.pod, active.leaving});
+    for (const auto& active : rig->kubelet->workers->Active())
+      others.push_back({active.pod, active.leaving});
     auto result = admission_.Judge(pod, facts, others);
     worker::Judgement out;
-    if (const auto& why = result.decision.rejection) out.rejection = worker::Rejection{why->reason, why->message};
+    if (const auto& why = result.decision.rejection)
+      out.rejection = worker::Rejection{why->reason, why->message};
     out.preempt = result.decision.preempt;
     out.preempt_for = result.decision.preempt_for;
     out.after = result.after;
@@ -89,7 +95,8 @@ TEST_CASE("a pod that does not fit is rejected, and the next one that fits is no
   CHECK(node.rig->Phase("big") == "Failed");
   CHECK(node.Reason("big") == "OutOfcpu");
   CHECK(node.rig->objects.at("big")->status().message() ==
-        "Pod was rejected: Node didn't have enough resource: cpu, requested: 400, used: 700, capacity: 1000");
+        "Pod was rejected: Node didn't have enough resource: cpu, requested: 400, used: 700, "
+        "capacity: 1000");
   CHECK(node.Disruption("big") == nullptr);
   // What ends makes room, for pods that come then.
   node.rig->Delete("a", 1);
@@ -133,11 +140,13 @@ TEST_CASE("a critical pod drives others out, and starts when they have ended") {
   CHECK(node.rig->world.runtime.Running("critical").size() == 1);
   CHECK(node.rig->Phase("large") == "Failed");
   CHECK(node.Reason("large") == "Preempting");
-  CHECK(node.rig->objects.at("large")->status().message() == "Preempted in order to admit critical pod");
+  CHECK(node.rig->objects.at("large")->status().message() ==
+        "Preempted in order to admit critical pod");
   REQUIRE(node.Disruption("large") != nullptr);
   CHECK(node.Disruption("large")->status() == "True");
   CHECK(node.Disruption("large")->reason() == "TerminationByKubelet");
-  CHECK(node.Disruption("large")->message() == "Pod was preempted by Kubelet to accommodate a critical pod.");
+  CHECK(node.Disruption("large")->message() ==
+        "Pod was preempted by Kubelet to accommodate a critical pod.");
   auto& events = node.rig->kubelet->events;
   CHECK(std::count(events.begin(), events.end(), "large Preempting") == 1);
   CHECK(node.rig->Phase("best") == "Running");
@@ -203,7 +212,9 @@ TEST_CASE("a victim that does not end keeps a critical pod waiting for so long a
   CHECK(node.rig->world.runtime.Running("critical").size() == 1);
 }
 
-TEST_CASE("a critical pod that is deleted before its turn never starts; its victims have ended all the same") {
+TEST_CASE(
+    "a critical pod that is deleted before its turn never starts; its victims have ended all the "
+    "same") {
   Node node;
   node.Create("a", 900);
   node.rig->Advance(1s);
@@ -230,9 +241,12 @@ TEST_CASE("nobody is driven out when it does not help") {
   CHECK(view->verdict->reason == "UnexpectedAdmissionError");
 }
 
-TEST_CASE("random pods on a small node: what runs never asks for more than there is, over restarts too") {
+TEST_CASE(
+    "random pods on a small node: what runs never asks for more than there is, over restarts too") {
   std::mt19937 random(GENERATE(range(0, 25)));
-  auto number = [&](int from, int to) { return std::uniform_int_distribution<int>(from, to)(random); };
+  auto number = [&](int from, int to) {
+    return std::uniform_int_distribution<int>(from, to)(random);
+  };
   Node node;
   for (int i = 0; i < 60; ++i) {
     std::string name = "p" + std::to_string(i);
@@ -265,7 +279,9 @@ TEST_CASE("a sync that hangs does not put the deadline off; nor one that is shor
   ApiRig rig;
   rig.world.runtime.Inject({"StartContainer", "", Fault::Kind::kHang, -1});
   PodSpec spec;
-  rig.Create(spec, [&](auto& pod) { pod.mutable_spec()->set_active_deadline_seconds(shortened ? 1000 : 20); });
+  rig.Create(spec, [&](auto& pod) {
+    pod.mutable_spec()->set_active_deadline_seconds(shortened ? 1000 : 20);
+  });
   rig.Advance(10s);
   if (shortened)
     rig.Change("u1", [](auto& pod) { pod.mutable_spec()->set_active_deadline_seconds(20); });

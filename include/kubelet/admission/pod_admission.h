@@ -1,4 +1,5 @@
-// Judges pods one after the other against those that take up room now; remembers what each of them uses.
+// Judges pods one after the other against those that take up room now; remembers what each of them
+// uses.
 //
 // One thread (the core loop). Holds a few numbers for each pod of the last call, no more.
 #pragma once
