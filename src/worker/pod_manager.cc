@@ -133,22 +133,41 @@ void PodManager::Reconcile() {
     };
     return rank(*a) < rank(*b);
   });
-  for (const auto& pod : waiting) TakeOn(pod, running.contains(pod->metadata().uid()));
+  auto is_new = [&](const auto& pod) { return !running.contains(pod->metadata().uid()); };
+  auto first_new = std::find_if(waiting.begin(), waiting.end(), is_new);
+  std::for_each(waiting.begin(), first_new, [this](const auto& pod) { TakeOn(pod, true); });
+  JudgeEarly();
+  std::for_each(first_new, waiting.end(), [this](const auto& pod) { TakeOn(pod, false); });
 }
 
 // What is deleted or over needs no admission: it is not going to start.
 void PodManager::TakeOn(const api::PodPtr& pod, bool admitted_before) {
   const std::string& phase = pod->status().phase();
   bool over = pod->metadata().has_deletion_timestamp() || phase == "Succeeded" || phase == "Failed";
+  bool judged = !over && !admitted_before && deps_.admit;
   Judgement judgement;
-  if (!over && !admitted_before && deps_.admit) judgement = deps_.admit(*pod);
+  if (judged) judgement = deps_.admit(*pod);
   if (judgement.rejection) {
     Reject(pod, *judgement.rejection);
     return;
   }
+  if (judged && !deps_.store.AllComplete()) early_.insert(pod->metadata().uid());
   for (const auto& uid : judgement.preempt) Preempt(uid, judgement.preempt_for, *pod);
   judgement.after.insert(judgement.preempt.begin(), judgement.preempt.end());
   deps_.workers.SetWanted(pod, std::move(judgement.after));
+}
+
+// Critical pods that were let in before every source had spoken may have taken the place of pods that were here
+// already; those go now, as they would have gone then.
+void PodManager::JudgeEarly() {
+  if (!deps_.store.AllComplete()) return;
+  for (const auto& uid : std::exchange(early_, {})) {
+    auto pod = deps_.store.Get(uid);
+    auto view = deps_.workers.View(uid);
+    if (!pod || !view || view->over()) continue;
+    auto judgement = deps_.admit(*pod);
+    for (const auto& victim : judgement.preempt) Preempt(victim, judgement.preempt_for, *pod);
+  }
 }
 
 void PodManager::Reject(const api::PodPtr& pod, const Rejection& rejection) {

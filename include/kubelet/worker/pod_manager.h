@@ -7,7 +7,8 @@
 // A pod passes admission once, when its worker is made, in the order of creation; not when it is deleted or over, and
 // not when the runtime holds something of it: then it was admitted before a restart, and stays, whatever the node has
 // become since (upstream judges it again, and may so end what runs). What was admitted and has nothing in the runtime
-// yet is judged again, after those. Core loop only.
+// yet is judged again, after those. A critical pod that came in before every source had spoken is held against what
+// the others bring: it may preempt them then. Core loop only.
 #pragma once
 
 #include <functional>
@@ -61,6 +62,7 @@ class PodManager {
   void JudgeRunning(const runtime::ObservedPod& pod);
   void Announce(const podstore::Changes& changes, const std::string& source);
   void TakeOn(const api::PodPtr& pod, bool admitted_before);
+  void JudgeEarly();
   void Reject(const api::PodPtr& pod, const Rejection& rejection);
   void Preempt(const std::string& uid, const std::string& resource, const api::core::Pod& preemptor);
   api::PodPtr MaybeAdopt(const api::PodPtr& pod);
@@ -68,6 +70,7 @@ class PodManager {
   Deps deps_;
   base::Family<base::Counter>* rejections_ = nullptr;
   base::Family<base::Counter>* preemptions_ = nullptr;
+  std::set<std::string> early_;  // uids admitted before every source had spoken
   bool synced_ = false;
 };
 
