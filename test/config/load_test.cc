@@ -264,13 +264,11 @@ TEST_CASE("what is set and not built is named once") {
           "'a:1'}\n"));
   LoadedConfig loaded = MustLoad({"--config=/k.yaml", "--kubeconfig=/x"}, tree.Reader());
   CHECK(loaded.unsupported ==
-        std::vector<std::string>{"maxPods (--max-pods)",
-                                 "evictionSoft (--eviction-soft)",
-                                 "evictionSoftGracePeriod (--eviction-soft-grace-period)",
+        std::vector<std::string>{"evictionSoft (--eviction-soft): no pod is evicted",
                                  "shutdownGracePeriod", "tracing.endpoint"});
   CHECK(MustLoad({}).unsupported.empty());
   CHECK(MustLoad({"--eviction-hard=memory.available<1Gi"}).unsupported ==
-        std::vector<std::string>{"evictionHard (--eviction-hard)"});
+        std::vector<std::string>{"evictionHard (--eviction-hard): no pod is evicted"});
 }
 
 TEST_CASE("the dump masks secrets") {
