@@ -40,9 +40,9 @@ int64_t ValueOf(const ResourceList& list, const std::string& name) {
   return it == list.end() ? 0 : it->second.Value();
 }
 
-ResourceList PodRequests(const core::PodSpec& spec) {
+ResourceList PodRequests(const core::PodSpec& spec, bool pod_level) {
   ResourceList sum = AggregateContainers(spec, ResourceSide::kRequests);
-  ReplaceByPodLevel(sum, spec.resources().requests());
+  if (pod_level) ReplaceByPodLevel(sum, spec.resources().requests());
   Add(sum, ToList(spec.overhead()));
   return sum;
 }
@@ -115,7 +115,7 @@ PodResources ComputePodResources(const core::Pod& pod) {
   const core::PodSpec& spec = pod.spec();
   PodResources result;
   result.all_cpu_limited = result.all_memory_limited = true;
-  ResourceList requests = PodRequests(spec);
+  ResourceList requests = PodRequests(spec, true);
   ResourceList limits = PodLimits(spec, [&result](const ResourceList& container) {
     result.all_cpu_limited &= IsPositive(container, "cpu");
     result.all_memory_limited &= IsPositive(container, "memory");
@@ -132,6 +132,10 @@ PodResources ComputePodResources(const core::Pod& pod) {
     if (IsHugePages(name)) result.hugepage_limits[name] = quantity.Value();
   }
   return result;
+}
+
+std::map<std::string, Quantity> ComputePodRequests(const core::Pod& pod, bool pod_level) {
+  return PodRequests(pod.spec(), pod_level);
 }
 
 }  // namespace kubelet::api

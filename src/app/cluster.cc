@@ -2,13 +2,12 @@
 
 #include <cstdlib>
 #include <random>
-#include <sstream>
 
+#include "app/node_options.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/api/quantity.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
-#include "kubelet/os/machine.h"
 
 namespace kubelet::app {
 
@@ -27,19 +26,6 @@ client::ObjectCache::Strategy StrategyOf(const std::string& text) {
   if (text == "Get") return client::ObjectCache::Strategy::kGet;
   if (text == "Cache") return client::ObjectCache::Strategy::kCache;
   return client::ObjectCache::Strategy::kWatch;
-}
-
-std::vector<std::string> SplitCommas(const std::string& text) {
-  std::vector<std::string> out;
-  std::stringstream list(text);
-  for (std::string item; std::getline(list, item, ',');)
-    if (!item.empty()) out.push_back(item);
-  return out;
-}
-
-template <typename Map>
-std::map<std::string, std::string> Sorted(const Map& map) {
-  return {map.begin(), map.end()};
 }
 
 // `spec.containers{web}`
@@ -94,53 +80,17 @@ Cluster::Cluster(Deps deps, Hooks hooks)
 
 Cluster::~Cluster() = default;
 
-node::NodeOptions Cluster::MakeNodeOptions() const {
-  const auto& kc = deps_.config.kubelet;
-  const auto& flags = deps_.config.flags;
-  node::NodeOptions out;
-  out.name = deps_.node.name;
-  out.hostname = deps_.node.name;
-  out.node_ips = SplitCommas(flags.node_ip);
-  out.external_cloud_provider = flags.cloud_provider == "external";
-  out.provider_id = kc.provider_id();
-  out.labels = flags.node_labels;
-  out.taints.assign(kc.register_with_taints().begin(), kc.register_with_taints().end());
-  out.controller_attach_detach = kc.enable_controller_attach_detach();
-  out.max_pods = kc.max_pods();
-  out.pods_per_core = kc.pods_per_core();
-  out.kube_reserved = Sorted(kc.kube_reserved());
-  out.system_reserved = Sorted(kc.system_reserved());
-  if (auto cpus = os::ParseCpuList(kc.reserved_system_cpus()); cpus.ok())
-    out.reserved_cpus = static_cast<int>(cpus->size());
-  out.eviction_hard = Sorted(kc.eviction_hard());
-  out.allocatable_ignore_eviction = flags.allocatable_ignore_eviction;
-  out.local_storage_isolation = kc.local_storage_capacity_isolation();
-  out.max_images = kc.node_status_max_images();
-  out.kubelet_port = kc.port();
-  out.kubelet_version =
-      flags.reported_version.empty() ? config::OwnVersion() : flags.reported_version;
-  if (deps_.config.gates.Enabled("NodeDeclaredFeatures")) {
-    out.declared_features.emplace();
-    // The API server then leaves WebSocket streams as they are.
-    if (kc.enable_server() && deps_.config.gates.Enabled("ExtendWebSocketsToKubelet"))
-      out.declared_features->push_back("ExtendWebSocketsToKubelet");
-  }
-  return out;
-}
-
 void Cluster::MakeAgent() {
   const auto& kc = deps_.config.kubelet;
   node::NodeAgent::Options options;
-  options.node = MakeNodeOptions();
+  options.node = MakeNodeOptions(deps_.config, deps_.node);
   options.register_node = kc.register_node();
   options.status_update = base::Nanos(kc.node_status_update_frequency().duration());
   options.status_report = base::Nanos(kc.node_status_report_frequency().duration());
   options.lease_duration = seconds(kc.node_lease_duration_seconds());
   node::NodeAgent::Callbacks callbacks;
   callbacks.on_event = [this](const node::NodeEvent& event) {
-    auto type = event.warning ? client::EventRecorder::Type::kWarning
-                              : client::EventRecorder::Type::kNormal;
-    recorder_->Event(client::NodeTarget(deps_.node.name), type, event.reason, event.message);
+    RecordNodeEvent(event.warning, event.reason, event.message);
   };
   callbacks.on_node = [this](node::NodePtr node) { OnNode(node); };
   callbacks.apply_pod_cidr = hooks_.apply_pod_cidr;
@@ -192,10 +142,6 @@ std::unique_ptr<client::HttpApi> Cluster::MakeHttpApi(const client::ClientConfig
   return std::make_unique<client::HttpApi>(
       client::HttpApi::Deps{deps_.executor, deps_.clock, deps_.pool, credentials, &deps_.metrics},
       config, options);
-}
-
-absl::Status Cluster::Check(const node::NodeFacts& facts) const {
-  return node::ValidateReservation(facts, MakeNodeOptions());
 }
 
 void Cluster::Start() {
@@ -316,15 +262,15 @@ void Cluster::OnNode(const node::NodePtr& node) {
   serving_->SetAddresses(node->status().addresses());
 }
 
-std::map<std::string, std::string> Cluster::NodeLabels() const {
+client::NodeWatch::NodePtr Cluster::KnownNode() const {
   client::NodeWatch::NodePtr node = node_watch_->Get();
-  if (!node) node = agent_->node();
-  if (node) return Sorted(node->metadata().labels());
-  node::NodeFacts facts;
-  facts.machine = deps_.node.machine;
-  facts.addresses = deps_.node.context.host_ips;
-  auto initial = node::MakeInitialNode(facts, MakeNodeOptions(), deps_.clock.Now());
-  return Sorted(initial.node.metadata().labels());
+  return node ? node : agent_->node();
+}
+
+void Cluster::RecordNodeEvent(bool warning, const std::string& reason, const std::string& message) {
+  auto type =
+      warning ? client::EventRecorder::Type::kWarning : client::EventRecorder::Type::kNormal;
+  recorder_->Event(client::NodeTarget(deps_.node.name), type, reason, message);
 }
 
 void Cluster::RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& event) {

@@ -61,12 +61,9 @@ class Cluster : public volume::Objects, public runtime::EnvObjects {
   Cluster(Deps deps, Hooks hooks);
   ~Cluster() override;
 
-  // InvalidArgument: more is reserved than there is; the kubelet must not start.
-  absl::Status Check(const node::NodeFacts& facts) const;
   void Start();
   // Starts by itself, once the Node was looked for: pods are judged by its labels.
   std::unique_ptr<source::PodSource> MakeSource();
-  bool NodeKnown() const { return agent_->node() != nullptr || node_watch_->Get() != nullptr; }
 
   status::StatusWriter& statuses() { return *statuses_; }
   mirror::MirrorPods& mirrors() { return *mirrors_; }
@@ -74,8 +71,9 @@ class Cluster : public volume::Objects, public runtime::EnvObjects {
   client::ObjectCache& objects() { return *objects_; }
   client::Api& api() { return api_; }
   client::ServingCertificate& serving() { return *serving_; }
-  // The Node object's, or those it is registered with while it is not known.
-  std::map<std::string, std::string> NodeLabels() const;
+  // The Node object as it was last seen; null: not yet.
+  client::NodeWatch::NodePtr KnownNode() const;
+  void RecordNodeEvent(bool warning, const std::string& reason, const std::string& message);
   void RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& event);
   // The pod is gone for good.
   void ForgetPod(const std::string& uid);
@@ -94,7 +92,6 @@ class Cluster : public volume::Objects, public runtime::EnvObjects {
   base::Task<absl::StatusOr<std::string>> RuntimeHandler(std::string runtime_class) override;
 
  private:
-  node::NodeOptions MakeNodeOptions() const;
   client::CertificateOptions CertificateFiles() const;
   std::unique_ptr<client::HttpApi> MakeHttpApi(const client::ClientConfig& config,
                                                client::Credentials& credentials);

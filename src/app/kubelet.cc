@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "app/memory.h"
+#include "app/node_options.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
@@ -87,13 +88,11 @@ int Kubelet::Run() {
   if (Cluster::Configured(config_)) MakeCluster();
   MakePods();
   MakeSources();
-  if (cluster_) {
-    node::NodeFacts facts;
-    facts.machine = node_.machine;
-    if (auto checked = cluster_->Check(facts); !checked.ok()) {
-      std::cerr << "error: " << Message(checked) << "\n";
-      return 1;
-    }
+  auto reserved =
+      node::ValidateReservation(MachineFacts(config_, node_), MakeNodeOptions(config_, node_));
+  if (!reserved.ok()) {
+    std::cerr << "error: " << Message(reserved) << "\n";
+    return 1;
   }
   StartServers();
   signal_set_.add(SIGTERM);
@@ -103,6 +102,7 @@ int Kubelet::Run() {
   scope_.Spawn("node addresses", FindAddresses());
   clock_.After(kAddressPatience, [this] { SettleAddresses(); });
   scope_.Spawn("housekeeping", housekeeping_->Run());
+  pressure_->Start();
   if (cluster_) {
     scope_.Spawn("image list", WatchImages());
     scope_.Spawn("volume refresh", RefreshVolumes());
@@ -191,7 +191,11 @@ void Kubelet::MakePods() {
 
   MakeProbes();
   adapters_ = std::make_unique<Adapters>(
-      NodeCgroups::Deps{executor, clock_, pool_, config_, node_, [this] { return BurstableCpu(); }},
+      NodeCgroups::Deps{
+          executor, clock_, pool_, config_, node_, [this] { return BurstableCpu(); },
+          [this](bool warning, const std::string& reason, const std::string& message) {
+            if (cluster_) cluster_->RecordNodeEvent(warning, reason, message);
+          }},
       cluster_.get(), [this] {
         api::NodeAllocatable all;
         all.cpu_milli = int64_t{1000} * node_.machine.cpus;
@@ -216,6 +220,16 @@ void Kubelet::MakePods() {
       sync_options);
   syncer_port_ = std::make_unique<SyncerPort>(
       *syncer_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
+
+  pressure_ = std::make_unique<PressureWatch>(
+      PressureWatch::Deps{executor, clock_, pool_, config_, node_, *images_,
+                          [this] { return adapters_->node_cgroups().PodsPath(); },
+                          [this] {
+                            if (cluster_) cluster_->agent().Poke();
+                          }});
+  admission_ = std::make_unique<NodeAdmission>(NodeAdmission::Deps{
+      clock_, config_, node_, cluster_.get(), [this] { return workers_->Active(); },
+      [this] { return pressure_->Now(); }});
 
   std::set<std::string> sources;
   if (!kc.static_pod_path().empty()) sources.insert("file");
@@ -250,7 +264,7 @@ void Kubelet::MakePods() {
   manager_ = std::make_unique<worker::PodManager>(worker::PodManager::Deps{
       *store_, *workers_, [this] { return pleg_->All(); },
       [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
-      [this](const auto& pod) { return Admit(pod); }, &metrics_});
+      [this](const auto& pod) { return admission_->Judge(pod); }, &metrics_});
   statuses_ = std::make_unique<StatusCache>(StatusCache::Deps{
       executor, clock_, pool_, *pleg_, *workers_, *probes_,
       [this](const std::string& uid) { return store_->Get(uid); },

@@ -14,6 +14,8 @@
 #include "app/housekeeping.h"
 #include "app/local_api.h"
 #include "app/node.h"
+#include "app/node_admission.h"
+#include "app/pressure_watch.h"
 #include "app/secure_port.h"
 #include "app/status_cache.h"
 #include "kubelet/base/blocking_pool.h"
@@ -60,7 +62,6 @@ class Kubelet {
   std::optional<std::set<std::string>> LivePods() const;
   base::Task<void> ListenAgain(server::HttpServer* server, const char* what);
   void MakeCluster();
-  std::optional<worker::Rejection> Admit(const api::core::Pod& pod) const;
   base::Task<node::NodeFacts> Facts();
   base::Task<void> WatchImages();
   base::Task<void> RefreshVolumes();
@@ -97,6 +98,8 @@ class Kubelet {
   std::unique_ptr<probe::ProbeManager> probes_;
   std::unique_ptr<runtime::HookHttp> hook_http_;
   std::unique_ptr<Adapters> adapters_;
+  std::unique_ptr<PressureWatch> pressure_;
+  std::unique_ptr<NodeAdmission> admission_;
   std::unique_ptr<runtime::PodSyncer> syncer_;
   std::unique_ptr<SyncerPort> syncer_port_;
   std::unique_ptr<podstore::PodStore> store_;

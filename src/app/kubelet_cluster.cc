@@ -1,6 +1,6 @@
 // What the kubelet and its cluster tell each other.
 #include "app/kubelet.h"
-#include "kubelet/admission/admission.h"
+#include "app/node_options.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
 #include "kubelet/os/machine.h"
@@ -43,15 +43,16 @@ Task<node::NodeFacts> Kubelet::Facts() {
        (!node_.runtime_answered || !node_.addresses_known) && waited < kFirstAnswer;
        waited += kLook)
     co_await base::SleepFor(clock_, kLook);
-  node::NodeFacts facts;
-  facts.machine = node_.machine;
-  if (!config_.gates.Enabled("NodeSwap")) facts.machine.swap_bytes = 0;
   std::function<absl::StatusOr<int64_t>()> size = [root = config_.flags.root_dir] {
     return os::FilesystemBytes(root);
   };
   auto bytes = co_await pool_.Run<int64_t>("node status", seconds(2), std::move(size));
-  if (bytes.ok()) facts.root_fs_bytes = *bytes;
-  if (!node_.context.host_ips.empty()) facts.addresses = node_.context.host_ips;
+  if (bytes.ok()) node_.root_fs_bytes = *bytes;
+  node::NodeFacts facts = MachineFacts(config_, node_);
+  auto pressures = pressure_->Now();
+  facts.memory_pressure = pressures.memory;
+  facts.disk_pressure = pressures.disk;
+  facts.pid_pressure = pressures.pid;
   facts.runtime_name = node_.runtime_name;
   facts.runtime_version = node_.runtime_version;
   facts.volumes_in_use.emplace();
@@ -140,18 +141,6 @@ void Kubelet::OnObjectChange(const std::string& namespace_, const std::string& n
     RenewVolumes(pod);
     workers_->Wake(pod->metadata().uid());  // it may wait for this very object
   }
-}
-
-// Standalone nodes have no labels but their own; what a manifest asks for there is between its
-// author and the node.
-std::optional<worker::Rejection> Kubelet::Admit(const api::core::Pod& pod) const {
-  if (!cluster_) return std::nullopt;
-  // A static pod does not wait for the server to tell the labels.
-  if (api::IsStatic(pod) && !cluster_->NodeKnown()) return std::nullopt;
-  admission::NodeFacts node{node_.name, cluster_->NodeLabels()};
-  auto rejected = admission::Admit(pod, node);
-  if (!rejected) return std::nullopt;
-  return worker::Rejection{rejected->reason, rejected->message};
 }
 
 bool Kubelet::Ending(const std::string& full_name) const {

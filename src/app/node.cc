@@ -16,6 +16,7 @@
 #include "kubelet/os/node_address.h"
 #include "kubelet/os/oom.h"
 #include "kubelet/os/resolv_conf.h"
+#include "kubelet/os/signals.h"
 
 namespace kubelet::app {
 namespace {
@@ -101,6 +102,12 @@ absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
     for (const auto& [size, bytes] : node.machine.huge_pages)
       context.hugepage_sizes.push_back(os::HugetlbSizeName(size));
   }
+  if (auto bytes = os::FilesystemBytes(config.flags.root_dir); bytes.ok())
+    node.root_fs_bytes = *bytes;
+  node.apparmor = os::AppArmorEnabled();
+  const auto& unsafe = kc.allowed_unsafe_sysctls();
+  ASSIGN_OR_RETURN(node.sysctls, admission::SysctlAllowlist::Make({unsafe.begin(), unsafe.end()},
+                                                                  node.machine.kernel_version));
   auto oom = os::SetOwnOomScoreAdj(kc.oom_score_adj());
   if (!oom.ok())
     LOG_WARNING("Cannot set oomScoreAdj of the kubelet; going on", "value", kc.oom_score_adj(),

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "kubelet/admission/sysctls.h"
 #include "kubelet/base/metrics.h"
 #include "kubelet/config/config.h"
 #include "kubelet/os/cgroup.h"
@@ -33,6 +34,9 @@ struct Node {
   std::string runtime_trouble, network_trouble;
   std::optional<std::vector<runtime::Image>> images;
   bool addresses_known = false;
+  std::optional<int64_t> root_fs_bytes;  // as the node's status last had it
+  bool apparmor = false;                 // the kernel enforces profiles
+  admission::SysctlAllowlist sysctls;
   bool network_ready = false;
   absl::Status runtime_health =
       absl::UnavailableError("the container runtime has not answered yet");

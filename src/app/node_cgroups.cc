@@ -6,6 +6,7 @@
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "kubelet/os/cgroup_driver.h"
+#include "kubelet/os/machine.h"
 #include "kubelet/resource/oom_score.h"
 
 namespace kubelet::app {
@@ -49,9 +50,9 @@ resource::PodCgroupOptions MakeOptions(const config::LoadedConfig& config, const
   options.cpu_cfs_quota = kc.cpu_cfs_quota();
   options.quota_period = std::chrono::microseconds(node.context.cpu_cfs_quota_period_us);
   options.pod_pids_limit = kc.pod_pids_limit();
-  for (const auto& [size, bytes] : node.machine.huge_pages) {
+  for (const auto& [size, pages] : node.machine.huge_pages) {
     options.huge_page_sizes.insert(size);
-    options.capacity.huge_pages[size] = bytes;
+    options.capacity.huge_pages[size] = size * pages;
   }
   options.online_cpus = node.machine.cpu_list;
   options.capacity.cpu_milli = int64_t{node.machine.cpus} * 1000;
@@ -59,6 +60,11 @@ resource::PodCgroupOptions MakeOptions(const config::LoadedConfig& config, const
   options.capacity.pids = node.machine.max_pids;
   options.kube_reserved = Reserved(kc.kube_reserved());
   options.system_reserved = Reserved(kc.system_reserved());
+  // reservedSystemCPUs stands for both (cmd/kubelet/app/server.go).
+  if (auto cpus = os::ParseCpuList(kc.reserved_system_cpus()); cpus.ok() && !cpus->empty()) {
+    options.kube_reserved.cpu_milli.reset();
+    options.system_reserved.cpu_milli = int64_t{1000} * static_cast<int64_t>(cpus->size());
+  }
   options.enforce_pods = Enforce(config, "pods") == resource::Enforcement::kAll;
   options.enforce_kube = Enforce(config, "kube-reserved");
   options.enforce_system = Enforce(config, "system-reserved");
@@ -97,6 +103,7 @@ Task<void> NodeCgroups::MakeRoot(runtime::CgroupDriver driver) {
       status = co_await groups_->EnsureRoot();
     }
     root_ = status;
+    TellEnforcement(status);
     for (auto& promise : std::exchange(waiting_, {})) promise.Set(true);
     if (status.ok()) break;
     if (!told) LOG_ERROR("Cannot make the cgroups of this node; will retry", "err", status);
@@ -108,6 +115,29 @@ Task<void> NodeCgroups::MakeRoot(runtime::CgroupDriver driver) {
     co_await UpdateQos();
     co_await base::SleepFor(deps_.clock, std::chrono::minutes(1));
   }
+}
+
+// pkg/kubelet/cm/node_container_manager_linux.go
+void NodeCgroups::TellEnforcement(const absl::Status& status) {
+  if (!deps_.on_event) return;
+  if (!status.ok()) {
+    deps_.on_event(true, "FailedNodeAllocatableEnforcement",
+                   "Failed to update Node Allocatable Limits: " + base::Message(status));
+    return;
+  }
+  auto tell = [this](const std::string& message) {
+    deps_.on_event(false, "NodeAllocatableEnforced", message);
+  };
+  const auto& kc = deps_.config.kubelet;
+  if (kc.cgroups_per_qos()) tell("Updated Node Allocatable limit across pods");
+  if (Enforce(deps_.config, "system-reserved") != resource::Enforcement::kNone)
+    tell("Updated limits on system reserved cgroup " + kc.system_reserved_cgroup());
+  if (Enforce(deps_.config, "kube-reserved") != resource::Enforcement::kNone)
+    tell("Updated limits on kube reserved cgroup " + kc.kube_reserved_cgroup());
+}
+
+std::string NodeCgroups::PodsPath() const {
+  return groups_ && root_ && root_->ok() ? groups_->RootPath() : std::string();
 }
 
 Task<absl::Status> NodeCgroups::Ready() {

@@ -28,6 +28,9 @@ class NodeCgroups : public runtime::Cgroups {
     const Node& node;
     // CPU that the burstable pods of this node ask for, in milli-CPU.
     std::function<int64_t()> burstable_cpu;
+    // An Event of the node. May be empty.
+    std::function<void(bool warning, const std::string& reason, const std::string& message)>
+        on_event = {};
   };
   explicit NodeCgroups(Deps deps);
 
@@ -37,12 +40,15 @@ class NodeCgroups : public runtime::Cgroups {
   base::Task<absl::StatusOr<std::set<std::string>>> ListPods();
   int64_t OomScoreAdj(const api::core::Pod& pod, const api::core::Container& container) override;
 
+  // The group of all pods under the cgroup mounts; empty: there is none (yet).
+  std::string PodsPath() const;
   // Once, when the runtime has answered. Makes the node's groups; a failure is tried again.
   void UseDriver(runtime::CgroupDriver driver);
 
  private:
   base::Task<void> MakeRoot(runtime::CgroupDriver driver);
   base::Task<absl::Status> Ready();
+  void TellEnforcement(const absl::Status& status);
   base::Task<void> UpdateQos();
   void UpdateQosSoon();
 

@@ -69,8 +69,9 @@ void StatusCache::Update(const std::string& uid) {
     input.terminating = view->over();
     input.stopped = !view->could_run();
     input.finished = view->finished;
-    if (view->verdict)
-      input.verdict = {view->verdict->reason, view->verdict->message, view->verdict->rejected};
+    if (const auto& verdict = view->verdict) {
+      input.verdict = {verdict->reason, verdict->message, verdict->rejected, verdict->disruption};
+    }
   }
   // Rejected before this kubelet was started: there never was a container to be told of.
   bool rejected = fresh && !observed && !input.verdict &&

@@ -37,6 +37,9 @@ bool MemberDiffers(const FlagSpec& spec, const Flags& flags) {
 
 }  // namespace
 
+// Thresholds are watched: conditions of the node, admission, allocatable.
+constexpr char kNoEviction[] = "no pod is evicted";
+
 const std::vector<NotBuiltField>& NotBuiltFields() {
   static const auto* fields = new std::vector<NotBuiltField>{
       // HTTPS server, authentication, certificates
@@ -91,9 +94,6 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
       {"topologyManagerPolicyOptions"},
       {"qosReserved"},
       {"reservedSystemCPUs"},
-      {"podsPerCore"},
-      {"maxPods"},
-      {"allowedUnsafeSysctls"},
       {"protectKernelDefaults"},
       {"memorySwap.swapBehavior", "NoSwap"},
       {"memoryThrottlingFactor"},
@@ -101,12 +101,9 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
       {"userNamespaces.idsPerPod"},
       {"makeIPTablesUtilChains", "false"},
       // eviction
-      {"evictionHard"},
-      {"evictionSoft"},
-      {"evictionSoftGracePeriod"},
-      {"evictionPressureTransitionPeriod"},
+      {"evictionHard", nullptr, kNoEviction},
+      {"evictionSoft", nullptr, kNoEviction},
       {"evictionMaxPodGracePeriod"},
-      {"evictionMinimumReclaim"},
       {"kernelMemcgNotification"},
       // shutdown, tracing, logging
       {"shutdownGracePeriod"},
@@ -152,7 +149,8 @@ std::vector<std::string> NotBuiltYet(const LoadedConfig& loaded) {
     if (off) continue;
     const FlagSpec* flag = FlagOfField(field.path);
     names.push_back(std::string(field.path) +
-                    (flag == nullptr ? "" : std::string(" (--") + flag->name + ")"));
+                    (flag == nullptr ? "" : std::string(" (--") + flag->name + ")") +
+                    (field.missing == nullptr ? "" : std::string(": ") + field.missing));
   }
   return names;
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "kubelet/api/quantity.h"
 #include "kubelet/node/node_status.h"
 
 namespace kubelet::node {
@@ -13,6 +14,8 @@ inline constexpr char kMemory[] = "memory";
 inline constexpr char kPods[] = "pods";
 inline constexpr char kEphemeralStorage[] = "ephemeral-storage";
 
+// Of an eviction threshold, `100Mi` or `10%`; zero for one that is switched off (0%, 100%).
+api::Quantity Threshold(const std::string& text, const api::Quantity& capacity);
 bool IsHugePages(const std::string& resource);
 // Named with a domain that is not Kubernetes' own.
 bool IsExtendedResource(const std::string& resource);

@@ -29,18 +29,6 @@ std::map<std::string, Quantity> OwnCapacity(const NodeFacts& facts) {
   return out;
 }
 
-// A share is computed in float, as upstream does: 10 % of 1 TB is a few kilobytes more than that.
-Quantity Threshold(const std::string& text, const Quantity& capacity) {
-  if (text.empty() || text.back() != '%') {
-    auto value = Quantity::Parse(text);
-    return value.ok() ? *value : Quantity();
-  }
-  if (text == "0%" || text == "100%") return {};
-  float share = std::strtof(text.c_str(), nullptr) / 100;
-  return Quantity::FromBytes(
-      static_cast<int64_t>(static_cast<double>(capacity.Value()) * static_cast<double>(share)));
-}
-
 Quantity Eviction(const std::string& resource, const Quantity& capacity,
                   const NodeOptions& options) {
   if (options.allocatable_ignore_eviction) return {};
@@ -83,6 +71,18 @@ void SetCapacity(QuantityMap& capacity, const NodeFacts& facts, const NodeOption
 
 }  // namespace
 
+// A share is computed in float, as upstream does: 10 % of 1 TB is a few kilobytes more than that.
+Quantity Threshold(const std::string& text, const Quantity& capacity) {
+  if (text.empty() || text.back() != '%') {
+    auto value = Quantity::Parse(text);
+    return value.ok() ? *value : Quantity();
+  }
+  if (text == "0%" || text == "100%") return {};
+  float share = std::strtof(text.c_str(), nullptr) / 100;
+  return Quantity::FromBytes(
+      static_cast<int64_t>(static_cast<double>(capacity.Value()) * static_cast<double>(share)));
+}
+
 bool IsHugePages(const std::string& resource) { return resource.rfind("hugepages-", 0) == 0; }
 
 bool IsExtendedResource(const std::string& resource) {
@@ -111,6 +111,15 @@ void SetResources(core::NodeStatus& status, const NodeFacts& facts, const NodeOp
   // Memory in huge pages is no memory for anything else.
   auto& memory = allocatable[kMemory];
   memory = NotNegative(Quantity::From(memory) - huge).ToMessage();
+}
+
+QuantityMap ComputeAllocatable(const core::NodeStatus& previous, const NodeFacts& facts,
+                               const NodeOptions& options) {
+  core::NodeStatus status;
+  *status.mutable_capacity() = previous.capacity();
+  *status.mutable_allocatable() = previous.allocatable();
+  SetResources(status, facts, options);
+  return std::move(*status.mutable_allocatable());
 }
 
 std::map<std::string, std::string> AllocatableReservation(const NodeFacts& facts,

@@ -178,6 +178,12 @@ PodCgroups::PodCgroups(base::BlockingPool& pool, std::shared_ptr<os::CgroupDrive
 
 PodCgroups::~PodCgroups() = default;
 
+std::string PodCgroups::RootPath() const {
+  const auto& options = state_->options;
+  if (!options.pods_per_qos) return "";
+  return state_->driver->Path(QosCgroupName(options.cgroup_root, QosClass::kGuaranteed));
+}
+
 Task<absl::Status> PodCgroups::EnsureRoot() {
   std::string kind = kKind;
   std::function<absl::Status()> work = [state = state_] { return state->EnsureRoot(); };

@@ -29,7 +29,6 @@ std::vector<std::string> NotBuiltYet(const api::core::Pod& pod) {
   auto add = [&](bool set, const char* field) {
     if (set) out.push_back(std::string("spec.") + field);
   };
-  add(spec.has_active_deadline_seconds(), "activeDeadlineSeconds");
   add(spec.ephemeral_containers_size() > 0, "ephemeralContainers");
   add(spec.security_context().has_fs_group(), "securityContext.fsGroup (volumes keep their owner)");
   add(spec.has_resources(), "resources (pod level)");

@@ -3,6 +3,7 @@
 #include "kubelet/api/pod.h"
 #include "kubelet/base/status.h"
 #include "kubelet/runtime/config.h"
+#include "runtime/overhead.h"
 #include "runtime/security.h"
 
 namespace kubelet::runtime {
@@ -114,8 +115,8 @@ absl::StatusOr<SandboxConfig> MakeSandboxConfig(const Pod& pod, uint32_t attempt
   }
   config.supplemental_groups = SupplementalGroups(pod);
   config.supplemental_groups_policy = GroupsPolicy(pod);
-  config.resources = SumOf(api::ComputePodResources(pod), node);
-  config.overhead.cpu_shares = 0;
+  config.resources = SumOf(ResourcesWithoutOverhead(pod), node);
+  config.overhead = OverheadOf(pod, node);
   return config;
 }
 

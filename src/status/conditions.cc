@@ -244,6 +244,13 @@ void KeepForeign(const Input& input, PodStatus& status) {
   }
 }
 
+void SetDisruption(const Input& input, PodStatus& status) {
+  auto& all = *status.mutable_conditions();
+  auto end = std::remove_if(all.begin(), all.end(), [](const auto& c) { return c.type() == "DisruptionTarget"; });
+  all.erase(end, all.end());
+  Set(input, status, {"DisruptionTarget", true, "TerminationByKubelet", input.verdict->disruption});
+}
+
 }  // namespace
 
 std::string ComputePhase(const Input& input, const PodStatus& status) {
@@ -263,6 +270,7 @@ std::string ComputePhase(const Input& input, const PodStatus& status) {
 void SetConditions(const Input& input, PodStatus& status) {
   const Pod& pod = *input.pod;
   KeepForeign(input, status);
+  if (input.verdict && !input.verdict->disruption.empty()) SetDisruption(input, status);
   Condition network{"PodReadyToStartContainers"};
   const runtime::Sandbox* sandbox = input.observed != nullptr ? input.observed->ReadySandbox() : nullptr;
   network.status = sandbox != nullptr && (pod.spec().host_network() || !input.observed->ips.empty());

@@ -13,6 +13,15 @@ namespace kubelet::worker {
 
 using runtime::ObservedPod;
 
+namespace {
+
+// pkg/kubelet/preemption
+constexpr char kPreempting[] = "Preempting";
+constexpr char kPreemptingMessage[] = "Preempted in order to admit critical pod";
+constexpr char kPreemptingCondition[] = "Pod was preempted by Kubelet to accommodate a critical pod.";
+
+}  // namespace
+
 bool IsSameManifest(const api::core::Pod& pod, const ObservedPod& running) {
   if (pod.metadata().name() != running.name || pod.metadata().namespace_() != running.namespace_) return false;
   const runtime::Sandbox* sandbox = running.ReadySandbox();
@@ -36,6 +45,8 @@ PodManager::PodManager(Deps deps) : deps_(std::move(deps)) {
   if (deps_.metrics == nullptr) return;
   rejections_ = &deps_.metrics->AddCounter("kubelet_admission_rejections_total",
                                            "Cumulative number pod admission rejections by the Kubelet.", {"reason"});
+  preemptions_ = &deps_.metrics->AddCounter(
+      "kubelet_preemptions", "Cumulative number of pod preemptions by preemption resource", {"preemption_signal"});
 }
 
 podstore::Changes PodManager::OnSnapshot(const std::string& source, const std::vector<api::PodPtr>& pods,
@@ -122,28 +133,73 @@ void PodManager::Reconcile() {
     };
     return rank(*a) < rank(*b);
   });
-  for (const auto& pod : waiting) TakeOn(pod);
+  auto is_new = [&](const auto& pod) { return !running.contains(pod->metadata().uid()); };
+  auto first_new = std::find_if(waiting.begin(), waiting.end(), is_new);
+  std::for_each(waiting.begin(), first_new, [this](const auto& pod) { TakeOn(pod, true); });
+  JudgeEarly();
+  std::for_each(first_new, waiting.end(), [this](const auto& pod) { TakeOn(pod, false); });
 }
 
 // What is deleted or over needs no admission: it is not going to start.
-void PodManager::TakeOn(const api::PodPtr& pod) {
+void PodManager::TakeOn(const api::PodPtr& pod, bool admitted_before) {
   const std::string& phase = pod->status().phase();
   bool over = pod->metadata().has_deletion_timestamp() || phase == "Succeeded" || phase == "Failed";
-  std::optional<Rejection> rejection;
-  if (!over && deps_.admit) rejection = deps_.admit(*pod);
-  if (!rejection) {
-    deps_.workers.SetWanted(pod);
+  bool judged = !over && !admitted_before && deps_.admit;
+  Judgement judgement;
+  if (judged) judgement = deps_.admit(*pod);
+  if (judgement.rejection) {
+    Reject(pod, *judgement.rejection);
     return;
   }
-  if (rejections_ != nullptr) rejections_->With({rejection->reason}).Add();
+  if (judged && !deps_.store.AllComplete()) early_.insert(pod->metadata().uid());
+  for (const auto& uid : judgement.preempt) Preempt(uid, judgement.preempt_for, *pod);
+  judgement.after.insert(judgement.preempt.begin(), judgement.preempt.end());
+  deps_.workers.SetWanted(pod, std::move(judgement.after));
+}
+
+// Critical pods that were let in before every source had spoken may have taken the place of pods that were here
+// already; those go now, as they would have gone then.
+void PodManager::JudgeEarly() {
+  if (!deps_.store.AllComplete()) return;
+  for (const auto& uid : std::exchange(early_, {})) {
+    auto pod = deps_.store.Get(uid);
+    auto view = deps_.workers.View(uid);
+    if (!pod || !view || view->over()) continue;
+    auto judgement = deps_.admit(*pod);
+    for (const auto& victim : judgement.preempt) Preempt(victim, judgement.preempt_for, *pod);
+  }
+}
+
+void PodManager::Reject(const api::PodPtr& pod, const Rejection& rejection) {
+  LOG_INFO("Pod admission denied", "pod", api::PodKey(*pod), "podUID", pod->metadata().uid(), "reason", rejection.reason,
+           "message", rejection.message);
+  if (rejections_ != nullptr) {
+    rejections_->With({rejection.metric.empty() ? rejection.reason : rejection.metric}).Add();
+  }
   if (deps_.on_event) {
     runtime::PodEvent event;
     event.warning = true;
-    event.reason = rejection->reason;
-    event.message = rejection->message;
+    event.reason = rejection.reason;
+    event.message = rejection.message;
     deps_.on_event(*pod, event);
   }
-  deps_.workers.Reject(pod, rejection->reason, rejection->message);
+  deps_.workers.Reject(pod, rejection.reason, rejection.message);
+}
+
+void PodManager::Preempt(const std::string& uid, const std::string& resource, const api::core::Pod& preemptor) {
+  auto victim = deps_.workers.View(uid);
+  if (!victim || !victim->pod) return;
+  LOG_INFO("Preempting pod to free up resources", "pod", api::PodKey(*victim->pod), "podUID", uid, "resource", resource,
+           "requestingPod", api::PodKey(preemptor));
+  if (preemptions_ != nullptr) preemptions_->With({resource}).Add();
+  runtime::PodEvent event;
+  event.warning = true;
+  event.reason = kPreempting;
+  event.message = kPreemptingMessage;
+  if (deps_.on_event) deps_.on_event(*victim->pod, event);
+  Verdict verdict{kPreempting, kPreemptingMessage};
+  verdict.disruption = kPreemptingCondition;
+  deps_.workers.End(uid, std::move(verdict));
 }
 
 void PodManager::JudgeRunning(const ObservedPod& running) {

@@ -18,6 +18,9 @@ bool InTerminalPhase(const api::core::Pod& pod) {
          (pod.status().phase() == "Succeeded" || pod.status().phase() == "Failed");
 }
 
+// Of a pod that waits for others to end: what stopping them takes beyond their grace period.
+constexpr seconds kLeastPatience{10};
+
 std::optional<seconds> GraceOfState(const State& state) {
   if (const auto* ending = std::get_if<Ending>(&state)) return ending->grace;
   if (const auto* terminating = std::get_if<Terminating>(&state)) return terminating->grace;
@@ -48,14 +51,18 @@ PodWorkers::PodWorkers(Deps deps, Options options)
   }
 }
 
-PodWorkers::~PodWorkers() = default;
+PodWorkers::~PodWorkers() {
+  for (const auto& [uid, worker] : workers_) {
+    if (worker->deadline_timer) deps_.clock.Cancel(*worker->deadline_timer);
+  }
+}
 
 PodWorkers::WorkerPtr PodWorkers::Find(const std::string& uid) const {
   auto it = workers_.find(uid);
   return it == workers_.end() ? nullptr : it->second;
 }
 
-void PodWorkers::SetWanted(api::PodPtr pod) {
+void PodWorkers::SetWanted(api::PodPtr pod, std::set<std::string> after) {
   const auto& meta = pod->metadata();
   if (auto worker = Find(meta.uid())) {
     if (worker->removed) return;
@@ -63,10 +70,21 @@ void PodWorkers::SetWanted(api::PodPtr pod) {
     ++worker->version;
     worker->backoff.Reset("");
     Follow(worker);
+    ArmDeadline(worker);
     worker->wake.Notify();
     return;
   }
   auto worker = Make(meta.uid(), meta.name(), meta.namespace_(), pod, api::IsStatic(*pod));
+  if (!after.empty()) {
+    seconds patience = kLeastPatience;
+    for (const auto& uid : after) {
+      auto before = Find(uid);
+      if (before) patience = std::max(patience, GraceOf(before->pod.get(), seconds(0)) * 3 / 2);
+    }
+    worker->after = std::move(after);
+    worker->start_by = deps_.clock.Mono() + patience;
+    worker->state = Waiting{};
+  }
   Follow(worker);
   Go(worker);
 }
@@ -76,6 +94,7 @@ void PodWorkers::SetReported(api::PodPtr pod) {
   if (!worker || worker->removed) return;
   worker->pod = pod;
   Follow(worker);
+  ArmDeadline(worker);
 }
 
 // What the object itself says about the end of its pod.
@@ -173,8 +192,32 @@ void PodWorkers::LeaveName(const std::string& full_name, const std::string& uid)
 }
 
 bool PodWorkers::MayStart(const Worker& worker) const {
-  auto it = names_.find(worker.full_name);
-  return it != names_.end() && it->second.front() == worker.uid;
+  if (worker.exclusive) {
+    auto it = names_.find(worker.full_name);
+    if (it == names_.end() || it->second.front() != worker.uid) return false;
+  }
+  if (worker.start_by && deps_.clock.Mono() >= *worker.start_by) return true;
+  return std::none_of(worker.after.begin(), worker.after.end(), [this](const auto& uid) {
+    auto before = Find(uid);
+    return before && CouldRun(before->state);
+  });
+}
+
+void PodWorkers::WakeFollowers(const std::string& uid) {
+  for (const auto& [other, worker] : workers_) {
+    if (worker->after.contains(uid)) worker->wake.Notify();
+  }
+}
+
+std::vector<PodWorkers::ActivePod> PodWorkers::Active() const {
+  std::vector<ActivePod> active;
+  for (const auto& [uid, worker] : workers_) {
+    const auto& verdict = worker->verdict;
+    if (!worker->pod || worker->removed || !CouldRun(worker->state)) continue;
+    if (verdict && verdict->rejected) continue;
+    active.push_back({worker->pod, verdict && !verdict->disruption.empty()});
+  }
+  return active;
 }
 
 void PodWorkers::Stop(const std::string& uid, const std::string& reason,

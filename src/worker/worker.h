@@ -21,6 +21,9 @@ struct PodWorkers::Worker {
   bool removed = false;    // no source wants it any more
   bool finished = false;   // see WorkerView
   bool stray = false;      // something runs although it is over
+  std::set<std::string> after;             // pods that have to end before it starts
+  std::optional<base::MonoTime> start_by;  // it waits for them no longer than this
+  std::optional<base::Clock::TimerId> deadline_timer;
   State state;
   std::optional<Verdict> verdict;
   base::WallTime taken_on;

@@ -52,7 +52,9 @@ void PodWorkers::Transition(Worker& worker, const Event& event) {
     worker.retry_at.reset();
     worker.progress->since = deps_.clock.Now();
   }
+  bool stopped = CouldRun(worker.state) && !CouldRun(next);
   worker.state = std::move(next);
+  if (stopped) WakeFollowers(worker.uid);
   bool rests = worker.Is<Ended>() || worker.Is<Finished>();
   bool finishes = rests && !worker.finished;
   worker.finished = worker.finished || rests;
@@ -86,7 +88,10 @@ Task<void> PodWorkers::OneTurn(WorkerPtr worker) {
     if (MayStart(*worker)) {
       Transition(*worker, NameFree{});
     } else {
-      worker->progress->step = "waiting for the pod before it of this name to end";
+      bool preempts = !worker->after.empty();
+      worker->progress->step = preempts ? "waiting for the pods to end whose place it takes"
+                                        : "waiting for the pod before it of this name to end";
+      if (preempts) worker->retry_at = worker->start_by;
     }
   } else if (worker->Is<Syncing>()) {
     EndAtDeadline(worker);
@@ -113,6 +118,22 @@ std::optional<MonoTime> PodWorkers::Deadline(const Worker& worker) const {
   return deps_.clock.Mono() + std::chrono::duration_cast<Nanos>(end - deps_.clock.Now());
 }
 
+// A sync that hangs must not put the deadline off.
+void PodWorkers::ArmDeadline(const WorkerPtr& worker) {
+  if (worker->deadline_timer) deps_.clock.Cancel(*std::exchange(worker->deadline_timer, {}));
+  if (!worker->Is<Syncing>()) return;
+  auto deadline = Deadline(*worker);
+  if (!deadline) return;
+  auto check = [this, weak = std::weak_ptr<Worker>(worker)] {
+    auto late = weak.lock();
+    if (!late || !late->Is<Syncing>()) return;
+    late->deadline_timer.reset();
+    EndAtDeadline(late);
+    ArmDeadline(late);
+  };
+  worker->deadline_timer = deps_.clock.Schedule(*deadline, std::move(check));
+}
+
 void PodWorkers::EndAtDeadline(const WorkerPtr& worker) {
   auto deadline = Deadline(*worker);
   if (!deadline || deps_.clock.Mono() < *deadline) return;
@@ -134,6 +155,7 @@ Task<void> PodWorkers::SyncOnce(WorkerPtr worker) {
     auto w = weak.lock();
     return w && w->Is<Syncing>() && w->version == version;
   };
+  ArmDeadline(worker);
   auto step = std::make_shared<base::TaskScope>(deps_.executor);
   worker->step = step;
   step->Spawn("sync", DoSync(deps_.runtime, pod, worker->progress, std::move(wanted), result));
@@ -166,9 +188,9 @@ void PodWorkers::TakeResult(const WorkerPtr& worker, runtime::SyncResult result)
       deps_.clock.Mono() + options_.resync +
       Nanos(static_cast<int64_t>(static_cast<double>(options_.resync.count()) * jitter));
   if (result.retry_at) next = std::min(next, *result.retry_at);
-  if (auto deadline = Deadline(*worker)) next = std::min(next, *deadline);
   worker->retry_at = next;
   if (first && deps_.on_change) deps_.on_change(worker->uid);
+  ArmDeadline(worker);  // the status that tells the start may be new
 }
 
 void PodWorkers::Retry(Worker& worker, const absl::Status& status) {

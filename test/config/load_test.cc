@@ -36,7 +36,11 @@ TEST_CASE("with a file the closed defaults apply, and hard eviction thresholds")
         "imagefs.available=15%,imagefs.inodesFree=5%,memory.available=100Mi,nodefs.available=10%,"
         "nodefs.inodesFree=5%");
   CHECK(loaded.warnings.empty());
-  CHECK(loaded.unsupported == std::vector<std::string>{"maxPods (--max-pods)"});
+  CHECK(loaded.unsupported.empty());
+  tree.Write("/etc/kubelet.yaml", Yaml("evictionHard: {pid.available: '9'}\npodCIDR: 10.0.0.0/8\n"));
+  CHECK(MustLoad({"--config=/etc/kubelet.yaml"}, tree.Reader()).unsupported ==
+        std::vector<std::string>{"podCIDR (--pod-cidr)",
+                                 "evictionHard (--eviction-hard): no pod is evicted"});
 }
 
 TEST_CASE("hard eviction thresholds of the file") {
@@ -260,13 +264,11 @@ TEST_CASE("what is set and not built is named once") {
           "'a:1'}\n"));
   LoadedConfig loaded = MustLoad({"--config=/k.yaml", "--kubeconfig=/x"}, tree.Reader());
   CHECK(loaded.unsupported ==
-        std::vector<std::string>{"maxPods (--max-pods)",
-                                 "evictionSoft (--eviction-soft)",
-                                 "evictionSoftGracePeriod (--eviction-soft-grace-period)",
+        std::vector<std::string>{"evictionSoft (--eviction-soft): no pod is evicted",
                                  "shutdownGracePeriod", "tracing.endpoint"});
   CHECK(MustLoad({}).unsupported.empty());
   CHECK(MustLoad({"--eviction-hard=memory.available<1Gi"}).unsupported ==
-        std::vector<std::string>{"evictionHard (--eviction-hard)"});
+        std::vector<std::string>{"evictionHard (--eviction-hard): no pod is evicted"});
 }
 
 TEST_CASE("the dump masks secrets") {

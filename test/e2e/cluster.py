@@ -519,6 +519,74 @@ def scenario_silent_server():
         check(node.api_ids("a") == before, "same container")
 
 
+def judged(node, name):
+    """Phase, reason and message of an API pod that is over."""
+    status = until(name + " is Failed", lambda: (lambda s: s if s.get("phase") == "Failed" else None)(
+        node.api_pod(name)["status"]), 20)
+    return status.get("reason"), status.get("message")
+
+
+def scenario_admission_and_preemption():
+    """What does not fit is rejected, a critical static pod drives out what it needs, and a restart judges nobody again."""
+    with cluster(config="systemReserved: {cpu: 100m}\nkubeReserved: {cpu: 100m}") as (server, node):
+        node.join()
+        room = os.cpu_count() * 1000 - 200
+        allocatable = node.object()["status"]["allocatable"]["cpu"]
+        check(allocatable == "%dm" % room, "allocatable: " + allocatable)
+
+        def asks(cpu):
+            return {"resources": {"requests": {"cpu": "%dm" % cpu}}}
+        node.create("big", container=asks(room + 1))
+        check(judged(node, "big") == ("OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu, requested: "
+                                      "%d, used: 0, capacity: %d" % (room + 1, room)), "big: %s" % node.api_pod("big"))
+        node.create("tuned", securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]})
+        check(judged(node, "tuned") == ("SysctlForbidden", 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not '
+                                        "allowlisted"), "tuned: %s" % node.api_pod("tuned"))
+        node.create("large", container=asks(room - 100))
+        node.create("light")
+        node.api_ready("large")
+        node.api_ready("light")
+        light = node.api_ids("light")
+        node.write("critical.yaml", node.manifest("critical", extra="    resources: {requests: {cpu: 150m}}"))
+        critical = node.running("critical")
+        check(judged(node, "large") == ("Preempting", "Preempted in order to admit critical pod"), "large")
+        check(condition(node.api_pod("large"), "DisruptionTarget") == "True", "large: %s" % node.api_pod("large"))
+        check(not node.api_ids("large"), "large has ended")
+        until("its event", lambda: [e for e in server.items("/api/v1/namespaces/%s/events" % node.name)
+                                    if e["reason"] == "Preempting" and e["involvedObject"]["name"] == "large"], 10)
+        metrics = node.metrics()
+        for line in ('kubelet_preemptions{preemption_signal="cpu"} 1', 'kubelet_admission_rejections_total{reason="OutOfcpu"} 1',
+                     'kubelet_admission_rejections_total{reason="SysctlForbidden"} 1'):
+            check(line in metrics, "metrics lack " + line)
+        node.kill()
+        # A node that has become too small for what runs on it.
+        config = (node.dir / "config.yaml").read_text().replace("systemReserved: {cpu: 100m}",
+                                                                "systemReserved: {cpu: %dm}" % (room + 50))
+        (node.dir / "config.yaml").write_text(config)
+        node.start()
+        node.create("late", container=asks(100))
+        check(judged(node, "late")[0] == "OutOfcpu", "late: %s" % node.api_pod("late"))
+        check(node.running("critical") == critical, "the static pod runs on")
+        check(node.api_ids("light") == light, "the light pod runs on")
+        check(judged(node, "large")[0] == "Preempting", "large: %s" % node.api_pod("large"))
+
+
+def scenario_memory_pressure():
+    """Short of memory: the condition is told, and best effort pods are refused."""
+    soft = 'evictionSoft: {memory.available: 64Ti}\nevictionSoftGracePeriod: {memory.available: 1h}'
+    with cluster(config=soft) as (server, node):
+        node.join()
+        until("MemoryPressure", lambda: condition(node.object(), "MemoryPressure") == "True", 15)
+        told = [c for c in node.object()["status"]["conditions"] if c["type"] == "MemoryPressure"][0]
+        check(told["reason"] == "KubeletHasInsufficientMemory", "condition: %s" % told)
+        check(condition(node.object(), "DiskPressure") == "False", "only memory")
+        node.create("refused")
+        check(judged(node, "refused") == ("Evicted", "Pod was rejected: The node had condition: [MemoryPressure]. "),
+              "refused: %s" % node.api_pod("refused"))
+        node.create("modest", container={"resources": {"requests": {"memory": "1Mi"}}})
+        node.api_ready("modest")
+
+
 def scenario_kubectl():
     """What people type: get, describe, run, delete."""
     kubectl = os.environ.get("KUBELET_TEST_KUBECTL") or shutil.which("kubectl")

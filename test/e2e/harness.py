@@ -235,6 +235,7 @@ cgroupDriver: cgroupfs
 cgroupRoot: /{self.CGROUP_ROOT}
 failCgroupV1: false
 failSwapOn: false
+{"" if "eviction" in config else "evictionHard: {}"}
 {config}
 """)
         self.make_cgroup_root()

@@ -49,7 +49,7 @@ class Kubelet : public worker::PodRuntime {
   struct Options {
     std::set<std::string> sources = {"file"};
     std::function<bool()> network_ready;
-    std::function<std::optional<worker::Rejection>(const api::core::Pod&)> admit;
+    std::function<worker::Judgement(const api::core::Pod&)> admit;
     // Called at each change of a worker, and when its pod may be deleted from the API.
     std::function<void(const std::string& uid)> on_change, on_finished;
   };

@@ -139,7 +139,9 @@ class ApiRig {
       input.terminating = view->over();
       input.stopped = !view->could_run();
       input.finished = view->finished;
-      if (view->verdict) input.verdict = {view->verdict->reason, view->verdict->message, view->verdict->rejected};
+      if (const auto& verdict = view->verdict) {
+        input.verdict = {verdict->reason, verdict->message, verdict->rejected, verdict->disruption};
+      }
     }
     auto next = status::Generate(input);
     const std::string before = input.previous->phase();

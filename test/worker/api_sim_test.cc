@@ -241,32 +241,62 @@ TEST_CASE("a deadline that passed while the kubelet was away counts from the sta
   CHECK(rig.objects.at("u1")->status().reason() == "DeadlineExceeded");
 }
 
-TEST_CASE("a rejected pod is never started and says why; what an earlier kubelet started of it is stopped") {
-  bool runs = GENERATE(false, true);
+TEST_CASE("a pod that an earlier kubelet admitted runs on, whatever the node has become") {
   bool admits = true;
+  int asked = 0;
   Kubelet::Options options;
-  options.admit = [&](const api::core::Pod&) -> std::optional<worker::Rejection> {
-    if (admits) return std::nullopt;
-    return worker::Rejection{"NodeAffinity", "no"};
+  options.admit = [&](const api::core::Pod&) {
+    ++asked;
+    worker::Judgement judgement;
+    if (!admits) judgement.rejection = worker::Rejection{"NodeAffinity", "no"};
+    return judgement;
   };
   ApiRig rig(options);
-  if (runs) {
-    rig.Create(Web());
-    rig.Advance(1s);
-    rig.Restart();
-  }
+  rig.Create(Web());
+  rig.Advance(1s);
   admits = false;
-  if (runs) {
-    rig.Deliver();
-  } else {
-    rig.Create(Web());
+  SECTION("while it runs") {}
+  SECTION("while its container has crashed and waits") {
+    rig.world.runtime.SetLife("c", 1s, 1);
+    rig.world.runtime.Exit("web", "c", 1);
+    rig.Advance(3s);
   }
+  rig.Restart();
+  rig.Deliver();
+  rig.Advance(1min);
+  CHECK(asked == 1);
+  CHECK(rig.State("u1") == "Syncing");
+  CHECK(rig.Phase("u1") == "Running");
+  CHECK(rig.Breaches() == Strings{});
+}
+
+TEST_CASE("a rejected pod is never started and says why, also after a restart") {
+  bool admits = true;
+  Kubelet::Options options;
+  options.admit = [&](const api::core::Pod&) {
+    worker::Judgement judgement;
+    if (!admits) judgement.rejection = worker::Rejection{"NodeAffinity", "no"};
+    return judgement;
+  };
+  ApiRig rig(options);
+  admits = false;
+  rig.Create(Web());
   rig.Advance(5s);
+  SECTION("once") {}
+  SECTION("nor admitted later") {
+    admits = true;
+    rig.Change("u1", [](auto& pod) { (*pod.mutable_metadata()->mutable_labels())["a"] = "b"; });
+    rig.Advance(5min);
+    rig.Restart();
+    rig.Deliver();
+    rig.Advance(5min);
+    rig.kubelet->events.push_back("web NodeAffinity");  // of the kubelet before
+  }
   CHECK(rig.State("u1") == "Ended");
   CHECK(rig.Phase("u1") == "Failed");
   CHECK(rig.objects.at("u1")->status().reason() == "NodeAffinity");
   CHECK(rig.objects.at("u1")->status().message() == "Pod was rejected: no");
-  CHECK(rig.world.runtime.Starts("web", "c") == (runs ? 1 : 0));
+  CHECK(rig.world.runtime.Starts("web", "c") == 0);
   CHECK(rig.world.runtime.Running("web").empty());
   CHECK(std::count(rig.kubelet->events.begin(), rig.kubelet->events.end(), "web NodeAffinity") == 1);
   rig.Delete("u1", 30);
@@ -278,9 +308,9 @@ TEST_CASE("a rejected pod is never started and says why; what an earlier kubelet
 TEST_CASE("deleted and finished pods need no admission") {
   int asked = 0;
   Kubelet::Options options;
-  options.admit = [&](const api::core::Pod&) -> std::optional<worker::Rejection> {
+  options.admit = [&](const api::core::Pod&) {
     ++asked;
-    return std::nullopt;
+    return worker::Judgement();
   };
   ApiRig rig(options);
   PodSpec two = Web("u2"), three = Web("u3");

@@ -48,6 +48,10 @@ struct PodResources {
 };
 PodResources ComputePodResources(const core::Pod& pod);
 
+// Effective requests of every resource that is named, extended ones too, as scheduler and admission count them; computed
+// like the sums above. `pod_level` false: spec.resources does not count (gate PodLevelResources).
+std::map<std::string, Quantity> ComputePodRequests(const core::Pod& pod, bool pod_level = true);
+
 // The FNV-1a hash that containers carry in io.kubernetes.container.hash: of name and image only, byte for byte
 // as upstream computes it, so that a node may change kubelets without restarting containers.
 std::string ContainerHash(const std::string& name, const std::string& image);

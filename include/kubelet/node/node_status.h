@@ -118,6 +118,10 @@ void ReconcileExisting(const core::Node& initial, const NodeOptions& options, co
 // Anything differs but heartbeat times: labels, annotations, status.
 bool NodeChanged(const core::Node& before, const core::Node& after);
 
+// status.allocatable as ComputeNode would have it, from capacity and devices of `previous`.
+google::protobuf::Map<std::string, api::resource::Quantity> ComputeAllocatable(
+    const core::NodeStatus& previous, const NodeFacts& facts, const NodeOptions& options);
+
 // kubeReserved + systemReserved + hard eviction, of cpu, memory and ephemeral-storage; what is zero
 // is left out. In the resource's own units as a quantity's text.
 std::map<std::string, std::string> AllocatableReservation(const NodeFacts& facts,

@@ -72,6 +72,8 @@ class PodCgroups {
   // when a group that has to exist does not, or a required controller is missing: the configuration
   // does not fit this machine.
   base::Task<absl::Status> EnsureRoot();
+  // Of kubepods under the cgroup mounts; empty when there are no groups of ours.
+  std::string RootPath() const;
   // The cgroup_parent for the pod's sandbox, with the pod's limits. InvalidArgument for a uid that
   // is no name.
   base::Task<absl::StatusOr<std::string>> EnsurePod(api::PodPtr pod);

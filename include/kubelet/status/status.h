@@ -18,6 +18,7 @@ namespace kubelet::status {
 struct Verdict {
   std::string reason, message;
   bool rejected = false;  // never admitted: no containers are shown unless some ran
+  std::string disruption = {};  // message of DisruptionTarget, when the node drove it out
 };
 
 struct Input {

@@ -11,7 +11,8 @@
 //  Removing      | -          | -                  | -                      | -            | Finished
 //  Finished      | -          | -                  | -                      | -            | -
 //
-// Everything not named leaves the state as it is. Waiting: another static pod of the same full name has not ended.
+// Everything not named leaves the state as it is. Waiting: another static pod of the same full name has not ended, or pods
+// that are preempted for this one have not; `name free` says that both are over.
 // End: the pod is over, but its object is still there (it ran to its end, was rejected or evicted, exceeded its
 // deadline, or the API shows a terminal phase): it is stopped, its volumes and cgroup go, its containers stay for
 // their logs. Stop: the pod is deleted or no source wants it: containers, files, everything goes.

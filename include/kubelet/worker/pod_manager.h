@@ -2,11 +2,18 @@
 // which running pods are what a manifest asks for under another kubelet's uid.
 //
 // Nothing is started or stopped before the runtime has been looked at once. A running pod is an orphan only when
-// its own source has spoken; other sources do not matter for it. A pod passes admission when its worker is made,
-// in the order of creation, also after a restart of the kubelet; not when it is deleted or over. Core loop only.
+// its own source has spoken; other sources do not matter for it.
+//
+// A pod passes admission once, when its worker is made, in the order of creation; not when it is deleted or over, and
+// not when the runtime holds something of it: then it was admitted before a restart, and stays, whatever the node has
+// become since (upstream judges it again, and may so end what runs). What was admitted and has nothing in the runtime
+// yet is judged again, after those. A critical pod that came in before every source had spoken is held against what
+// the others bring: it may preempt them then. Core loop only.
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +26,15 @@ namespace kubelet::worker {
 struct Rejection {
   std::string reason;   // `NodeAffinity`
   std::string message;  // without "Pod was rejected: "
+  std::string metric = {};  // how the reason is counted; empty: as it is
+};
+
+struct Judgement {
+  std::optional<Rejection> rejection;
+  // Admitted, and these pods are ended for it: it starts after them.
+  std::vector<std::string> preempt;
+  std::string preempt_for;       // the resource that lacks, for metrics
+  std::set<std::string> after;   // admitted, and starts after these, which are ending already
 };
 
 class PodManager {
@@ -29,7 +45,7 @@ class PodManager {
     std::function<std::vector<runtime::ObservedPodPtr>()> observed;
     std::function<void(const api::core::Pod&, const runtime::PodEvent&)> on_event;
     // May this pod run here? Empty: every pod may.
-    std::function<std::optional<Rejection>(const api::core::Pod&)> admit;
+    std::function<Judgement(const api::core::Pod&)> admit;
     base::Registry* metrics = nullptr;
   };
   explicit PodManager(Deps deps);
@@ -45,11 +61,16 @@ class PodManager {
   void Reconcile();
   void JudgeRunning(const runtime::ObservedPod& pod);
   void Announce(const podstore::Changes& changes, const std::string& source);
-  void TakeOn(const api::PodPtr& pod);
+  void TakeOn(const api::PodPtr& pod, bool admitted_before);
+  void JudgeEarly();
+  void Reject(const api::PodPtr& pod, const Rejection& rejection);
+  void Preempt(const std::string& uid, const std::string& resource, const api::core::Pod& preemptor);
   api::PodPtr MaybeAdopt(const api::PodPtr& pod);
 
   Deps deps_;
   base::Family<base::Counter>* rejections_ = nullptr;
+  base::Family<base::Counter>* preemptions_ = nullptr;
+  std::set<std::string> early_;  // uids admitted before every source had spoken
   bool synced_ = false;
 };
 

@@ -46,6 +46,8 @@ struct Verdict {
   std::string reason;   // `DeadlineExceeded`, `Evicted`, `NodeAffinity`
   std::string message;
   bool rejected = false;  // it was never admitted; no status of containers is shown
+  // The node drove it out: message of its condition DisruptionTarget (reason TerminationByKubelet); empty: it did not.
+  std::string disruption = {};
 };
 // Message of a pod that admission refused, as shown in its status.
 std::string RejectionMessage(const std::string& why);
@@ -102,7 +104,9 @@ class PodWorkers {
   // Starts or updates the worker of a wanted pod. With a deletionTimestamp the pod is stopped, with
   // deletionGracePeriodSeconds; in a terminal phase of the API it is ended, never run. A worker whose pod was not
   // wanted for a moment is not revived: on_forgotten tells when the pod can be brought up again.
-  void SetWanted(api::PodPtr pod);
+  // `after`: a pod that is new starts when nothing of these pods runs any more; it does not wait longer than one and a
+  // half times their grace periods, and at least 10 s (pkg/kubelet/pod_workers.go killPodNow).
+  void SetWanted(api::PodPtr pod, std::set<std::string> after = {});
   // Only the status that the API shows has changed: nothing is looked at anew, but a terminal phase ends the pod.
   void SetReported(api::PodPtr pod);
   // The pod is over, with this verdict; its object stays. Without `grace`: the pod's own.
@@ -126,6 +130,12 @@ class PodWorkers {
   bool Has(const std::string& uid) const { return workers_.contains(uid); }
   // WorkerView::finished; false for a uid without a worker.
   bool PodFinished(const std::string& uid) const;
+  // Pods that were admitted, are wanted, and of which something may run or be started: those that take up room.
+  struct ActivePod {
+    api::PodPtr pod;
+    bool leaving = false;  // the node drives it out: its room is promised to another
+  };
+  std::vector<ActivePod> Active() const;
   std::optional<WorkerView> View(const std::string& uid) const;
   std::vector<WorkerView> Views() const;
   size_t size() const { return workers_.size(); }
@@ -140,6 +150,8 @@ class PodWorkers {
   void Follow(const WorkerPtr& worker);
   void Leave(const WorkerPtr& worker, const Event& event);
   std::optional<base::MonoTime> Deadline(const Worker& worker) const;
+  void ArmDeadline(const WorkerPtr& worker);
+  void WakeFollowers(const std::string& uid);
   void EndAtDeadline(const WorkerPtr& worker);
   base::Task<void> Run(WorkerPtr worker);
   base::Task<void> OneTurn(WorkerPtr worker);

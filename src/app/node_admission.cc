@@ -1,0 +1,68 @@
+#include "app/node_admission.h"
+
+#include "app/node_options.h"
+
+namespace kubelet::app {
+
+admission::Amounts NodeAdmission::Allocatable() const {
+  auto known = deps_.cluster != nullptr ? deps_.cluster->KnownNode() : nullptr;
+  static const api::core::NodeStatus kNothing;
+  return admission::AmountsOf(node::ComputeAllocatable(known ? known->status() : kNothing,
+                                                       MachineFacts(deps_.config, deps_.node),
+                                                       MakeNodeOptions(deps_.config, deps_.node)));
+}
+
+admission::NodeFacts NodeAdmission::Facts() const {
+  const Node& node = deps_.node;
+  auto options = MakeNodeOptions(deps_.config, node);
+  auto known = deps_.cluster != nullptr ? deps_.cluster->KnownNode() : nullptr;
+  api::core::Node object;
+  if (!known) {
+    auto facts = MachineFacts(deps_.config, node);
+    object = node::MakeInitialNode(facts, options, deps_.clock.Now()).node;
+  }
+  const api::core::Node& seen = known ? *known : object;
+  admission::NodeFacts out;
+  out.name = node.name;
+  const auto& labels = seen.metadata().labels();
+  out.labels.insert(labels.begin(), labels.end());
+  out.labels_known = known != nullptr || deps_.cluster == nullptr;
+  out.taints.assign(seen.spec().taints().begin(), seen.spec().taints().end());
+  out.allocatable = Allocatable();
+  // A runtime that has not said what it can do is taken at the word of the Node, and else refuses
+  // by itself.
+  const auto& features = seen.status().features();
+  bool told = !features.has_supplemental_groups_policy() || features.supplemental_groups_policy();
+  out.supplemental_groups_policy = node.runtime_answered ? node.supplemental_groups_policy : told;
+  auto pressures = deps_.pressures();
+  out.memory_pressure = pressures.memory;
+  out.disk_pressure = pressures.disk;
+  out.pid_pressure = pressures.pid;
+  out.apparmor = node.apparmor;
+  out.sysctls = node.sysctls;
+  if (const auto& declared = options.declared_features)
+    out.declared_features.emplace(declared->begin(), declared->end());
+  out.pod_level_resources = deps_.config.gates.Enabled("PodLevelResources");
+  out.numeric_tolerations = deps_.config.gates.Enabled("TaintTolerationComparisonOperators");
+  return out;
+}
+
+worker::Judgement NodeAdmission::Judge(const api::core::Pod& pod) {
+  std::vector<admission::PodAdmission::Other> others;
+  for (auto& active : deps_.active()) {
+    if (deps_.allocated) active.pod = deps_.allocated(active.pod);
+    others.push_back({std::move(active.pod), active.leaving});
+  }
+  auto result = admission_.Judge(pod, Facts(), others);
+  worker::Judgement out;
+  if (const auto& rejection = result.decision.rejection) {
+    out.rejection = worker::Rejection{rejection->reason, rejection->message,
+                                      admission::MetricReason(rejection->reason)};
+  }
+  out.preempt = std::move(result.decision.preempt);
+  out.preempt_for = std::move(result.decision.preempt_for);
+  out.after = std::move(result.after);
+  return out;
+}
+
+}  // namespace kubelet::app

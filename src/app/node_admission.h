@@ -1,0 +1,40 @@
+// Puts together what admission judges by: the Node object or what it will be, the gates, the
+// pressure, the pods that are here. No policy. Core loop only.
+#pragma once
+
+#include <functional>
+
+#include "app/cluster.h"
+#include "app/node.h"
+#include "kubelet/admission/pod_admission.h"
+#include "kubelet/node/pressure.h"
+#include "kubelet/worker/pod_manager.h"
+
+namespace kubelet::app {
+
+class NodeAdmission {
+ public:
+  struct Deps {
+    base::Clock& clock;
+    const config::LoadedConfig& config;
+    const Node& node;
+    const Cluster* cluster =
+        nullptr;  // null: standalone; labels and taints are the configured ones
+    std::function<std::vector<worker::PodWorkers::ActivePod>()> active;
+    std::function<node::Pressures()> pressures;
+    // The pod with the resources it was last given; empty: those of its spec.
+    std::function<api::PodPtr(const api::PodPtr&)> allocated = {};
+  };
+  explicit NodeAdmission(Deps deps) : deps_(std::move(deps)) {}
+
+  worker::Judgement Judge(const api::core::Pod& pod);
+  // Allocatable of the node as it is now.
+  admission::Amounts Allocatable() const;
+
+ private:
+  admission::NodeFacts Facts() const;
+  Deps deps_;
+  admission::PodAdmission admission_;
+};
+
+}  // namespace kubelet::app
