@@ -34,14 +34,6 @@ TEST_CASE("what is no reference is refused") {
   CHECK_FALSE(WithDefaultTag(bad).ok());
 }
 
-TEST_CASE("the pull policy that an empty one stands for") {
-  CHECK(DefaultPullPolicy("a") == "Always");
-  CHECK(DefaultPullPolicy("a:latest") == "Always");
-  CHECK(DefaultPullPolicy("host:5000/a") == "Always");
-  CHECK(DefaultPullPolicy("a:1") == "IfNotPresent");
-  CHECK(DefaultPullPolicy("a@" + kDigest) == "IfNotPresent");
-  CHECK(DefaultPullPolicy("a:latest@" + kDigest) == "IfNotPresent");
-}
 
 }  // namespace
 }  // namespace kubelet::image
