@@ -21,6 +21,8 @@
 #include "kubelet/cri/connection.h"
 #include "kubelet/cri/container_runtime.h"
 #include "kubelet/cri/image_service.h"
+#include "kubelet/image/image_gc.h"
+#include "kubelet/image/image_list.h"
 #include "kubelet/image/image_manager.h"
 #include "kubelet/pleg/pleg.h"
 #include "kubelet/podstore/pod_store.h"
@@ -43,6 +45,7 @@ class Kubelet {
 
  private:
   absl::Status MakeRuntime();
+  absl::Status MakeImages();
   void MakePods();
   void MakeSources();
   void OnSnapshot(const source::Snapshot& snapshot);
@@ -57,6 +60,8 @@ class Kubelet {
   std::optional<worker::Rejection> Admit(const api::core::Pod& pod) const;
   base::Task<node::NodeFacts> Facts();
   base::Task<void> WatchImages();
+  std::optional<image::UsedImages> UsedImages() const;
+  base::Task<absl::StatusOr<image::DiskSpace>> DiskSpaceOf(std::string path);
   base::Task<void> RefreshVolumes();
   base::Task<void> RefreshVolumesOf(api::PodPtr pod);
   void RenewVolumes(const api::PodPtr& pod);
@@ -85,8 +90,10 @@ class Kubelet {
   std::unique_ptr<cri::GrpcContainerRuntime> runtime_;
   std::unique_ptr<cri::GrpcImageService> images_;
   std::unique_ptr<pleg::Pleg> pleg_;
-  std::unique_ptr<image::ImageManager> image_manager_;
   std::unique_ptr<Cluster> cluster_;  // null: standalone
+  std::unique_ptr<image::ImageList> image_list_;
+  std::unique_ptr<image::ImageManager> image_manager_;
+  std::unique_ptr<image::ImageGc> image_gc_;
   std::unique_ptr<Adapters> adapters_;
   std::unique_ptr<runtime::PodSyncer> syncer_;
   std::unique_ptr<SyncerPort> syncer_port_;

@@ -31,7 +31,6 @@ struct Node {
   // What the runtime says of itself and its network when they are not ready, for the node's
   // condition.
   std::string runtime_trouble, network_trouble;
-  std::optional<std::vector<runtime::Image>> images;
   bool addresses_known = false;
   bool network_ready = false;
   absl::Status runtime_health =

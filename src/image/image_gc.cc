@@ -69,6 +69,7 @@ void ImageGc::Warn(const std::string& reason, const std::string& message) {
 }
 
 Task<void> ImageGc::Loop() {
+  co_await base::SleepFor(deps_.clock, options_.first);
   for (;;) {
     auto status = co_await Collect();
     co_await StopIfCancelled();

@@ -12,11 +12,12 @@ TEST_CASE("references and their default tag") {
     std::string in, out;
   };
   auto row = GENERATE_COPY(
-      Row{"busybox", "busybox:latest"}, Row{"busybox:1.36", "busybox:1.36"}, Row{"a/b/c", "a/b/c:latest"},
-      Row{"localhost/a", "localhost/a:latest"}, Row{"host:5000/a", "host:5000/a:latest"},
-      Row{"host:5000/a:v1", "host:5000/a:v1"}, Row{"[::1]:5000/a", "[::1]:5000/a:latest"},
-      Row{"Host.example/a", "Host.example/a:latest"}, Row{"a@" + kDigest, "a@" + kDigest},
-      Row{"a:v1@" + kDigest, "a:v1@" + kDigest}, Row{"z/a__b-c.d/x--y", "z/a__b-c.d/x--y:latest"},
+      Row{"busybox", "busybox:latest"}, Row{"busybox:1.36", "busybox:1.36"},
+      Row{"a/b/c", "a/b/c:latest"}, Row{"localhost/a", "localhost/a:latest"},
+      Row{"host:5000/a", "host:5000/a:latest"}, Row{"host:5000/a:v1", "host:5000/a:v1"},
+      Row{"[::1]:5000/a", "[::1]:5000/a:latest"}, Row{"Host.example/a", "Host.example/a:latest"},
+      Row{"a@" + kDigest, "a@" + kDigest}, Row{"a:v1@" + kDigest, "a:v1@" + kDigest},
+      Row{"z/a__b-c.d/x--y", "z/a__b-c.d/x--y:latest"},
       Row{"a:" + std::string(128, 't'), "a:" + std::string(128, 't')}, Row{"a:_x", "a:_x"});
   INFO(row.in);
   auto out = WithDefaultTag(row.in);
@@ -25,15 +26,15 @@ TEST_CASE("references and their default tag") {
 }
 
 TEST_CASE("what is no reference is refused") {
-  auto bad = GENERATE_COPY(std::string(""), std::string(":v1"), std::string("a:"), std::string("a/"), std::string("/a"),
-                           std::string("a//b"), std::string("Upper"), std::string("a/Upper"), std::string("a:-x"),
-                           std::string("a___b"), std::string("a..b"), std::string("-a"), std::string("a-"),
-                           "a:" + std::string(129, 't'), std::string("a@"), std::string("a@sha256:short"),
-                           std::string("a b"), std::string("host:port/a"), std::string("a:v1:v2"));
+  auto bad = GENERATE_COPY(
+      std::string(""), std::string(":v1"), std::string("a:"), std::string("a/"), std::string("/a"),
+      std::string("a//b"), std::string("Upper"), std::string("a/Upper"), std::string("a:-x"),
+      std::string("a___b"), std::string("a..b"), std::string("-a"), std::string("a-"),
+      "a:" + std::string(129, 't'), std::string("a@"), std::string("a@sha256:short"),
+      std::string("a b"), std::string("host:port/a"), std::string("a:v1:v2"));
   INFO(bad);
   CHECK_FALSE(WithDefaultTag(bad).ok());
 }
-
 
 }  // namespace
 }  // namespace kubelet::image

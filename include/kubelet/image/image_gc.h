@@ -17,6 +17,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "kubelet/api/types.h"
 #include "kubelet/base/async.h"
 #include "kubelet/base/metrics.h"
 #include "kubelet/image/image_list.h"
@@ -42,6 +43,7 @@ class ImageGc {
     base::Nanos max_age{0};                         // imageMaximumGCAge; 0: none
     int high_percent = 85,
         low_percent = 80;  // imageGCHighThresholdPercent, imageGCLowThresholdPercent
+    base::Nanos first = std::chrono::minutes(1);  // nothing is old enough before
     base::Nanos period = std::chrono::minutes(5);
     base::Nanos repeat_event = std::chrono::hours(1);
     // Neither threshold nor age: there is nothing to do, ever.
@@ -65,7 +67,7 @@ class ImageGc {
   ImageGc(Deps deps, Options options);
   ~ImageGc();
 
-  // A round now, and one every period. Does nothing at all when Off.
+  // A round soon, and one every period. Does nothing at all when Off.
   void Start();
   // One round. Unavailable: the runtime or the disk cannot be asked; ResourceExhausted: the disk
   // stays too full.
