@@ -17,13 +17,16 @@ constexpr auto kFileLimit = std::chrono::seconds(10);
 
 using Parser = absl::StatusOr<DockerConfig> (*)(std::string_view);
 
+absl::StatusOr<DockerConfig> ReadOne(const std::string& path, Parser parse) {
+  ASSIGN_OR_RETURN(auto file, os::ReadRegularFile(path, kMaxFile));
+  return parse(file.text);
+}
+
 std::optional<DockerConfig> FirstOf(const std::vector<std::string>& paths, Parser parse) {
   for (const auto& path : paths) {
-    auto file = os::ReadRegularFile(path, kMaxFile);
-    if (absl::IsNotFound(file.status())) continue;
-    absl::StatusOr<DockerConfig> config = file.status();
-    if (file.ok()) config = parse(file->text);
+    auto config = ReadOne(path, parse);
     if (config.ok()) return *std::move(config);
+    if (absl::IsNotFound(config.status())) continue;
     LOG_WARNING("Cannot use a file with registry credentials; looking further", "file", path, "err",
                 config.status());
   }
@@ -58,6 +61,16 @@ absl::StatusOr<DockerConfig> SecretCredentials(const api::core::Secret& secret) 
                                        "\" holds no registry credentials");
 }
 
+namespace {
+
+absl::StatusOr<DockerConfig> CredentialsIn(
+    const absl::StatusOr<std::shared_ptr<const api::core::Secret>>& secret) {
+  if (!secret.ok()) return secret.status();
+  return SecretCredentials(**secret);
+}
+
+}  // namespace
+
 Task<void> CredentialFinder::AddSecrets(api::PodPtr pod, std::shared_ptr<Keyring> ring) {
   std::string missing;
   for (const auto& reference : pod->spec().image_pull_secrets()) {
@@ -67,8 +80,7 @@ Task<void> CredentialFinder::AddSecrets(api::PodPtr pod, std::shared_ptr<Keyring
         absl::FailedPreconditionError("secrets need an API server: none is configured");
     if (deps_.objects != nullptr)
       secret = co_await deps_.objects->Secret(pod->metadata().namespace_(), name);
-    absl::StatusOr<DockerConfig> config = secret.status();
-    if (secret.ok()) config = SecretCredentials(**secret);
+    auto config = CredentialsIn(secret);
     if (config.ok()) {
       CredentialSource source{CredentialSource::Kind::kSecret, (*secret)->metadata().uid(),
                               pod->metadata().namespace_(), name};

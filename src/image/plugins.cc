@@ -109,17 +109,23 @@ Task<void> CredentialPlugins::Provide(api::PodPtr pod, std::string repository,
         std::any_of(plugin.match_images.begin(), plugin.match_images.end(),
                     [&](const auto& glob) { return RegistryUrlMatches(glob, repository); });
     if (!asked) continue;
-    auto identity = co_await Identify(&plugin, pod);
-    absl::StatusOr<DockerConfig> accounts = identity.status();
-    if (identity.ok() && !*identity) continue;
-    if (identity.ok()) accounts = co_await Ask(&plugin, repository, &**identity);
-    if (accounts.ok()) {
-      ring->Add((*identity)->source, *accounts);
-      continue;
-    }
+    auto told = co_await AskFor(&plugin, pod, repository, ring);
+    if (told.ok()) continue;
     LOG_ERROR("Credential provider plugin gave no credentials; pulling without", "plugin",
-              plugin.name, "image", repository, "pod", api::PodKey(*pod), "err", accounts.status());
+              plugin.name, "image", repository, "pod", api::PodKey(*pod), "err", told);
   }
+}
+
+Task<absl::Status> CredentialPlugins::AskFor(const PluginSpec* plugin, api::PodPtr pod,
+                                             std::string repository,
+                                             std::shared_ptr<Keyring> ring) {
+  auto identity = co_await Identify(plugin, pod);
+  if (!identity.ok()) co_return identity.status();
+  if (!*identity) co_return absl::OkStatus();
+  auto accounts = co_await Ask(plugin, repository, &**identity);
+  if (!accounts.ok()) co_return accounts.status();
+  ring->Add((*identity)->source, *accounts);
+  co_return absl::OkStatus();
 }
 
 // nullopt: the plugin is not meant for this pod.

@@ -71,6 +71,8 @@ class CredentialPlugins {
     base::MonoTime until;
   };
   using Result = absl::StatusOr<std::shared_ptr<const PluginAnswer>>;
+  base::Task<absl::Status> AskFor(const PluginSpec* plugin, api::PodPtr pod, std::string repository,
+                                  std::shared_ptr<Keyring> ring);
   base::Task<absl::StatusOr<std::optional<Identity>>> Identify(const PluginSpec* plugin,
                                                                api::PodPtr pod);
   base::Task<absl::StatusOr<DockerConfig>> Ask(const PluginSpec* plugin, std::string repository,
