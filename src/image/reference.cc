@@ -53,13 +53,19 @@ bool Tag(const std::string& tag) {
                      [](char c) { return Alnum(c) || c == '_' || c == '.' || c == '-'; });
 }
 
+bool LowerHex(const std::string& text) {
+  return text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
 bool Digest(const std::string& digest) {
   size_t colon = digest.find(':');
-  if (colon == std::string::npos || colon == 0) return false;
-  std::string hex = digest.substr(colon + 1);
-  return hex.size() >= 32 && std::all_of(hex.begin(), hex.end(), [](char c) {
-           return std::isxdigit(static_cast<unsigned char>(c)) != 0;
-         });
+  if (colon == std::string::npos) return false;
+  std::string algorithm = digest.substr(0, colon), hex = digest.substr(colon + 1);
+  size_t length = algorithm == "sha256"   ? 64
+                  : algorithm == "sha384" ? 96
+                  : algorithm == "sha512" ? 128
+                                          : 0;
+  return length > 0 && hex.size() == length && LowerHex(hex);
 }
 
 struct Parts {
@@ -89,9 +95,17 @@ absl::StatusOr<std::string> WithDefaultTag(const std::string& image) {
   Parts parts = Split(image);
   bool has_tag = image.substr(0, image.find('@')).size() > parts.name.size();
   if (parts.name.empty()) return invalid("invalid reference format");
+  // It would be taken for the id of an image.
+  if (image.size() == 64 && LowerHex(image))
+    return invalid("invalid repository name, cannot specify 64-byte hexadecimal strings");
   if (has_tag && !Tag(parts.tag)) return invalid("invalid tag");
   if (image.find('@') != std::string::npos && !Digest(parts.digest))
     return invalid("invalid digest");
+  constexpr size_t kLongest = 255;
+  size_t slash = parts.name.find('/');
+  bool registry = slash != std::string::npos && IsRegistry(parts.name.substr(0, slash));
+  if (parts.name.size() - (registry ? slash + 1 : 0) > kLongest)
+    return invalid("repository name must not be more than 255 characters");
   bool first = true;
   for (size_t begin = 0; begin <= parts.name.size();) {
     size_t end = std::min(parts.name.find('/', begin), parts.name.size());
