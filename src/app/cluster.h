@@ -26,6 +26,7 @@
 #include "kubelet/client/serving_certificate.h"
 #include "kubelet/client/tokens.h"
 #include "kubelet/config/config.h"
+#include "kubelet/image/objects.h"
 #include "kubelet/mirror/mirror_pods.h"
 #include "kubelet/node/node_agent.h"
 #include "kubelet/runtime/environment.h"
@@ -36,7 +37,7 @@
 
 namespace kubelet::app {
 
-class Cluster : public volume::Objects, public runtime::EnvObjects {
+class Cluster : public volume::Objects, public runtime::EnvObjects, public image::Objects {
  public:
   struct Hooks {
     std::function<void(const source::Snapshot&)> on_snapshot;
@@ -75,18 +76,24 @@ class Cluster : public volume::Objects, public runtime::EnvObjects {
   client::NodeWatch::NodePtr KnownNode() const;
   void RecordNodeEvent(bool warning, const std::string& reason, const std::string& message);
   void RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& event);
+  // A warning about the node itself.
+  void RecordNodeWarning(const std::string& reason, const std::string& message);
   // The pod is gone for good.
   void ForgetPod(const std::string& uid);
   // For `kubelet explain`: what is wrong with the connection and our credentials; empty as a rule.
   std::string Problems() const;
 
-  // volume::Objects and runtime::EnvObjects
+  // volume::Objects, runtime::EnvObjects and image::Objects
   base::Task<absl::StatusOr<std::shared_ptr<const api::core::ConfigMap>>> ConfigMap(
       std::string namespace_, std::string name) override;
   base::Task<absl::StatusOr<std::shared_ptr<const api::core::Secret>>> Secret(
       std::string namespace_, std::string name) override;
   base::Task<absl::StatusOr<volume::Token>> ServiceAccountToken(
       api::PodPtr pod, std::string audience, int64_t expiration_seconds) override;
+  base::Task<absl::StatusOr<image::ServiceAccountFacts>> ServiceAccount(std::string namespace_,
+                                                                        std::string name) override;
+  base::Task<absl::StatusOr<std::string>> PullToken(api::PodPtr pod, std::string audience,
+                                                    std::string account_uid) override;
   base::Task<absl::StatusOr<runtime::EnvList>> ServiceEnvironment(api::PodPtr pod) override;
   api::NodeAllocatable Allocatable() const override;
   base::Task<absl::StatusOr<std::string>> RuntimeHandler(std::string runtime_class) override;

@@ -86,6 +86,10 @@ int Kubelet::Run() {
   RaiseFileLimit(config_.kubelet.max_open_files());
   AddProcessMetrics(metrics_, node_.name);
   if (Cluster::Configured(config_)) MakeCluster();
+  if (auto made = MakeImages(); !made.ok()) {
+    std::cerr << "error: " << Message(made) << "\n";
+    return 1;
+  }
   MakePods();
   MakeSources();
   auto reserved =
@@ -109,6 +113,7 @@ int Kubelet::Run() {
     cluster_->Start();
   }
   pleg_->Start();
+  image_gc_->Start();
   for (auto& source : sources_) source->Start();
   NotifyServiceManager("READY=1");
   io_.run();
@@ -178,16 +183,6 @@ void Kubelet::MakePods() {
                                                         },
                                                         &metrics_},
                                        pleg::Pleg::Options{});
-
-  image::ImageManager::Options image_options;
-  image_options.parallel_pulls = kc.serialize_image_pulls() ? 1 : kc.max_parallel_image_pulls();
-  image_options.pull_qps = kc.registry_pull_qps();
-  image_options.pull_burst = kc.registry_burst();
-  image_manager_ = std::make_unique<image::ImageManager>(
-      image::ImageManager::Deps{
-          executor, clock_, *images_, [this](const std::string& uid) { workers_->Wake(uid); },
-          [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, &metrics_},
-      image_options);
 
   MakeProbes();
   adapters_ = std::make_unique<Adapters>(

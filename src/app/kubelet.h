@@ -24,6 +24,8 @@
 #include "kubelet/cri/connection.h"
 #include "kubelet/cri/container_runtime.h"
 #include "kubelet/cri/image_service.h"
+#include "kubelet/image/image_gc.h"
+#include "kubelet/image/image_list.h"
 #include "kubelet/image/image_manager.h"
 #include "kubelet/pleg/pleg.h"
 #include "kubelet/podstore/pod_store.h"
@@ -48,6 +50,7 @@ class Kubelet {
 
  private:
   absl::Status MakeRuntime();
+  absl::Status MakeImages();
   void MakePods();
   void MakeSources();
   void MakeProbes();
@@ -64,6 +67,8 @@ class Kubelet {
   void MakeCluster();
   base::Task<node::NodeFacts> Facts();
   base::Task<void> WatchImages();
+  std::optional<image::UsedImages> UsedImages() const;
+  base::Task<absl::StatusOr<image::DiskSpace>> DiskSpaceOf(std::string path);
   base::Task<void> RefreshVolumes();
   base::Task<void> RefreshVolumesOf(api::PodPtr pod);
   void RenewVolumes(const api::PodPtr& pod);
@@ -92,8 +97,10 @@ class Kubelet {
   std::unique_ptr<cri::GrpcContainerRuntime> runtime_;
   std::unique_ptr<cri::GrpcImageService> images_;
   std::unique_ptr<pleg::Pleg> pleg_;
-  std::unique_ptr<image::ImageManager> image_manager_;
   std::unique_ptr<Cluster> cluster_;  // null: standalone
+  std::unique_ptr<image::ImageList> image_list_;
+  std::unique_ptr<image::ImageManager> image_manager_;
+  std::unique_ptr<image::ImageGc> image_gc_;
   std::unique_ptr<probe::NetworkProber> prober_;
   std::unique_ptr<probe::ProbeManager> probes_;
   std::unique_ptr<runtime::HookHttp> hook_http_;

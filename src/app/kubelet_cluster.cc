@@ -70,25 +70,14 @@ Task<node::NodeFacts> Kubelet::Facts() {
   }
   if (!node_.runtime_trouble.empty()) facts.errors.push_back(node_.runtime_trouble);
   if (!node_.network_trouble.empty()) facts.errors.push_back(node_.network_trouble);
-  if (node_.images) {
+  if (const auto& images = image_list_->known()) {
     facts.images.emplace();
-    for (const auto& image : *node_.images) {
+    for (const auto& image : *images) {
       facts.images->push_back(
           {image.id, image.repo_digests, image.repo_tags, static_cast<int64_t>(image.size_bytes)});
     }
   }
   co_return facts;
-}
-
-// Only for the node's status: a minute is soon enough.
-Task<void> Kubelet::WatchImages() {
-  for (;;) {
-    auto images = co_await images_->ListImages();
-    if (images.ok()) node_.images = *std::move(images);
-    base::Nanos pause = seconds(60);
-    if (!images.ok()) pause = seconds(5);
-    co_await base::SleepFor(clock_, pause);
-  }
 }
 
 // Tokens whose time has come; volumes of pods that were running when we were started, whose objects

@@ -32,7 +32,6 @@ struct Node {
   // What the runtime says of itself and its network when they are not ready, for the node's
   // condition.
   std::string runtime_trouble, network_trouble;
-  std::optional<std::vector<runtime::Image>> images;
   bool addresses_known = false;
   std::optional<int64_t> root_fs_bytes;  // as the node's status last had it
   bool apparmor = false;                 // the kernel enforces profiles

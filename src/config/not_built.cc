@@ -68,12 +68,6 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
       // network
       {"podCIDR"},
       // images, containers, logs
-      {"imagePullCredentialsVerificationPolicy"},
-      {"preloadedImagesVerificationAllowlist"},
-      {"imageMinimumGCAge"},
-      {"imageMaximumGCAge"},
-      {"imageGCHighThresholdPercent", "100"},
-      {"imageGCLowThresholdPercent"},
       {"containerLogMaxSize", "-1"},
       {"containerLogMaxFiles"},
       {"containerLogMaxWorkers"},
@@ -124,8 +118,6 @@ const std::vector<std::string>& NotBuiltFlags() {
       "lock-file",
       "exit-on-lock-contention",
       "runtime-cgroups",
-      "image-credential-provider-config",
-      "image-credential-provider-bin-dir",
       "minimum-container-ttl-duration",
       "maximum-dead-containers-per-container",
       "maximum-dead-containers",

@@ -25,7 +25,7 @@ v1::PodSandboxConfig ToProto(const runtime::SandboxConfig& config);
 v1::ContainerConfig ToProto(const runtime::ContainerConfig& config);
 v1::LinuxContainerResources ToProto(const runtime::LinuxResources& resources);
 v1::AuthConfig ToProto(const runtime::AuthConfig& auth);
-v1::ImageSpec ImageSpec(const std::string& image, const runtime::StringMap& annotations);
+v1::ImageSpec ToProto(const runtime::ImageSpec& image);
 
 // SIGTERM, SIGRTMIN+3, SIGRTMAX-1 (the API's names) or SIGRTMINPLUS3 (CRI's) <-> CRI's numbers. An
 // unknown name is the runtime's default, which in turn is the empty string.

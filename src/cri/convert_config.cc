@@ -94,6 +94,7 @@ void Fill(const runtime::Mount& from, v1::Mount* to) {
   to->set_recursive_read_only(from.recursive_read_only);
   if (from.image.empty()) return;
   to->mutable_image()->set_image(from.image);
+  to->mutable_image()->set_user_specified_image(from.user_specified_image);
   to->set_image_sub_path(from.image_sub_path);
 }
 
@@ -184,7 +185,8 @@ v1::ContainerConfig ToProto(const runtime::ContainerConfig& config) {
   v1::ContainerConfig out;
   out.mutable_metadata()->set_name(config.name);
   out.mutable_metadata()->set_attempt(config.attempt);
-  *out.mutable_image() = ImageSpec(config.image, config.image_annotations);
+  out.mutable_image()->set_image(config.image);
+  Copy(config.image_annotations, out.mutable_image()->mutable_annotations());
   out.mutable_image()->set_user_specified_image(config.user_specified_image);
   Copy(config.command, out.mutable_command());
   Copy(config.args, out.mutable_args());
@@ -237,10 +239,11 @@ v1::AuthConfig ToProto(const runtime::AuthConfig& auth) {
   return out;
 }
 
-v1::ImageSpec ImageSpec(const std::string& image, const runtime::StringMap& annotations) {
+v1::ImageSpec ToProto(const runtime::ImageSpec& image) {
   v1::ImageSpec out;
-  out.set_image(image);
-  Copy(annotations, out.mutable_annotations());
+  out.set_image(image.image);
+  Copy(image.annotations, out.mutable_annotations());
+  out.set_runtime_handler(image.runtime_handler);
   return out;
 }
 

@@ -74,8 +74,8 @@ runtime::Sandbox MakeSandbox(const Message& from) {
 
 void FillDetails(const v1::ContainerStatus& from, runtime::ContainerStatus& out) {
   for (const auto& mount : from.mounts()) {
-    out.mounts.push_back(
-        {mount.container_path(), mount.host_path(), mount.readonly(), mount.recursive_read_only()});
+    out.mounts.push_back({mount.container_path(), mount.host_path(), mount.readonly(),
+                          mount.recursive_read_only(), mount.image().image()});
   }
   if (from.has_resources() && from.resources().has_linux())
     out.resources = cri::FromProto(from.resources().linux());

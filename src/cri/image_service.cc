@@ -23,9 +23,9 @@ base::Task<absl::StatusOr<std::vector<runtime::Image>>> GrpcImageService::ListIm
 }
 
 base::Task<absl::StatusOr<std::optional<runtime::Image>>> GrpcImageService::ImageStatus(
-    std::string image, runtime::StringMap annotations) {
+    runtime::ImageSpec image) {
   auto call = NewCall<v1::ImageStatusRequest, v1::ImageStatusResponse>();
-  *call->request.mutable_image() = ImageSpec(image, annotations);
+  *call->request.mutable_image() = ToProto(image);
   absl::Status status =
       co_await Invoke(core_, "image_status", core_->images.get(), &Stub::PrepareAsyncImageStatus,
                       call, core_->options.request_timeout);
@@ -33,17 +33,18 @@ base::Task<absl::StatusOr<std::optional<runtime::Image>>> GrpcImageService::Imag
   std::optional<runtime::Image> found;
   if (!call->response.has_image()) co_return found;
   if (call->response.image().id().empty() || call->response.image().size() == 0) {
-    co_return absl::InternalError("ImageStatus: id or size of image \"" + image + "\" is not set");
+    co_return absl::InternalError("ImageStatus: id or size of image \"" + image.image +
+                                  "\" is not set");
   }
   found = FromProto(call->response.image());
   co_return found;
 }
 
 base::Task<absl::StatusOr<std::string>> GrpcImageService::PullImage(
-    std::string image, runtime::StringMap annotations, std::optional<runtime::AuthConfig> auth,
+    runtime::ImageSpec image, std::optional<runtime::AuthConfig> auth,
     runtime::SandboxConfig sandbox) {
   auto call = NewCall<v1::PullImageRequest, v1::PullImageResponse>();
-  *call->request.mutable_image() = ImageSpec(image, annotations);
+  *call->request.mutable_image() = ToProto(image);
   if (auth) *call->request.mutable_auth() = ToProto(*auth);
   *call->request.mutable_sandbox_config() = ToProto(sandbox);
   std::optional<base::Nanos> no_limit;
@@ -51,7 +52,8 @@ base::Task<absl::StatusOr<std::string>> GrpcImageService::PullImage(
                                         &Stub::PrepareAsyncPullImage, call, no_limit);
   if (!status.ok()) co_return status;
   if (call->response.image_ref().empty()) {
-    co_return absl::InternalError("PullImage: the reference of image \"" + image + "\" is not set");
+    co_return absl::InternalError("PullImage: the reference of image \"" + image.image +
+                                  "\" is not set");
   }
   co_return call->response.image_ref();
 }

@@ -30,11 +30,39 @@ bool AlwaysReadOnly(const Pod& pod, const std::string& name) {
   return false;
 }
 
+bool HasBackstep(const std::string& path) { return ("/" + path + "/").find("/../") != std::string::npos; }
+
+// The runtime mounts it, always read-only.
+absl::StatusOr<Mount> ImageVolumeMount(const Pod& pod, const ContainerSpec& container,
+                                       const api::core::VolumeMount& mount, const ImageMount& image,
+                                       const std::map<std::string, std::string>& env) {
+  Mount out;
+  out.container_path = mount.mount_path();
+  if (!out.container_path.empty() && out.container_path[0] != '/') out.container_path = "/" + out.container_path;
+  out.image = image.image;
+  out.user_specified_image = image.reference;
+  out.image_sub_path = mount.sub_path_expr().empty() ? mount.sub_path() : Expand(mount.sub_path_expr(), env);
+  if (!out.image_sub_path.empty() && (out.image_sub_path[0] == '/' || HasBackstep(out.image_sub_path))) {
+    return absl::FailedPreconditionError(Where(pod, container) + "subPath `" + out.image_sub_path +
+                                         "` of volume " + mount.name() + " must be relative and without '..'");
+  }
+  out.read_only = true;
+  out.propagation = Propagation(mount.mount_propagation());
+  return out;
+}
+
 absl::Status MakeMounts(const Pod& pod, const ContainerSpec& container, const ContainerInputs& inputs,
                         ContainerConfig& config) {
   bool has_etc_hosts = false;
   for (int i = 0; i < container.volume_mounts_size(); ++i) {
     const auto& mount = container.volume_mounts(i);
+    if (auto image = inputs.image_mounts.find(mount.name()); image != inputs.image_mounts.end()) {
+      std::map<std::string, std::string> env(config.envs.begin(), config.envs.end());
+      ASSIGN_OR_RETURN(auto out, ImageVolumeMount(pod, container, mount, image->second, env));
+      if (out.container_path == "/etc/hosts") has_etc_hosts = true;
+      config.mounts.push_back(std::move(out));
+      continue;
+    }
     // A subPath has its own resolved host path, keyed by container and position.
     std::string key = mount.sub_path().empty() && mount.sub_path_expr().empty()
                           ? mount.name()

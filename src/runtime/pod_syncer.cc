@@ -5,6 +5,7 @@
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
+#include "runtime/image_volumes.h"
 #include "runtime/sync_pass.h"
 
 namespace kubelet::runtime {
@@ -37,6 +38,7 @@ PodSyncer::PodSyncer(Deps deps, Options options)
       crash_backoff_(options.backoff_initial, options.backoff_max),
       retry_backoff_(options.retry_initial, options.retry_max),
       starts_(deps_.executor, deps_.clock, options.start_parallelism) {
+  image_volumes_ = std::make_unique<ImageVolumes>(deps_.images, deps_.on_event, deps_.metrics);
   if (deps_.metrics == nullptr) return;
   auto& m = *deps_.metrics;
   started_pods_ = &m.AddCounter("kubelet_started_pods_total", "Cumulative number of pods started");
@@ -55,6 +57,8 @@ PodSyncer::PodSyncer(Deps deps, Options options)
       &m.AddCounter("kubelet_run_podsandbox_errors_total",
                     "Cumulative number of the run_podsandbox operation errors.", {"runtime_handler"});
 }
+
+PodSyncer::~PodSyncer() = default;
 
 void PodSyncer::Step(Progress& progress, std::string text) {
   if (progress.step == text) return;
@@ -313,6 +317,14 @@ Task<bool> PodSyncer::StartOne(Pass& pass, const ContainerToStart& start) {
     pass.sandbox = *std::move(sandbox);
     pass.sandbox.runtime_handler = pass.runtime_handler;
   }
+  auto volumes = co_await image_volumes_->Ensure(pod, start.spec, pass.sandbox);
+  if (volumes.waits) {
+    const auto& waits = *volumes.waits;
+    pass.Wait(name, waits.waiting.reason, waits.waiting.message, waits.retry_at.value_or(MonoTime::max()));
+    Step(*pass.progress, waits.pulling ? "pulling its image volumes" : waits.waiting.message);
+    co_return true;
+  }
+  pass.image_mounts = std::move(volumes.mounts);
   Step(*pass.progress, "looking for image " + start.spec->image());
   Images::Answer image = co_await deps_.images.Ensure(pod, name, start.spec->image(), start.spec->image_pull_policy(),
                                                       pass.sandbox);
@@ -353,6 +365,7 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
   inputs.image_username = image.image->username;
   inputs.pod_ips = pass.observed->ips;
   inputs.volume_paths = pass.volume_paths;
+  inputs.image_mounts = pass.image_mounts;
   inputs.oom_score_adj = deps_.cgroups.OomScoreAdj(*pod, *start.spec);
   auto files = co_await deps_.files.PrepareContainer(pod, name, inputs.pod_ips);
   if (!files.ok()) {
@@ -383,6 +396,7 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
   SandboxId sandbox = pass.observed->sandboxes.front().id;
   pass.acted = true;
   auto id = co_await deps_.runtime.CreateContainer(sandbox, *config, pass.sandbox);
+  image_volumes_->Count(*start.spec, inputs.image_mounts, id.status());
   if (!id.ok()) {
     if (absl::IsNotFound(id.status())) deps_.images.Forget(start.spec->image());
     fail(WaitingReason::kCreateContainerError, id.status(), "Failed");

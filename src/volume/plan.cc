@@ -135,6 +135,8 @@ absl::Status PlanVolume(const Pod& pod, const Volume& volume, int64_t memory_byt
                                            "`: must not contain '..'");
     }
     plan.host_paths.push_back({volume.name(), source.path(), source.type()});
+  } else if (kind == "image") {
+    // The runtime mounts it, sub path and all.
   } else if (!ApiVolumePlugin(volume).empty()) {
     plan.api_volumes.push_back(volume.name());
   } else {
@@ -182,7 +184,10 @@ absl::StatusOr<VolumePlan> PlanVolumes(const Pod& pod, int64_t memory_bytes) {
               PlanVolume(pod, *it->second, memory_bytes, plan),
               name + ": MountVolume.SetUp failed for volume \"" + mount.name() + "\" ");
         }
-        if (!first.ok() || (mount.sub_path().empty() && mount.sub_path_expr().empty())) return;
+        if (!first.ok() || it->second->volume_source().has_image() ||
+            (mount.sub_path().empty() && mount.sub_path_expr().empty())) {
+          return;
+        }
         first = base::Annotate(CheckSubPath(mount), where);
         plan.sub_paths.push_back({mount.name(), container, mount.sub_path(), index});
       });

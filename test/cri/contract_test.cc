@@ -417,7 +417,7 @@ TEST_CASE("contract: images that are there have id and size, others are absent")
       hidden.present = false;
       b.fake->server->AddImage("registry.invalid/none:1", hidden);
     }
-    auto image = b.client->Await(b.client->images->ImageStatus(b.image, {}));
+    auto image = b.client->Await(b.client->images->ImageStatus(b.image));
     REQUIRE(image.ok());
     REQUIRE(image->has_value());
     CHECK_FALSE((*image)->id.empty());
@@ -426,7 +426,7 @@ TEST_CASE("contract: images that are there have id and size, others are absent")
     REQUIRE(list.ok());
     CHECK(std::any_of(list->begin(), list->end(),
                       [&](const auto& i) { return i.id == (*image)->id; }));
-    auto none = b.client->Await(b.client->images->ImageStatus("registry.invalid/none:1", {}));
+    auto none = b.client->Await(b.client->images->ImageStatus(std::string("registry.invalid/none:1")));
     REQUIRE(none.ok());
     CHECK_FALSE(none->has_value());
     auto info = b.client->Await(b.client->images->ImageFsInfo());

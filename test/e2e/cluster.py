@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """A node of a cluster from end to end: `cluster.py SCENARIO`; each asserts what an operator would see."""
+import base64
 import contextlib
 import os
 import pathlib
@@ -10,7 +11,9 @@ import tempfile
 import threading
 import time
 
-from harness import ApiServer, ClusterNode, Failed, Watch, condition, skip, until
+from harness import ApiServer, ClusterNode, Failed, Watch, condition, skip, stamped_image, until
+
+import registry  # noqa: E402  (test/lib, whose path harness adds)
 
 MIRROR, HASH = "kubernetes.io/config.mirror", "kubernetes.io/config.hash"
 
@@ -423,6 +426,43 @@ def scenario_missing_config_map():
             quick(pod + " runs", time.monotonic(), lambda p=pod: condition(node.api_pod(p), "Ready") == "True")
         check(node.exec("waits", "cat /late/file") == "here", "its file")
         check(node.exec("env", "echo $X") == "here\n", "its variable")
+
+
+def scenario_pull_secrets():
+    """A registry behind a password: a pod's pull secret lets it in, also one that comes late; a pod without it stays out."""
+    if registry.binary() is None:
+        skip("docker-registry cannot be had")
+    with tempfile.TemporaryDirectory() as folder, cluster() as (server, node):
+        store = registry.Registry(folder, "bob", "pass:word")
+        store.start()
+        try:
+            image, _ = store.push(stamped_image(folder), "team/app", "1")
+            node.join()
+            secret = {"metadata": {"name": "key"}, "type": "kubernetes.io/dockerconfigjson",
+                      "data": {".dockerconfigjson": base64.b64encode(store.docker_config().encode()).decode()}}
+            main = {"image": image}
+            node.create("late", container=main, imagePullSecrets=[{"name": "key"}])
+            events = until("the missing secret is told", lambda: node.events("late", "FailedToRetrieveImagePullSecret"), 20)
+            check("(key)" in events[0]["message"], "event: %s" % events[0])
+            until("refused", lambda: node.events("late", "Failed"), 20)
+            server.create("/api/v1/namespaces/%s/secrets" % node.name, secret)
+            node.create("with", container=main, imagePullSecrets=[{"name": "absent"}, {"name": "key"}])
+            node.api_ready("with", 30)
+            node.create("without", container=main)
+            def reason():
+                statuses = node.api_pod("without")["status"].get("containerStatuses") or [{}]
+                return statuses[0].get("state", {}).get("waiting", {}).get("reason")
+            until("kept out though it is there", lambda: reason() in ("ErrImagePull", "ImagePullBackOff"), 20)
+            node.api_ready("late", 60)
+            node.create("again", container=main, imagePullSecrets=[{"name": "key"}])
+            node.api_ready("again", 20)
+            told = [e["message"] for e in node.events("again", "Pulled")]
+            check(any("already present on machine and can be accessed by the pod" in m for m in told), "events: %s" % told)
+            pulled = [e["message"] for e in node.events("with", "Pulled")]
+            check(any("Successfully pulled image" in m and "Image size:" in m for m in pulled), "events: %s" % pulled)
+        finally:
+            store.stop()
+            node.cri.remove_image(store.host + "/team/app:1")
 
 
 def scenario_faults():

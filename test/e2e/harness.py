@@ -26,6 +26,20 @@ def skip(why):
     sys.exit(SKIP)
 
 
+def stamped_image(folder):
+    """An OCI layout of busybox with a layer of its own each time, so that nothing of an earlier run is at hand."""
+    folder = pathlib.Path(folder)
+    tar, rootfs = folder / "busybox.tar", folder / "rootfs"
+    (rootfs / "bin").mkdir(parents=True)
+    shutil.copy(shutil.which("busybox"), rootfs / "bin/busybox")
+    for name in ("sh", "sleep", "cat", "ls"):
+        (rootfs / "bin" / name).symlink_to("busybox")
+    (rootfs / "stamp").write_text(str(time.time_ns()))
+    subprocess.run([sys.executable, str(HERE.parent / "images" / "oci_image.py"), str(tar), "--rootfs", str(rootfs),
+                    "--name", "unused", "--cmd", "sh"], check=True, stdout=subprocess.DEVNULL)
+    return tar
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 
-from harness import HERE, Failed, FakeRuntime, Node, skip, until
+from harness import Failed, FakeRuntime, Node, skip, stamped_image, until
 
 import registry  # noqa: E402  (test/lib, whose path harness adds)
 
@@ -242,16 +242,7 @@ def scenario_pulls_from_a_registry():
         store = registry.Registry(folder)
         store.start()
         try:
-            tar = pathlib.Path(folder) / "busybox.tar"
-            rootfs = pathlib.Path(folder) / "rootfs"
-            (rootfs / "bin").mkdir(parents=True)
-            shutil.copy(shutil.which("busybox"), rootfs / "bin/busybox")
-            (rootfs / "bin/sh").symlink_to("busybox")
-            (rootfs / "bin/sleep").symlink_to("busybox")
-            # A layer of its own each time, so that nothing of an earlier run is at hand.
-            (rootfs / "stamp").write_text(str(time.time_ns()))
-            subprocess.run([sys.executable, str(HERE.parent / "images" / "oci_image.py"), str(tar), "--rootfs", str(rootfs),
-                            "--name", "unused", "--cmd", "sh"], check=True, stdout=subprocess.DEVNULL)
+            tar = stamped_image(folder)
             image, digest = store.push(tar, "team/app", "1")
             node.start()
             node.write("late.yaml", node.manifest("late").replace(node.image, store.host + "/team/app:2"))
@@ -276,6 +267,86 @@ def scenario_pulls_from_a_registry():
             store.stop()
             for reference in ("team/app:1", "team/app:2"):
                 node.cri.remove_image(store.host + "/" + reference)
+
+
+PLUGIN = """#!/bin/sh
+cat >> {folder}/asked
+echo '{{"kind":"CredentialProviderResponse","apiVersion":"credentialprovider.kubelet.k8s.io/v1","cacheKeyType":"Registry",'\\
+'"auth":{{"{host}":{{"username":"{user}","password":"{password}"}}}}}}'
+"""
+
+
+def scenario_pulls_with_credentials():
+    """A registry behind a password: refused without; with the node's config.json, or with a plugin, it works."""
+    if registry.binary() is None:
+        skip("docker-registry cannot be had")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        store = registry.Registry(folder / "file", "bob", "file pass:word")
+        other = registry.Registry(folder / "plugin", "eve", "plugged")
+        (folder / "bin").mkdir()
+        plugin = folder / "bin/helper"
+        plugin.write_text(PLUGIN.format(folder=folder, host=other.host, user=other.user, password=other.password))
+        plugin.chmod(0o755)
+        (folder / "providers.yaml").write_text(f"""apiVersion: kubelet.config.k8s.io/v1
+kind: CredentialProviderConfig
+providers:
+- name: helper
+  matchImages: ["{other.host}/team"]
+  defaultCacheDuration: 10m
+  apiVersion: credentialprovider.kubelet.k8s.io/v1
+""")
+        flags = ["--image-credential-provider-config", str(folder / "providers.yaml"),
+                 "--image-credential-provider-bin-dir", str(folder / "bin")]
+        with Node(flags=flags) as node:
+            store.start()
+            other.start()
+            try:
+                tar = stamped_image(folder)
+                image, _ = store.push(tar, "team/app", "1")
+                second, _ = other.push(tar, "team/app", "1")
+                node.start()
+                node.write("file.yaml", node.manifest("file").replace(node.image, image))
+                node.write("plugin.yaml", node.manifest("plugin").replace(node.image, second))
+                node.running("plugin", 30)
+                check(f'"image":"{other.host}/team/app"' in (folder / "asked").read_text(), "the plugin was asked")
+                until("refused without credentials", lambda: "ErrImagePull" in node.cli("explain", "file")
+                      or "Back-off" in node.cli("explain", "file"), 20)
+                check(store.password not in node.log.read_text(), "no password in the log")
+                (node.root / "config.json").write_text(store.docker_config())
+                node.running("file", 60)
+                for text in (store.password, store.secret(), other.password):
+                    check(text not in node.log.read_text(), "no password in the log")
+                records = [f.read_text() for f in (node.root / "image_manager/pulled").iterdir()]
+                check(len(records) == 1, "one image, one record: %s" % records)  # the same bytes in two repositories
+                for host in (store.host, other.host):
+                    check(f'"{host}/team/app":{{"nodePodsAccessible":true}}' in records[0], "record: %s" % records)
+                check(not list((node.root / "image_manager/pulling").iterdir()), "no pull under way")
+            finally:
+                store.stop()
+                other.stop()
+                for host in (store.host, other.host):
+                    node.cri.remove_image(host + "/team/app:1")
+
+
+def scenario_image_volume():
+    """An image as a volume: its files are there, read-only, and a sub path of it alone."""
+    with Node() as node:
+        node.start()
+        volumes = "  volumes: [{name: tree, image: {reference: %s, pullPolicy: IfNotPresent}}]" % node.image
+        mounts = "    volumeMounts: [{name: tree, mountPath: /tree}, {name: tree, mountPath: /part, subPath: bin}]"
+        command = ("ls /tree/bin > /tmp/all; ls /part > /tmp/part; touch /tree/x || echo kept > /tmp/ro; "
+                   "trap 'exit 0' TERM; sleep 3600 & wait")
+        node.write("a.yaml", node.manifest("a", command, extra=mounts, spec=volumes))
+        if not until("runs or cannot", lambda: node.phase("a") == "Running" or "image volume" in node.cli("explain", "a")
+                     or "CreateContainerError" in node.cli("explain", "a"), 30) or node.phase("a") != "Running":
+            skip("this runtime mounts no image volumes: " + node.cli("explain", "a"))
+        container = node.containers("a")[0].id
+        def cat(path):
+            return node.cri.call("ExecSync", container_id=container, cmd=["cat", path], timeout=10).stdout.decode()
+        until("written", lambda: "kept" in cat("/tmp/ro"), 10)
+        check("busybox" in cat("/tmp/all"), "files of the image")
+        check(cat("/tmp/part") == cat("/tmp/all"), "a part of it")
 
 
 def pulls(node):

@@ -74,6 +74,10 @@ class FakeRuntime {
   std::set<std::string> images;                    // present
   std::map<std::string, absl::Status> pull_error;  // by image; absent: the pull works
   std::map<std::string, Nanos> pull_takes;
+  std::map<std::string, std::string> pull_user;    // by image; absent: anybody may pull
+  std::vector<std::string> pulled_as;              // user of each pull that was tried; empty: none
+  std::map<std::string, runtime::Image> image_details;  // by image; absent: its id is its name
+  runtime::ImageService::FsInfo fs_info;
 
   // --- what the test asks ---
   std::vector<FakeCall> calls;
@@ -101,6 +105,7 @@ class FakeRuntime {
     bool fault = false;
     absl::Status status;
   };
+  runtime::Image ImageOf(const std::string& name) const;
   Decision Decide(const std::string& method, const std::string& subject);
   std::string SubjectOf(const runtime::SandboxId& id) const;
   std::string SubjectOf(const runtime::ContainerId& id) const;
@@ -173,10 +178,8 @@ class FakeRuntimeClient : public runtime::ContainerRuntime, public runtime::Imag
                                   std::function<void(const runtime::RuntimeEvent&)> on_event) override;
 
   Task<absl::StatusOr<std::vector<runtime::Image>>> ListImages() override;
-  Task<absl::StatusOr<std::optional<runtime::Image>>> ImageStatus(std::string image,
-                                                                  runtime::StringMap annotations) override;
-  Task<absl::StatusOr<std::string>> PullImage(std::string image, runtime::StringMap annotations,
-                                              std::optional<runtime::AuthConfig> auth,
+  Task<absl::StatusOr<std::optional<runtime::Image>>> ImageStatus(runtime::ImageSpec image) override;
+  Task<absl::StatusOr<std::string>> PullImage(runtime::ImageSpec image, std::optional<runtime::AuthConfig> auth,
                                               runtime::SandboxConfig sandbox) override;
   Task<absl::Status> RemoveImage(std::string image) override;
   Task<absl::StatusOr<FsInfo>> ImageFsInfo() override;

@@ -287,38 +287,51 @@ Task<absl::Status> FakeRuntimeClient::StreamEvents(std::function<void()> on_open
   co_return absl::UnavailableError("the stream ended");
 }
 
+runtime::Image FakeRuntime::ImageOf(const std::string& name) const {
+  auto it = image_details.find(name);
+  runtime::Image image;
+  if (it != image_details.end()) image = it->second;
+  if (image.id.empty()) image.id = name;
+  return image;
+}
+
 Answer<std::vector<runtime::Image>> FakeRuntimeClient::ListImages() {
   using List = std::vector<runtime::Image>;
   return Do<List>("ListImages", "", [this]() -> absl::StatusOr<List> {
     List list;
     for (const auto& name : world_.images) {
-      runtime::Image image;
-      image.id = name;
-      list.push_back(image);
+      runtime::Image image = world_.ImageOf(name);
+      auto same = std::find_if(list.begin(), list.end(), [&](const auto& other) { return other.id == image.id; });
+      if (same == list.end()) same = list.insert(list.end(), image);
+      same->repo_tags.push_back(name);
     }
     return list;
   });
 }
 
-Answer<std::optional<runtime::Image>> FakeRuntimeClient::ImageStatus(std::string name, runtime::StringMap) {
+Answer<std::optional<runtime::Image>> FakeRuntimeClient::ImageStatus(runtime::ImageSpec spec) {
   using Found = std::optional<runtime::Image>;
-  return Do<Found>("ImageStatus", name, [this, name]() -> absl::StatusOr<Found> {
+  return Do<Found>("ImageStatus", spec.image, [this, name = spec.image]() -> absl::StatusOr<Found> {
     if (!world_.images.contains(name)) return Found();
-    runtime::Image image;
-    image.id = name;
-    return Found(image);
+    return Found(world_.ImageOf(name));
   });
 }
 
-Answer<std::string> FakeRuntimeClient::PullImage(std::string name, runtime::StringMap, std::optional<runtime::AuthConfig>,
+Answer<std::string> FakeRuntimeClient::PullImage(runtime::ImageSpec spec, std::optional<runtime::AuthConfig> auth,
                                                  runtime::SandboxConfig) {
+  const std::string name = spec.image;
   if (auto it = world_.pull_takes.find(name); it != world_.pull_takes.end()) {
     co_await base::SleepFor(world_.clock_, it->second);
   }
-  std::function<absl::StatusOr<std::string>()> pull = [this, name]() -> absl::StatusOr<std::string> {
+  std::string user;
+  if (auth) user = auth->username;
+  std::function<absl::StatusOr<std::string>()> pull = [this, name, user]() -> absl::StatusOr<std::string> {
+    world_.pulled_as.push_back(user);
     if (auto it = world_.pull_error.find(name); it != world_.pull_error.end()) return it->second;
+    if (auto it = world_.pull_user.find(name); it != world_.pull_user.end() && it->second != user)
+      return absl::UnauthenticatedError("not for \"" + user + "\"");
     world_.images.insert(name);
-    return name;
+    return world_.ImageOf(name).id;
   };
   auto result = co_await Do<std::string>("PullImage", name, std::move(pull));
   co_return result;
@@ -326,13 +339,13 @@ Answer<std::string> FakeRuntimeClient::PullImage(std::string name, runtime::Stri
 
 Task<absl::Status> FakeRuntimeClient::RemoveImage(std::string name) {
   return DoStatus("RemoveImage", name, [this, name] {
-    world_.images.erase(name);
+    std::erase_if(world_.images, [&](const auto& one) { return one == name || world_.ImageOf(one).id == name; });
     return absl::OkStatus();
   });
 }
 
 Answer<FakeRuntimeClient::FsInfo> FakeRuntimeClient::ImageFsInfo() {
-  return Do<FsInfo>("ImageFsInfo", "", []() -> absl::StatusOr<FsInfo> { return FsInfo(); });
+  return Do<FsInfo>("ImageFsInfo", "", [this]() -> absl::StatusOr<FsInfo> { return world_.fs_info; });
 }
 
 }  // namespace kubelet::test

@@ -5,6 +5,7 @@
 #include "catch.h"
 #include "fakes/fake_runtime.h"
 #include "fakes/pods.h"
+#include "image/pull_texts.h"
 
 namespace kubelet::image {
 namespace {
@@ -25,12 +26,17 @@ struct Bench {
       io.poll();
     }
   } drain{io};
-  std::vector<std::string> woken, events;
+  std::vector<std::string> woken, events, texts;
   ImageManager manager;
 
   explicit Bench(ImageManager::Options options = {})
-      : manager({io.get_executor(), clock, service, [this](const std::string& uid) { woken.push_back(uid); },
-                 [this](const auto&, const runtime::PodEvent& event) { events.push_back(event.reason); }, nullptr},
+      : manager({io.get_executor(), clock, service,
+                 [this](const std::string& uid) { woken.push_back(uid); },
+                 [this](const auto&, const runtime::PodEvent& event) {
+                   events.push_back(event.reason);
+                   texts.push_back(event.message);
+                 },
+                 nullptr},
                 options) {}
   void Run() {
     io.restart();
@@ -39,11 +45,12 @@ struct Bench {
   void Advance(base::Nanos d) {
     clock.Advance(d, [this] { Run(); });
   }
-  static base::Task<void> Ask(ImageManager& manager, api::PodPtr pod, std::string image, std::string policy,
-                              runtime::Images::Answer& out) {
+  static base::Task<void> Ask(ImageManager& manager, api::PodPtr pod, std::string image,
+                              std::string policy, runtime::Images::Answer& out) {
     out = co_await manager.Ensure(pod, "c", image, policy, runtime::SandboxConfig());
   }
-  runtime::Images::Answer Ensure(const std::string& uid, const std::string& image, const std::string& policy) {
+  runtime::Images::Answer Ensure(const std::string& uid, const std::string& image,
+                                 const std::string& policy) {
     test::PodSpec spec;
     spec.uid = uid;
     runtime::Images::Answer answer;
@@ -67,7 +74,7 @@ TEST_CASE("pull policies with and without the image") {
                       Row{"IfNotPresent", true, true, WaitingReason::kNone, 0},
                       Row{"IfNotPresent", false, false, WaitingReason::kContainerCreating, 1},
                       Row{"Always", true, false, WaitingReason::kContainerCreating, 1},
-                      Row{"", true, true, WaitingReason::kNone, 0});
+                      Row{"", true, true, WaitingReason::kNone, 0});  // as IfNotPresent
   INFO(row.policy << (row.there ? " there" : " absent"));
   Bench bench;
   if (row.there) bench.world.images.insert("a:1");
@@ -101,7 +108,8 @@ TEST_CASE("pulls beyond the burst are refused and backed off, and go through lat
   options.pull_qps = 1;
   options.pull_burst = 2;
   Bench bench(options);
-  for (int i = 0; i < 3; ++i) bench.Ensure("u" + std::to_string(i), "a:" + std::to_string(i), "Always");
+  for (int i = 0; i < 3; ++i)
+    bench.Ensure("u" + std::to_string(i), "a:" + std::to_string(i), "Always");
   bench.Run();
   CHECK(bench.world.Count("PullImage") == 2);
   auto refused = bench.Ensure("u2", "a:2", "Always");
@@ -118,9 +126,10 @@ TEST_CASE("reasons that a runtime puts before its error") {
     const char* text;
     WaitingReason reason;
   };
-  auto row = GENERATE(Row{"RegistryUnavailable: gone", WaitingReason::kRegistryUnavailable},
-                      Row{"SignatureValidationFailed: no", WaitingReason::kSignatureValidationFailed},
-                      Row{"else", WaitingReason::kErrImagePull});
+  auto row =
+      GENERATE(Row{"RegistryUnavailable: gone", WaitingReason::kRegistryUnavailable},
+               Row{"SignatureValidationFailed: no", WaitingReason::kSignatureValidationFailed},
+               Row{"else", WaitingReason::kErrImagePull});
   Bench bench;
   bench.world.pull_error["a:1"] = absl::UnknownError(row.text);
   bench.Ensure("u", "a:1", "Always");
@@ -147,6 +156,83 @@ TEST_CASE("an image that CreateContainer missed is looked for again") {
   CHECK(bench.Ensure("u", "a", "IfNotPresent").image);  // believed for a while
   bench.manager.Forget("a");
   CHECK(bench.Ensure("u", "a", "IfNotPresent").pulling);
+}
+
+TEST_CASE("the words of a pull that works") {
+  ImageManager::Options options;
+  Bench bench(options);
+  bench.world.pull_takes["a:latest"] = 1500ms;
+  bench.world.image_details["a:latest"].size_bytes = 42;
+  bench.Ensure("u1", "b:1", "Always");
+  bench.world.pull_takes["b:1"] = 0s;
+  bench.texts.clear();
+  bench.Ensure("u2", "a", "Always");
+  bench.Advance(2s);
+  CHECK(bench.Ensure("u2", "a", "Always").image.has_value());
+  CHECK(bench.texts == std::vector<std::string>{"Pulling image \"a\"",
+                                                "Successfully pulled image \"a\" in 1.5s (1.5s "
+                                                "including waiting). Image size: 42 bytes."});
+}
+
+TEST_CASE(
+    "a failure is told as upstream tells it, then its back-off, and goes on being shown while it "
+    "is tried again") {
+  Bench bench;
+  bench.world.pull_error["a:latest"] = absl::NotFoundError("no such thing");
+  bench.Ensure("u", "a", "IfNotPresent");
+  bench.Run();
+  bench.texts.clear();
+  auto first = bench.Ensure("u", "a", "IfNotPresent");
+  CHECK(first.waiting.reason == WaitingReason::kErrImagePull);
+  CHECK(first.waiting.message == "rpc error: code = NotFound desc = no such thing");
+  auto second = bench.Ensure("u", "a", "IfNotPresent");
+  CHECK(second.waiting.message ==
+        "Back-off pulling image \"a\": ErrImagePull: rpc error: code = NotFound desc = no such "
+        "thing");
+  CHECK(bench.texts == std::vector<std::string>{"Error: ErrImagePull",
+                                                "Back-off pulling image \"a\"",
+                                                "Error: ImagePullBackOff"});
+  bench.Advance(11s);
+  auto again = bench.Ensure("u", "a", "IfNotPresent");
+  CHECK(again.pulling);
+  CHECK(again.waiting.reason == WaitingReason::kImagePullBackOff);
+}
+
+TEST_CASE("a runtime's special reasons have words of their own") {
+  Bench bench;
+  bench.world.pull_error["a:1"] = absl::UnknownError("RegistryUnavailable: gone");
+  bench.Ensure("u", "a:1", "Always");
+  bench.Run();
+  auto answer = bench.Ensure("u", "a:1", "Always");
+  CHECK(answer.waiting.reason == WaitingReason::kRegistryUnavailable);
+  CHECK(answer.waiting.message ==
+        "image pull failed for a:1 because the registry is unavailable: gone");
+}
+
+TEST_CASE("a pull that hangs holds up nobody for long, even one at a time") {
+  Bench bench;
+  bench.world.pull_takes["hangs:1"] = 100h;
+  bench.Ensure("u1", "hangs:1", "Always");
+  bench.Ensure("u2", "b:1", "Always");
+  bench.Advance(29s);
+  CHECK(bench.woken.empty());
+  bench.Advance(2s);
+  CHECK(bench.woken == std::vector<std::string>{"u2"});
+  CHECK(bench.Ensure("u1", "hangs:1", "Always").pulling);
+}
+
+TEST_CASE("sizes of images in the metric") {
+  CHECK(SizeBucket(0) == "N/A");
+  CHECK(SizeBucket(1) == "0-10MB");
+  CHECK(SizeBucket(10 << 20) == "0-10MB");
+  CHECK(SizeBucket((10 << 20) + 1) == "10MB-100MB");
+  CHECK(SizeBucket(uint64_t{101} << 30) == "GT100GB");
+}
+
+TEST_CASE("errors of several tries") {
+  CHECK(JoinErrors({"a"}) == "a");
+  CHECK(JoinErrors({"a", "a"}) == "a");
+  CHECK(JoinErrors({"a", "b"}) == "[a, b]");
 }
 
 }  // namespace

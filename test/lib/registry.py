@@ -1,4 +1,6 @@
 """A container registry on loopback: Debian's docker-registry, its state in a folder of the test, images put in over HTTP."""
+import base64
+import crypt
 import hashlib
 import http.client
 import json
@@ -32,8 +34,11 @@ def binary():
 
 
 class Registry:
-    def __init__(self, folder):
+    def __init__(self, folder, user=None, password=None):
+        """With a user, nobody else gets in (basic auth)."""
         self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.user, self.password = user, password
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
@@ -43,10 +48,17 @@ class Registry:
 
     def start(self):
         config = self.folder / "registry.yml"
+        auth = ""
+        if self.user:
+            users = self.folder / "htpasswd"
+            salt = crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)
+            users.write_text("%s:%s\n" % (self.user, crypt.crypt(self.password, salt)))
+            auth = "auth: {htpasswd: {realm: test, path: %s}}" % users
         config.write_text(f"""version: 0.1
 log: {{level: error}}
 storage: {{filesystem: {{rootdirectory: {self.folder / 'blobs'}}}}}
 http: {{addr: "127.0.0.1:{self.port}"}}
+{auth}
 """)
         self.process = subprocess.Popen([binary(), "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + 20
@@ -64,11 +76,21 @@ http: {{addr: "127.0.0.1:{self.port}"}}
     def request(self, method, path, body=None, headers=None):
         try:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-            connection.request(method, path, body, headers or {})
+            headers = dict(headers or {})
+            if self.user:
+                headers["Authorization"] = "Basic " + self.secret()
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
             return answer.status, dict(answer.getheaders()), answer.read()
         except OSError:
             return 0, {}, b""
+
+    def secret(self):
+        return base64.b64encode(("%s:%s" % (self.user, self.password)).encode()).decode()
+
+    def docker_config(self):
+        """The config.json that lets one in."""
+        return json.dumps({"auths": {self.host: {"auth": self.secret()}}})
 
     def push(self, tar, name, tag):
         """Puts the first image of an OCI layout into the registry; its reference."""

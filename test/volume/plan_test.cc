@@ -37,6 +37,16 @@ TEST_CASE("only what a container mounts is prepared") {
   CHECK(plan->sub_paths[0].path == "x/y");
 }
 
+TEST_CASE("an image is the runtime's to mount, with its sub path") {
+  auto plan = PlanVolumes(
+      PodOf("{volumes: [{name: v, image: {reference: x}}], containers: [{name: c, volumeMounts: "
+            "[{name: v, mountPath: /v}, {name: v, mountPath: /w, subPath: ../x}]}]}"),
+      kGi);
+  REQUIRE(plan.ok());
+  CHECK(plan->sub_paths.empty());
+  CHECK(plan->empty_dirs.empty());
+}
+
 TEST_CASE("a kind that is not built is refused with pod, volume and kind") {
   auto text =
       Refusal(PodOf("{volumes: [{name: v, persistentVolumeClaim: {claimName: x}}], "

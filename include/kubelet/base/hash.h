@@ -13,6 +13,9 @@ uint64_t Fnv1a64(std::string_view data);
 // 128-bit FNV-1a as 32 lower-case hex digits (hash/fnv New128a): the uid of static pods.
 std::string Fnv1a128Hex(std::string_view data);
 
+// SHA-256 (FIPS 180-4) as 64 lower-case hex digits: names of files, fingerprints of credentials.
+std::string Sha256Hex(std::string_view data);
+
 // Lower-case hex without leading zeros ("0" for zero), as strconv.FormatUint(v, 16).
 std::string Hex(uint64_t value);
 

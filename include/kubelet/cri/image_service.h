@@ -20,9 +20,8 @@ class GrpcImageService final : public runtime::ImageService {
   // Internal when the runtime names an image without id or size: it cannot be compared or accounted
   // for.
   base::Task<absl::StatusOr<std::optional<runtime::Image>>> ImageStatus(
-      std::string image, runtime::StringMap annotations) override;
-  base::Task<absl::StatusOr<std::string>> PullImage(std::string image,
-                                                    runtime::StringMap annotations,
+      runtime::ImageSpec image) override;
+  base::Task<absl::StatusOr<std::string>> PullImage(runtime::ImageSpec image,
                                                     std::optional<runtime::AuthConfig> auth,
                                                     runtime::SandboxConfig sandbox) override;
   base::Task<absl::Status> RemoveImage(std::string image) override;

@@ -68,6 +68,12 @@ std::string LegacyLogLink(const api::core::Pod& pod, const std::string& containe
 absl::StatusOr<SandboxConfig> MakeSandboxConfig(const api::core::Pod& pod, uint32_t attempt,
                                                 const std::string& cgroup_parent, const NodeContext& node);
 
+// An image volume: the image it was found to be, and as the pod names it.
+struct ImageMount {
+  std::string image, reference;
+};
+using ImageMounts = std::map<std::string, ImageMount>;  // by volume
+
 // What is known only when a container starts.
 struct ContainerInputs {
   uint32_t attempt = 0;
@@ -77,6 +83,7 @@ struct ContainerInputs {
   std::vector<std::string> pod_ips;
   EnvInputs env;                                    // objects that the environment names
   std::map<std::string, std::string> volume_paths;  // volume name -> host path
+  ImageMounts image_mounts;
   std::string etc_hosts_path;                       // empty: do not mount
   std::string termination_log_path;                 // host path, empty: do not mount
   int64_t oom_score_adj = 0;

@@ -72,10 +72,9 @@ class ImageService {
   virtual ~ImageService() = default;
   virtual Task<absl::StatusOr<std::vector<Image>>> ListImages() = 0;
   // nullopt when the runtime does not have it.
-  virtual Task<absl::StatusOr<std::optional<Image>>> ImageStatus(std::string image, StringMap annotations) = 0;
+  virtual Task<absl::StatusOr<std::optional<Image>>> ImageStatus(ImageSpec image) = 0;
   // Returns the image reference to run. No deadline: a pull takes what it takes; cancel ends it.
-  virtual Task<absl::StatusOr<std::string>> PullImage(std::string image, StringMap annotations,
-                                                      std::optional<AuthConfig> auth,
+  virtual Task<absl::StatusOr<std::string>> PullImage(ImageSpec image, std::optional<AuthConfig> auth,
                                                       SandboxConfig sandbox) = 0;
   virtual Task<absl::Status> RemoveImage(std::string image) = 0;
   struct FsInfo {

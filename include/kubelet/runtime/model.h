@@ -54,7 +54,8 @@ struct Mount {
   bool selinux_relabel = false;
   MountPropagation propagation = MountPropagation::kPrivate;
   bool recursive_read_only = false;
-  std::string image;           // set for an image volume instead of host_path
+  std::string image;           // set for an image volume instead of host_path: what the runtime resolved
+  std::string user_specified_image;  // as written in the pod, with `image`
   std::string image_sub_path;
 };
 
@@ -173,6 +174,7 @@ struct ContainerUser {
 struct MountStatus {
   std::string container_path, host_path;
   bool read_only = false, recursive_read_only = false;
+  std::string image;  // of an image volume
 };
 
 struct ContainerStatus {
@@ -220,6 +222,15 @@ struct RuntimeStatus {
 };
 
 enum class CgroupDriver { kCgroupfs, kSystemd };
+
+// How an image is named to the runtime.
+struct ImageSpec {
+  ImageSpec() = default;
+  ImageSpec(std::string name) : image(std::move(name)) {}
+  std::string image;
+  StringMap annotations;        // of the pod
+  std::string runtime_handler;  // only with the gate RuntimeClassInImageCriApi
+};
 
 struct Image {
   std::string id;

@@ -22,6 +22,8 @@
 
 namespace kubelet::runtime {
 
+class ImageVolumes;
+
 // What came of a Sync, and what the pod waits for.
 struct SyncResult {
   absl::Status status;                     // not OK: retried at retry_at
@@ -63,6 +65,7 @@ class PodSyncer {
     EnvObjects* env_objects = nullptr;  // null: no API server is configured
   };
   PodSyncer(Deps deps, Options options);
+  ~PodSyncer();
 
   // `wanted` turns false when the pod must not go on starting; it is asked between steps.
   base::Task<SyncResult> Sync(api::PodPtr pod, std::shared_ptr<Progress> progress, std::function<bool()> wanted);
@@ -117,6 +120,7 @@ class PodSyncer {
   base::Backoff retry_backoff_;
   std::map<std::string, Blocked> blocked_;
   base::Semaphore starts_;
+  std::unique_ptr<ImageVolumes> image_volumes_;
   std::map<std::string, std::set<ContainerId>> stopped_;  // uid -> ended by us and to be started again
   base::Family<base::Counter>* started_pods_ = nullptr;
   base::Family<base::Counter>* started_pods_errors_ = nullptr;
