@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "app/memory.h"
+#include "app/sync_options.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
@@ -196,14 +197,6 @@ void Kubelet::MakePods() {
         all.memory_bytes = node_.machine.memory_bytes;
         return cluster_ ? cluster_->Allocatable() : all;
       });
-  runtime::PodSyncer::Options sync_options;
-  if (kc.crash_loop_back_off().has_max_container_restart_period()) {
-    sync_options.backoff_max = ToNanos(kc.crash_loop_back_off().max_container_restart_period());
-    sync_options.backoff_initial = std::min(sync_options.backoff_initial, sync_options.backoff_max);
-  }
-  // One more than there are cores keeps them busy while a start waits for the disk or the kernel
-  // (test/bench).
-  sync_options.start_parallelism = std::max(3, node_.machine.cpus + 1);
   syncer_ = std::make_unique<runtime::PodSyncer>(
       runtime::PodSyncer::Deps{executor, clock_, *runtime_, *pleg_, *image_manager_,
                                adapters_->volumes(), adapters_->cgroups(), adapters_->files(),
@@ -211,7 +204,7 @@ void Kubelet::MakePods() {
                                [this] { return node_.network_ready || node_.runtime_name.empty(); },
                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
                                &metrics_, cluster_.get()},
-      sync_options);
+      SyncOptions(config_, node_.machine.cpus));
   syncer_port_ = std::make_unique<SyncerPort>(
       *syncer_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
 
@@ -253,7 +246,8 @@ void Kubelet::MakePods() {
       executor, clock_, pool_, *pleg_, *workers_,
       [this](const std::string& uid) { return store_->Get(uid); },
       [this] { return node_.runtime_name; }, [this] { return node_.context.host_ips; }, &metrics_,
-      [this](const std::string& uid) { OnStatus(uid); }});
+      [this](const std::string& uid) { OnStatus(uid); },
+      config_.gates.Enabled("ContainerStopSignals")});
   housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::Deps{
       clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},
       [this] { return LivePods(); }});

@@ -45,11 +45,13 @@ class PodManager {
   void Reconcile();
   void JudgeRunning(const runtime::ObservedPod& pod);
   void Announce(const podstore::Changes& changes, const std::string& source);
+  void CountEphemeral();
   void TakeOn(const api::PodPtr& pod);
   api::PodPtr MaybeAdopt(const api::PodPtr& pod);
 
   Deps deps_;
   base::Family<base::Counter>* rejections_ = nullptr;
+  base::Family<base::Gauge>* ephemeral_ = nullptr;
   bool synced_ = false;
 };
 
