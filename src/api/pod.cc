@@ -85,12 +85,6 @@ bool IsCritical(const core::Pod& pod) {
   return IsStatic(pod) || IsMirror(pod) || pod.spec().priority() >= kCriticalPriority;
 }
 
-core::Container AsContainer(const core::EphemeralContainer& ephemeral) {
-  core::Container container;
-  container.ParseFromString(ephemeral.ephemeral_container_common().SerializeAsString());
-  return container;
-}
-
 bool IsRestartableInit(const core::Container& container) {
   return container.restart_policy() == "Always";
 }

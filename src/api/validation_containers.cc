@@ -2,7 +2,6 @@
 #include <cctype>
 
 #include "api/validation_checks.h"
-#include "kubelet/api/pod.h"
 
 namespace kubelet::api {
 namespace {
@@ -218,6 +217,12 @@ PodContext::PodContext(const core::Pod& p, Errors& e) : pod(p), spec(p.spec()), 
   if (spec.has_termination_grace_period_seconds()) {
     grace_seconds = spec.termination_grace_period_seconds();
   }
+}
+
+core::Container AsContainer(const core::EphemeralContainer& ephemeral) {
+  core::Container container;
+  container.ParseFromString(ephemeral.ephemeral_container_common().SerializeAsString());
+  return container;
 }
 
 void ForEachContainer(const core::PodSpec& spec,

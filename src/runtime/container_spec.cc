@@ -2,6 +2,7 @@
 
 #include "absl/strings/numbers.h"
 #include "kubelet/api/codec.h"
+#include "kubelet/api/containers.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/runtime/config.h"
 

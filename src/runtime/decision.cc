@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kubelet/api/containers.h"
 #include "kubelet/api/pod.h"
 
 namespace kubelet::runtime {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kubelet/api/containers.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/runtime/actions.h"
 

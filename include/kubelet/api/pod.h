@@ -27,8 +27,6 @@ bool IsStatic(const core::Pod& pod);    // config.source is there and is not `ap
 bool IsMirror(const core::Pod& pod);    // has config.mirror
 bool IsCritical(const core::Pod& pod);  // static, mirror, or priority of at least 2000000000
 bool IsRestartableInit(const core::Container& container);
-// The same message type for all kinds of containers; the fields of both have the same numbers and types.
-core::Container AsContainer(const core::EphemeralContainer& ephemeral);
 
 // One resource of a ResourceRequirements map; zero when absent.
 Quantity Request(const core::Container& container, const std::string& resource);
