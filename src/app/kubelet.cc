@@ -296,7 +296,11 @@ void Kubelet::OnSnapshot(const source::Snapshot& snapshot) {
       if (store_->Get(pod->metadata().uid()) != pod) cluster_->objects().AddPod(*pod);
     }
   }
-  auto changes = manager_->OnSnapshot(snapshot.source, snapshot.pods, snapshot.complete);
+  bool rules = config_.gates.Enabled("ContainerRestartRules");
+  bool restart_all = config_.gates.Enabled("RestartAllContainersOnContainerExits");
+  auto pods_seen = snapshot.pods;
+  for (auto& pod : pods_seen) pod = runtime::WithRestartGates(pod, rules, restart_all);
+  auto changes = manager_->OnSnapshot(snapshot.source, pods_seen, snapshot.complete);
   for (const auto* pods : {&changes.added, &changes.updated, &changes.reconciled}) {
     for (const auto& pod : *pods) OnPodChange(pod->metadata().uid());
   }

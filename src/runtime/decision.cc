@@ -105,6 +105,7 @@ static InitProgress ConsiderPlain(const Facts& facts, const ContainerSpec& spec,
 
 InitProgress ConsiderInit(const Facts& facts, PodActions& actions) {
   const auto& init = facts.pod.spec().init_containers();
+  if (init.empty()) return InitProgress::kDone;
   // How far it has come: all before `newest` are done, whether or not they are still on record.
   int newest = init.size();
   if (!HasInitialized(facts.pod, facts.observed)) {

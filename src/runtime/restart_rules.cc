@@ -10,6 +10,8 @@ namespace {
 using ContainerSpec = api::core::Container;
 using api::core::Pod;
 
+constexpr char kRestartAll[] = "RestartAllContainers";
+
 bool Matches(const api::core::ContainerRestartRuleOnExitCodes& codes, int exit_code) {
   bool listed = std::find(codes.values().begin(), codes.values().end(), exit_code) != codes.values().end();
   if (codes.operator_() == "In") return listed;
@@ -27,7 +29,7 @@ std::string ActionFor(const ContainerSpec& container, int exit_code) {
 bool HasRule(const ContainerSpec& container) {
   const auto& rules = container.restart_policy_rules();
   return std::any_of(rules.begin(), rules.end(),
-                     [](const auto& rule) { return rule.action() == "RestartAllContainers"; });
+                     [](const auto& rule) { return rule.action() == kRestartAll; });
 }
 
 }  // namespace
@@ -39,7 +41,7 @@ const std::string& RestartPolicyOf(const Pod& pod, const ContainerSpec& containe
 bool ShouldRestart(const Pod& pod, const ContainerSpec& container, int exit_code) {
   if (container.has_restart_policy()) {
     std::string action = ActionFor(container, exit_code);
-    if (action == "Restart" || action == "RestartAllContainers") return true;
+    if (action == "Restart" || action == kRestartAll) return true;
   }
   const std::string& policy = RestartPolicyOf(pod, container);
   if (policy == "Never") return false;
@@ -48,7 +50,7 @@ bool ShouldRestart(const Pod& pod, const ContainerSpec& container, int exit_code
 }
 
 bool RestartsAll(const ContainerSpec& container, int exit_code) {
-  return ActionFor(container, exit_code) == "RestartAllContainers";
+  return ActionFor(container, exit_code) == kRestartAll;
 }
 
 bool HasRestartAllRule(const Pod& pod) {
@@ -66,6 +68,30 @@ bool RestartAllWanted(const Pod& pod, const ObservedPod& observed, const Knowled
   const auto& spec = pod.spec();
   return std::any_of(spec.containers().begin(), spec.containers().end(), asks) ||
          std::any_of(spec.init_containers().begin(), spec.init_containers().end(), asks);
+}
+
+api::PodPtr WithRestartGates(api::PodPtr pod, bool rules, bool restart_all) {
+  if (rules && restart_all) return pod;
+  auto seen = std::make_shared<Pod>(*pod);
+  bool changed = false;
+  auto look = [&](ContainerSpec& c, bool init) {
+    // Sidecars are older than the gate.
+    bool own = c.has_restart_policy() && !(init && api::IsRestartableInit(c));
+    if (!rules && (own || c.restart_policy_rules_size() > 0)) {
+      if (own) c.clear_restart_policy();
+      c.clear_restart_policy_rules();
+      changed = true;
+    }
+    // Such a rule still ends the search for one that matches: the policy decides then.
+    for (auto& rule : *c.mutable_restart_policy_rules()) {
+      if (restart_all || rule.action() != kRestartAll) continue;
+      rule.clear_action();
+      changed = true;
+    }
+  };
+  for (auto& c : *seen->mutable_spec()->mutable_containers()) look(c, false);
+  for (auto& c : *seen->mutable_spec()->mutable_init_containers()) look(c, true);
+  return changed ? api::PodPtr(seen) : pod;
 }
 
 bool DefinitionChanged(const ContainerSpec& spec, const ContainerStatus& status) {

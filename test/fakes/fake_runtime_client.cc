@@ -280,7 +280,7 @@ Answer<runtime::ExecResult> FakeRuntimeClient::ExecSync(ContainerId id, std::vec
   if (!result.ok() || exec == world_.execs.end() || exec->second.takes == Nanos(0)) co_return result;
   // Ends with its container, as a process in its PID namespace does.
   base::MonoTime end = world_.clock_.Mono() + exec->second.takes;
-  while (world_.clock_.Mono() < end) {
+  while (world_.clock_.Mono() < end && !closed_ && !cut()) {
     co_await base::SleepFor(world_.clock_, std::min<Nanos>(end - world_.clock_.Mono(), std::chrono::milliseconds(500)));
     auto it = world_.containers_.find(id);
     bool runs = it != world_.containers_.end() && it->second.status.state == runtime::ContainerState::kRunning;

@@ -10,6 +10,7 @@
 namespace kubelet::runtime {
 namespace {
 
+using api::core::Pod;
 using test::PodCase;
 using Strings = std::vector<std::string>;
 
@@ -239,6 +240,27 @@ TEST_CASE("an exit that asks for it removes all containers, those that asked las
       CHECK(PodCase::Started(next) == Strings{"i"});
     }
   }
+}
+
+TEST_CASE("what a gate guards is not there when it is off") {
+  PodCase pod("Never", {"a"});
+  auto* a = pod.pod.mutable_spec()->mutable_containers(0);
+  a->set_restart_policy("OnFailure");
+  PodCase::AddRule(*a, "RestartAllContainers", "In", {42});
+  PodCase::AddRule(*a, "Restart", "In", {0, 42});
+  pod.Init("s", true);
+  auto all = std::make_shared<Pod>(pod.pod);
+  CHECK(WithRestartGates(all, true, true) == all);
+  auto no_reset = WithRestartGates(all, true, false);
+  CHECK_FALSE(HasRestartAllRule(*no_reset));
+  CHECK(ShouldRestart(*no_reset, no_reset->spec().containers(0), 42));
+  CHECK(ShouldRestart(*no_reset, no_reset->spec().containers(0), 0));
+  auto none = WithRestartGates(all, false, false);
+  CHECK_FALSE(none->spec().containers(0).has_restart_policy());
+  CHECK(none->spec().containers(0).restart_policy_rules().empty());
+  CHECK(api::IsRestartableInit(none->spec().init_containers(0)));
+  auto plain = std::make_shared<Pod>(PodCase("Always", {"c"}).pod);
+  CHECK(WithRestartGates(plain, false, false) == plain);
 }
 
 TEST_CASE("an exit that we caused does not ask for a restart of all") {

@@ -402,6 +402,27 @@ TEST_CASE("a container that keeps failing its liveness probe comes to back off")
   CHECK(world.runtime.Starts("web", "c") <= 8);
 }
 
+TEST_CASE("another image or other resources are another try: the back-off begins anew") {
+  bool image = GENERATE(true, false);
+  World world;
+  Kubelet kubelet(world);
+  world.runtime.SetLife("c", 100ms, 1);
+  auto pod = Editable({});
+  kubelet.Snapshot({pod});
+  world.Advance(45s);
+  REQUIRE(kubelet.Waits("u1", "c") == "CrashLoopBackOff");
+  int starts = world.runtime.Starts("web", "c");
+  auto edited = std::make_shared<Pod>(*pod);
+  if (image) {
+    Of(*edited, "c").set_image("image:2");
+  } else {
+    (*Of(*edited, "c").mutable_resources()->mutable_limits())["cpu"].set_string("2");
+  }
+  kubelet.Snapshot({edited});
+  CHECK(world.runtime.Starts("web", "c") == starts + 1);
+  CHECK(world.runtime.Breaches() == Strings{});
+}
+
 TEST_CASE("an exit that asks for it restarts all containers in their sandbox") {
   World world;
   world.runtime.SetLife("i", 1s, 0);

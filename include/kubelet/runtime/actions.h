@@ -105,6 +105,10 @@ bool HasRestartAllRule(const api::core::Pod& pod);
 // yet.
 bool RestartAllWanted(const api::core::Pod& pod, const ObservedPod& observed, const Knowledge& known = {});
 
+// The pod as the gates ContainerRestartRules (`rules`) and RestartAllContainersOnContainerExits (`restart_all`) let it be
+// seen: with a gate off, what it guards is not there. The same object when that changes nothing.
+api::PodPtr WithRestartGates(api::PodPtr pod, bool rules, bool restart_all);
+
 // The attempt that is next by what the API server shows of a container: for one that the runtime
 // has lost with its logs. 0: it has not run.
 uint32_t AttemptsShown(const api::core::Pod& pod, const std::string& container);
