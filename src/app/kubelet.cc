@@ -7,6 +7,7 @@
 
 #include "app/memory.h"
 #include "app/node_options.h"
+#include "app/sync_options.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
@@ -197,14 +198,6 @@ void Kubelet::MakePods() {
         all.memory_bytes = node_.machine.memory_bytes;
         return cluster_ ? cluster_->Allocatable() : all;
       });
-  runtime::PodSyncer::Options sync_options;
-  if (kc.crash_loop_back_off().has_max_container_restart_period()) {
-    sync_options.backoff_max = ToNanos(kc.crash_loop_back_off().max_container_restart_period());
-    sync_options.backoff_initial = std::min(sync_options.backoff_initial, sync_options.backoff_max);
-  }
-  // One more than there are cores keeps them busy while a start waits for the disk or the kernel
-  // (test/bench).
-  sync_options.start_parallelism = std::max(3, node_.machine.cpus + 1);
   syncer_ = std::make_unique<runtime::PodSyncer>(
       runtime::PodSyncer::Deps{executor, clock_, *runtime_, *pleg_, *image_manager_,
                                adapters_->volumes(), adapters_->cgroups(), adapters_->files(),
@@ -212,7 +205,7 @@ void Kubelet::MakePods() {
                                [this] { return node_.network_ready || node_.runtime_name.empty(); },
                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
                                &metrics_, cluster_.get()},
-      sync_options);
+      SyncOptions(config_, node_.machine.cpus));
   syncer_port_ = std::make_unique<SyncerPort>(
       *syncer_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
 
@@ -264,7 +257,8 @@ void Kubelet::MakePods() {
       executor, clock_, pool_, *pleg_, *workers_, *probes_,
       [this](const std::string& uid) { return store_->Get(uid); },
       [this] { return node_.runtime_name; }, [this] { return node_.context.host_ips; }, &metrics_,
-      [this](const std::string& uid) { OnStatus(uid); }});
+      [this](const std::string& uid) { OnStatus(uid); },
+      config_.gates.Enabled("ContainerStopSignals")});
   housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::Deps{
       clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},
       [this] { return LivePods(); }});
@@ -314,7 +308,11 @@ void Kubelet::OnSnapshot(const source::Snapshot& snapshot) {
       if (store_->Get(pod->metadata().uid()) != pod) cluster_->objects().AddPod(*pod);
     }
   }
-  auto changes = manager_->OnSnapshot(snapshot.source, snapshot.pods, snapshot.complete);
+  bool rules = config_.gates.Enabled("ContainerRestartRules");
+  bool restart_all = config_.gates.Enabled("RestartAllContainersOnContainerExits");
+  auto pods_seen = snapshot.pods;
+  for (auto& pod : pods_seen) pod = runtime::WithRestartGates(pod, rules, restart_all);
+  auto changes = manager_->OnSnapshot(snapshot.source, pods_seen, snapshot.complete);
   for (const auto* pods : {&changes.added, &changes.updated, &changes.reconciled}) {
     for (const auto& pod : *pods) OnPodChange(pod->metadata().uid());
   }

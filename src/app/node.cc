@@ -87,6 +87,7 @@ absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
   } else {
     context.host_dns = {{"127.0.0.1"}, {"."}, {}};  // upstream's answer to an empty resolvConf
   }
+  context.container_stop_signals = config.gates.Enabled("ContainerStopSignals");
   context.seccomp_default = kc.seccomp_default();
   context.seccomp_root = config.flags.root_dir + "/seccomp";
   context.pod_logs_dir = kc.pod_logs_dir();

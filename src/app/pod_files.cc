@@ -26,6 +26,8 @@ Task<absl::StatusOr<runtime::PodFiles::PodPaths>> PodFilesAdapter::PreparePod(ap
   std::vector<std::string> names;
   for (const auto& c : pod->spec().init_containers()) names.push_back(c.name());
   for (const auto& c : pod->spec().containers()) names.push_back(c.name());
+  for (const auto& c : pod->spec().ephemeral_containers())
+    names.push_back(c.ephemeral_container_common().name());
   std::string logs = runtime::PodLogDirectory(*pod, dirs_.pod_logs_dir);
   std::function<absl::StatusOr<Attempts>()> work = [dirs = dirs_, uid = pod->metadata().uid(), logs,
                                                     names] {

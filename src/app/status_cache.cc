@@ -83,6 +83,7 @@ void StatusCache::Update(const std::string& uid) {
   input.runtime_name = deps_.runtime_name();
   input.host_ips = deps_.host_ips();
   input.now = deps_.clock.Now();
+  input.stop_signals = deps_.stop_signals;
   auto next = status::Generate(input);
   ObserveStart(*pod, entry.status, next);
   entry.status.Swap(&next);
@@ -112,6 +113,14 @@ void StatusCache::ObserveStart(const api::core::Pod& pod, const api::core::PodSt
   (void)pod;
 }
 
+// A container that failed without leaving a message may be spoken for by its log. One that never
+// started has none.
+static bool FallsBackToLog(const runtime::ContainerStatus& container) {
+  auto policy = container.annotations.find(runtime::kTerminationPolicyAnnotation);
+  return policy != container.annotations.end() && policy->second == "FallbackToLogsOnError" &&
+         container.exit_code != 0 && container.reason != "ContainerCannotRun";
+}
+
 // A terminated container's message is read once, from the file that was mounted into it.
 void StatusCache::ReadMessages(const api::core::Pod& pod, const runtime::ObservedPod& observed) {
   Entry& entry = entries_[pod.metadata().uid()];
@@ -119,20 +128,24 @@ void StatusCache::ReadMessages(const api::core::Pod& pod, const runtime::Observe
     if (container.state != runtime::ContainerState::kExited ||
         entry.messages.contains(container.id.str()))
       continue;
+    std::string file, log = FallsBackToLog(container) ? container.log_path : "";
     auto path = container.annotations.find(runtime::kTerminationPathAnnotation);
-    if (path == container.annotations.end()) continue;
     for (const auto& mount : container.mounts) {
-      if (mount.container_path != path->second) continue;
-      entry.messages[container.id.str()];
-      scope_.Spawn("termination message",
-                   ReadMessage(pod.metadata().uid(), container.id.str(), mount.host_path));
+      if (path != container.annotations.end() && mount.container_path == path->second)
+        file = mount.host_path;
     }
+    if (file.empty() && log.empty()) continue;
+    entry.messages[container.id.str()];
+    scope_.Spawn("termination message",
+                 ReadMessage(pod.metadata().uid(), container.id.str(), file, log));
   }
 }
 
-Task<void> StatusCache::ReadMessage(std::string uid, std::string container_id, std::string path) {
-  std::function<absl::StatusOr<std::string>()> read = [path]() -> absl::StatusOr<std::string> {
-    return volume::ReadTerminationMessage(path);
+Task<void> StatusCache::ReadMessage(std::string uid, std::string container_id, std::string path,
+                                    std::string log) {
+  std::function<absl::StatusOr<std::string>()> read = [path, log]() -> absl::StatusOr<std::string> {
+    std::string text = path.empty() ? "" : volume::ReadTerminationMessage(path);
+    return text.empty() && !log.empty() ? volume::ReadLogTail(log) : text;
   };
   auto text = co_await deps_.pool.Run<std::string>("termination message", std::chrono::seconds(5),
                                                    std::move(read));

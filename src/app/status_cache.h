@@ -31,6 +31,7 @@ class StatusCache {
     // The status of a pod was computed anew (it may be the same), or the pod is forgotten: then Get
     // gives nothing. The writer asks Get and PodWorkers::View. May be empty.
     std::function<void(const std::string& uid)> on_update;
+    bool stop_signals = false;  // gate ContainerStopSignals
   };
   explicit StatusCache(Deps deps);
 
@@ -48,7 +49,9 @@ class StatusCache {
   std::map<std::string, runtime::ContainerHealth> HealthOf(const api::core::Pod& pod,
                                                           const runtime::ObservedPod& observed) const;
   void ReadMessages(const api::core::Pod& pod, const runtime::ObservedPod& observed);
-  base::Task<void> ReadMessage(std::string uid, std::string container_id, std::string path);
+  // `path` is the message file, `log` stands in for it when it is empty; each may be "".
+  base::Task<void> ReadMessage(std::string uid, std::string container_id, std::string path,
+                               std::string log);
   void ObserveStart(const api::core::Pod& pod, const api::core::PodStatus& before,
                     const api::core::PodStatus& now);
 

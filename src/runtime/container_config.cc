@@ -164,7 +164,7 @@ absl::StatusOr<ContainerConfig> MakeContainerConfig(const Pod& pod, const Contai
   config.stdin_once = container.stdin_once();
   config.tty = container.tty();
   config.resources = MakeResources(container, inputs, node);
-  if (container.lifecycle().has_stop_signal()) config.stop_signal = container.lifecycle().stop_signal();
+  if (node.container_stop_signals && container.lifecycle().has_stop_signal()) config.stop_signal = container.lifecycle().stop_signal();
   RETURN_IF_ERROR(ApplySecurity(pod, container, inputs, node, config));
   return config;
 }

@@ -9,12 +9,8 @@ void LookAt(const ContainerSpec& c, const std::string& path, std::vector<std::st
   auto add = [&](bool set, const char* field) {
     if (set) out.push_back(path + "." + field);
   };
-  add(c.lifecycle().has_post_start(), "lifecycle.postStart");
-  add(c.lifecycle().has_pre_stop(), "lifecycle.preStop");
   add(c.volume_devices_size() > 0, "volumeDevices");
-  add(c.restart_policy_rules_size() > 0, "restartPolicyRules");
   add(c.resources().claims_size() > 0, "resources.claims");
-  add(c.termination_message_policy() == "FallbackToLogsOnError", "terminationMessagePolicy");
   for (int i = 0; i < c.volume_mounts_size(); ++i) {
     bool recursive = c.volume_mounts(i).has_recursive_read_only() && c.volume_mounts(i).recursive_read_only() != "Disabled";
     add(recursive, ("volumeMounts[" + std::to_string(i) + "].recursiveReadOnly").c_str());
@@ -29,7 +25,6 @@ std::vector<std::string> NotBuiltYet(const api::core::Pod& pod) {
   auto add = [&](bool set, const char* field) {
     if (set) out.push_back(std::string("spec.") + field);
   };
-  add(spec.ephemeral_containers_size() > 0, "ephemeralContainers");
   add(spec.security_context().has_fs_group(), "securityContext.fsGroup (volumes keep their owner)");
   add(spec.has_resources(), "resources (pod level)");
   for (int i = 0; i < spec.init_containers_size(); ++i) {

@@ -3,6 +3,7 @@
 
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
+#include "runtime/container_stopper.h"
 #include "runtime/sync_pass.h"
 
 namespace kubelet::runtime {
@@ -10,9 +11,6 @@ namespace kubelet::runtime {
 using base::Task;
 
 namespace {
-// Upstream never gives a container less than this to end (kuberuntime minimumGracePeriodInSeconds).
-constexpr std::chrono::seconds kMinimumGrace{2};
-
 // Sandboxes that hold a container worth keeping stay with it.
 std::set<SandboxId> SandboxesInUse(const ObservedPod& pod, const std::set<ContainerId>& removed) {
   std::set<SandboxId> used;
@@ -34,48 +32,6 @@ std::set<ContainerId> DeadBeyondOne(const ObservedPod& pod) {
   return remove;
 }
 }  // namespace
-
-Task<void> PodSyncer::StopOne(ContainerId id, std::chrono::seconds grace, std::shared_ptr<absl::Status> result) {
-  auto status = co_await deps_.runtime.StopContainer(id, std::max(grace, kMinimumGrace));
-  if (!status.ok() && !absl::IsNotFound(status)) *result = status;
-}
-
-Task<absl::Status> PodSyncer::StopAll(ObservedPodPtr observed, std::chrono::seconds grace) {
-  auto result = std::make_shared<absl::Status>();
-  base::TaskScope all(deps_.executor);
-  for (const auto& container : observed->containers) {
-    if (container.state == ContainerState::kExited || container.state == ContainerState::kCreated) continue;
-    LOG_INFO("Killing container with a grace period", "podUID", observed->uid, "container", container.name,
-             "containerID", container.id.str(), "gracePeriod", grace.count());
-    all.Spawn("stop container", StopOne(container.id, grace, result));
-  }
-  co_await all.JoinAsPart();
-  if (!result->ok()) co_return *result;
-  for (const auto& sandbox : observed->sandboxes) {
-    auto status = co_await deps_.runtime.StopPodSandbox(sandbox.id);
-    if (!status.ok() && !absl::IsNotFound(status)) co_return status;
-  }
-  co_return absl::OkStatus();
-}
-
-Task<void> PodSyncer::KillContainers(Pass& pass, const std::vector<ContainerToKill>& kill) {
-  for (const auto& container : kill) {
-    pass.acted = true;
-    const ContainerStatus* status = pass.observed->Newest(container.name);
-    absl::Status done;
-    if (status != nullptr && status->id == container.id && status->state == ContainerState::kCreated) {
-      done = co_await deps_.runtime.RemoveContainer(container.id);
-    } else {
-      Event(*pass.pod, false, "Killing", container.reason + ", will be restarted", container.name);
-      Step(*pass.progress, "stopping container " + container.name + ": " + container.reason);
-      done = co_await deps_.runtime.StopContainer(container.id, pass.Grace());
-    }
-    if (!done.ok() && !absl::IsNotFound(done)) {
-      Fail(pass, done, "cannot stop container " + container.name);
-      co_return;
-    }
-  }
-}
 
 Task<void> PodSyncer::RemoveDead(ObservedPodPtr observed) {
   auto remove = DeadBeyondOne(*observed);
@@ -105,13 +61,7 @@ Task<absl::Status> PodSyncer::Kill(std::string uid, api::PodPtr pod, std::chrono
                               [](const Sandbox& s) { return s.state == SandboxState::kReady; });
   if (nothing) co_return absl::OkStatus();
   Step(*progress, "stopping its containers (grace period " + std::to_string(grace.count()) + " s)");
-  if (pod) {
-    for (const auto& container : (*observed)->containers) {
-      if (container.state != ContainerState::kRunning) continue;
-      Event(*pod, false, "Killing", "Stopping container " + container.name, container.name);
-    }
-  }
-  auto stopped = co_await StopAll(*observed, grace);
+  auto stopped = co_await StopAll(*observed, pod, grace);
   if (!stopped.ok()) co_return base::Annotate(stopped, "cannot stop the pod");
   observed = co_await deps_.observer.Refresh(uid);
   if (!observed.ok()) co_return base::Annotate(observed.status(), "cannot ask the runtime about the pod");
@@ -168,6 +118,8 @@ void PodSyncer::Forget(const std::string& uid) {
   retry_backoff_.Reset(uid);
   crash_backoff_.ResetPrefix(uid + "/");
   stopped_.erase(uid);
+  stopper_->Forget(uid);
+  std::erase_if(reset_exits_, [&](const auto& entry) { return entry.first.rfind(uid + "/", 0) == 0; });
   std::erase_if(blocked_, [&](const auto& entry) { return entry.first.rfind(uid + "/", 0) == 0; });
   crash_backoff_.Collect(deps_.clock.Mono());
 }

@@ -6,6 +6,7 @@
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "runtime/image_volumes.h"
+#include "runtime/container_stopper.h"
 #include "runtime/sync_pass.h"
 
 namespace kubelet::runtime {
@@ -16,11 +17,6 @@ using base::Nanos;
 using base::Task;
 
 namespace {
-
-// Another image is another try: its back-off starts anew.
-std::string BackoffKey(const api::core::Pod& pod, const api::core::Container& container) {
-  return pod.metadata().uid() + "/" + container.name() + "/" + container.image();
-}
 
 // Events about a pod wait while its worker acts, also when the worker is cancelled in between.
 struct Held {
@@ -39,6 +35,10 @@ PodSyncer::PodSyncer(Deps deps, Options options)
       retry_backoff_(options.retry_initial, options.retry_max),
       starts_(deps_.executor, deps_.clock, options.start_parallelism) {
   image_volumes_ = std::make_unique<ImageVolumes>(deps_.images, deps_.on_event, deps_.metrics);
+  HookRunner::Deps hook_deps{deps_.clock, deps_.runtime, deps_.hook_http, deps_.node, deps_.on_event, deps_.metrics};
+  hooks_ = std::make_unique<HookRunner>(std::move(hook_deps));
+  ContainerStopper::Deps stop_deps{deps_.executor, deps_.clock, deps_.runtime, *hooks_, deps_.on_event};
+  stopper_ = std::make_unique<ContainerStopper>(std::move(stop_deps));
   if (deps_.metrics == nullptr) return;
   auto& m = *deps_.metrics;
   started_pods_ = &m.AddCounter("kubelet_started_pods_total", "Cumulative number of pods started");
@@ -110,7 +110,7 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
   }
   pass.observed = *observed;
   Held held(deps_.observer, uid);
-  PodActions actions = ComputePodActions(*pod, *pass.observed, stopped_[uid]);
+  PodActions actions = ComputePodActions(*pod, *pass.observed, Know(*pod, *pass.observed));
   if (actions.terminal) {
     // Whoever ends the pod stops what is left of it, with a grace period that can still become shorter.
     retry_backoff_.Reset(uid);
@@ -122,14 +122,14 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
     // What is stopped here only to go on in a new sandbox has not ended by itself, whatever its exit code.
     if (actions.create_sandbox) MarkStopped(*pass.observed);
     Step(*progress, "stopping its old containers: " + actions.reason);
-    auto killed = co_await StopAll(pass.observed, pass.Grace());
+    auto killed = co_await StopAll(pass.observed, pod, GraceFor(*pod, nullptr, KillReason::kOther));
     if (!killed.ok()) Fail(pass, killed, "cannot stop the old containers");
     pass.acted = true;
   }
   if (!pass.Done() && actions.create_sandbox) {
     co_await StartSandbox(pass, actions);
     if (!pass.Done()) {
-      actions = ComputePodActions(*pod, *pass.observed, stopped_[uid]);
+      actions = ComputePodActions(*pod, *pass.observed, Know(*pod, *pass.observed));
       // Made and unusable all the same (no IP): another one at once would be no better.
       if (actions.create_sandbox) {
         Fail(pass, absl::UnavailableError(actions.reason), "the new sandbox");
@@ -137,6 +137,7 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
       }
     }
   }
+  if (!pass.Done() && !actions.reset.empty()) co_await ResetContainers(pass, actions.reset);
   if (!pass.Done() && !actions.kill.empty()) co_await KillContainers(pass, actions.kill);
   if (!pass.Done() && !actions.start.empty()) co_await StartContainers(pass, actions);
   if (pass.held) pass.held->Release();
@@ -144,7 +145,8 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
     auto after = co_await deps_.observer.Refresh(uid);
     if (after.ok()) {
       co_await RemoveDead(*after);
-      if (!pass.Done() && !ComputePodActions(*pod, **after, stopped_[uid]).Nothing() && !pass.result.retry_at) {
+      ForgetStopped(**after);
+      if (!pass.Done() && !pass.result.retry_at && !ComputePodActions(*pod, **after, Know(*pod, **after)).Nothing()) {
         pass.result.retry_at = deps_.clock.Mono();
       }
     }
@@ -163,8 +165,30 @@ const PodSyncer::Blocked* PodSyncer::BlockedNow(const std::string& key) const {
 
 void PodSyncer::MarkStopped(const ObservedPod& observed) {
   for (const auto& container : observed.containers) {
-    if (container.state == ContainerState::kRunning) stopped_[observed.uid].insert(container.id);
+    if (container.state == ContainerState::kRunning) stopped_[observed.uid][container.id] = StoppedFor::kRestart;
   }
+}
+
+void PodSyncer::ForgetStopped(const ObservedPod& observed) {
+  auto it = stopped_.find(observed.uid);
+  if (it == stopped_.end()) return;
+  std::erase_if(it->second, [&](const auto& entry) { return !observed.sandbox_of.contains(entry.first); });
+  if (it->second.empty()) stopped_.erase(it);
+}
+
+Knowledge PodSyncer::Know(const api::core::Pod& pod, const ObservedPod& observed) const {
+  Knowledge known;
+  auto stopped = stopped_.find(observed.uid);
+  if (stopped != stopped_.end()) known.stopped = stopped->second;
+  if (deps_.health == nullptr) return known;
+  for (const auto* specs : {&pod.spec().containers(), &pod.spec().init_containers()}) {
+    for (const auto& spec : *specs) {
+      const ContainerStatus* status = observed.Newest(spec.name());
+      if (status == nullptr || status->state != ContainerState::kRunning) continue;
+      known.health[status->id] = deps_.health->Of(pod, spec, *status);
+    }
+  }
+  return known;
 }
 
 // A start that hangs (network plugin, image unpacking) gives its place to others after a while.
@@ -272,150 +296,6 @@ Task<bool> PodSyncer::Prepare(Pass& pass) {
   pass.volume_paths = *std::move(volumes);
   pass.prepared = true;
   co_return !pass.Done();
-}
-
-Task<void> PodSyncer::StartContainers(Pass& pass, const PodActions& actions) {
-  for (const auto& start : actions.start) {
-    bool go_on = co_await StartOne(pass, start);
-    if (!go_on || pass.Done()) co_return;
-  }
-}
-
-// False ends the pass; a container that has to wait does not.
-Task<bool> PodSyncer::StartOne(Pass& pass, const ContainerToStart& start) {
-  const auto& pod = pass.pod;
-  const std::string& name = start.spec->name();
-  const std::string key = BackoffKey(*pod, *start.spec);
-  MonoTime now = deps_.clock.Mono();
-  if (const Blocked* blocked = BlockedNow(key)) {
-    pass.Wait(name, blocked->waiting.reason, blocked->waiting.message, blocked->until);
-    pass.result.status = blocked->status;
-    co_return true;
-  }
-  if (start.previous_exit != base::WallTime{}) {
-    Nanos ago = std::max(Nanos(0), Nanos(deps_.clock.Now() - start.previous_exit));
-    MonoTime exit = now - ago;
-    if (auto until = crash_backoff_.BlockedUntil(key, exit, now)) {
-      std::string text = "back-off " + base::GoDuration(crash_backoff_.Get(key, exit)) +
-                         " restarting failed container=" + name + " pod=" + pod->metadata().name() + "_" +
-                         pod->metadata().namespace_() + "(" + pod->metadata().uid() + ")";
-      pass.Wait(name, WaitingReason::kCrashLoopBackOff, text, *until);
-      Step(*pass.progress, text);
-      Event(*pod, true, "BackOff", "Back-off restarting failed container " + name, name);
-      co_return true;
-    }
-  }
-  if (pass.sandbox.uid.empty()) {
-    bool ready = co_await Prepare(pass);
-    if (!ready) co_return false;
-    uint32_t attempt = pass.observed->sandboxes.front().attempt;
-    auto sandbox = MakeSandboxConfig(*pod, attempt, pass.cgroup_parent, deps_.node);
-    if (!sandbox.ok()) {
-      Fail(pass, sandbox.status(), "sandbox");
-      co_return false;
-    }
-    pass.sandbox = *std::move(sandbox);
-    pass.sandbox.runtime_handler = pass.runtime_handler;
-  }
-  auto volumes = co_await image_volumes_->Ensure(pod, start.spec, pass.sandbox);
-  if (volumes.waits) {
-    const auto& waits = *volumes.waits;
-    pass.Wait(name, waits.waiting.reason, waits.waiting.message, waits.retry_at.value_or(MonoTime::max()));
-    Step(*pass.progress, waits.pulling ? "pulling its image volumes" : waits.waiting.message);
-    co_return true;
-  }
-  pass.image_mounts = std::move(volumes.mounts);
-  Step(*pass.progress, "looking for image " + start.spec->image());
-  Images::Answer image = co_await deps_.images.Ensure(pod, name, start.spec->image(), start.spec->image_pull_policy(),
-                                                      pass.sandbox);
-  if (!image.image) {
-    pass.Wait(name, image.waiting.reason, image.waiting.message, image.retry_at.value_or(MonoTime::max()));
-    Step(*pass.progress, image.pulling ? "pulling image " + start.spec->image() : image.waiting.message);
-    co_return true;
-  }
-  if (pass.Done()) co_return false;
-  co_await CreateAndStart(pass, start, std::move(image));
-  co_return true;
-}
-
-Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, Images::Answer image) {
-  const auto& pod = pass.pod;
-  const std::string& name = start.spec->name();
-  const char* type = start.kind == ContainerKind::kRegular ? "container" : "init_container";
-  auto fail = [&](WaitingReason reason, const absl::Status& status, const char* event) {
-    Nanos delay = retry_backoff_.Next(pod->metadata().uid(), deps_.clock.Mono());
-    pass.Wait(name, reason, Message(status), deps_.clock.Mono() + delay);
-    pass.result.status = base::Annotate(status, "container " + name);
-    blocked_[BackoffKey(*pod, *start.spec)] = {deps_.clock.Mono() + delay, pass.result.status, pass.result.waiting[name]};
-    Event(*pod, true, event, "Error: " + Message(status), name);
-    if (started_containers_errors_ != nullptr) started_containers_errors_->With({WaitingReasonName(reason), type}).Add();
-    LOG_ERROR("Cannot start container; will retry", "pod", api::PodKey(*pod), "container", name, "reason",
-              WaitingReasonName(reason), "after", base::GoDuration(delay), "err", status);
-  };
-
-  ContainerInputs inputs;
-  inputs.attempt = start.attempt;
-  if (pass.observed->Newest(name) == nullptr) {
-    auto logs = pass.next_attempt.find(name);
-    if (logs != pass.next_attempt.end()) inputs.attempt = std::max(inputs.attempt, logs->second);
-    inputs.attempt = std::max(inputs.attempt, AttemptsShown(*pod, name));
-  }
-  inputs.image_ref = image.ref;
-  inputs.image_uid = image.image->uid;
-  inputs.image_username = image.image->username;
-  inputs.pod_ips = pass.observed->ips;
-  inputs.volume_paths = pass.volume_paths;
-  inputs.image_mounts = pass.image_mounts;
-  inputs.oom_score_adj = deps_.cgroups.OomScoreAdj(*pod, *start.spec);
-  auto files = co_await deps_.files.PrepareContainer(pod, name, inputs.pod_ips);
-  if (!files.ok()) {
-    fail(WaitingReason::kCreateContainerConfigError, files.status(), "Failed");
-    co_return;
-  }
-  inputs.etc_hosts_path = files->etc_hosts;
-  inputs.termination_log_path = files->termination_log;
-  auto env = co_await FetchEnvironment(deps_.env_objects, pod, start.spec);
-  if (!env.ok()) {
-    fail(WaitingReason::kCreateContainerConfigError, env.status(), "Failed");
-    co_return;
-  }
-  inputs.env = *std::move(env);
-  for (const auto& text : InvalidEnvironmentNames(*pod, *start.spec, inputs.env))
-    Event(*pod, true, "InvalidEnvironmentVariableNames", text, name);
-  auto config = MakeContainerConfig(*pod, *start.spec, inputs, deps_.node);
-  if (!config.ok()) {
-    fail(WaitingReason::kCreateContainerConfigError, config.status(), "Failed");
-    co_return;
-  }
-  Step(*pass.progress, "creating container " + name);
-  if (start.previous_exit != base::WallTime{}) {
-    Nanos ago = std::max(Nanos(0), Nanos(deps_.clock.Now() - start.previous_exit));
-    MonoTime now = deps_.clock.Mono();
-    crash_backoff_.Next(BackoffKey(*pod, *start.spec), now - ago, now);
-  }
-  SandboxId sandbox = pass.observed->sandboxes.front().id;
-  pass.acted = true;
-  auto id = co_await deps_.runtime.CreateContainer(sandbox, *config, pass.sandbox);
-  image_volumes_->Count(*start.spec, inputs.image_mounts, id.status());
-  if (!id.ok()) {
-    if (absl::IsNotFound(id.status())) deps_.images.Forget(start.spec->image());
-    fail(WaitingReason::kCreateContainerError, id.status(), "Failed");
-    co_return;
-  }
-  Event(*pod, false, "Created", "Container created", name);
-  if (!pass.wanted()) co_return;
-  Step(*pass.progress, "starting container " + name);
-  auto started = co_await deps_.runtime.StartContainer(*id);
-  if (!started.ok()) {
-    fail(WaitingReason::kRunContainerError, started, "Failed");
-    co_return;
-  }
-  Event(*pod, false, "Started", "Container started", name);
-  if (started_containers_ != nullptr) started_containers_->With({type}).Add();
-  if (restarts_ != nullptr && inputs.attempt > 0) restarts_->Only().Add();
-  LOG_INFO("Started container", "pod", api::PodKey(*pod), "podUID", pod->metadata().uid(), "container", name,
-           "attempt", inputs.attempt, "containerID", id->str());
-  co_await deps_.files.LinkLog(pod, name, id->str(), inputs.attempt);
 }
 
 }  // namespace kubelet::runtime

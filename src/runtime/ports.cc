@@ -18,6 +18,7 @@ const char* WaitingReasonName(WaitingReason reason) {
     case WaitingReason::kCreateContainerConfigError: return "CreateContainerConfigError";
     case WaitingReason::kCreateContainerError: return "CreateContainerError";
     case WaitingReason::kRunContainerError: return "RunContainerError";
+    case WaitingReason::kPostStartHookError: return "PostStartHookError";
   }
   return "";
 }

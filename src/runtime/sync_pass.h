@@ -29,14 +29,17 @@ struct PodSyncer::Pass {
 
   bool Done() const { return stop || !wanted(); }
 
-  std::chrono::seconds Grace() const {
-    return std::chrono::seconds(std::max<int64_t>(pod->spec().termination_grace_period_seconds(), 2));
-  }
-
   void Wait(const std::string& container, WaitingReason reason, std::string message, base::MonoTime until) {
     result.waiting[container] = {reason, std::move(message)};
     if (until != base::MonoTime::max() && (!result.retry_at || until < *result.retry_at)) result.retry_at = until;
   }
 };
+
+// Throws when the task was cancelled: a call that was cut short comes back with an error like any other, and asio
+// tells of the cancellation only at the next co_await.
+inline base::Task<void> Checkpoint() { co_return; }
+
+// `<uid>/<container>/`, then what makes another try of it: image and resources (kuberuntime GetBackoffKey).
+std::string BackoffKey(const api::core::Pod& pod, const api::core::Container& container);
 
 }  // namespace kubelet::runtime

@@ -4,6 +4,7 @@
 
 #include "kubelet/api/pod.h"
 #include "kubelet/runtime/actions.h"
+#include "status/containers.h"
 
 namespace kubelet::status {
 namespace {
@@ -37,11 +38,16 @@ const api::core::ContainerStateTerminated* Exit(const ContainerStatus& s) {
   return nullptr;
 }
 
+// One that was removed to restart all containers starts again whatever its policy.
+bool MayRestart(const Pod& pod, const api::core::Container& spec, const api::core::ContainerStateTerminated& exit) {
+  return exit.reason() == "RestartingAllContainers" || runtime::ShouldRestart(pod, spec, exit.exit_code());
+}
+
 void CountInit(const Pod& pod, const api::core::Container& spec, const ContainerStatus* s, Tally& tally) {
   const auto* exit = s != nullptr ? Exit(*s) : nullptr;
   if (exit == nullptr) {
     tally.init_pending = true;
-  } else if (exit->exit_code() != 0 && !runtime::ShouldRestart(pod, spec, exit->exit_code())) {
+  } else if (exit->exit_code() != 0 && !MayRestart(pod, spec, *exit)) {
     tally.init_failed = true;
   }
 }
@@ -66,7 +72,7 @@ void CountRegular(const Pod& pod, const api::core::Container& spec, const Contai
   } else if (const auto* exit = Exit(*s)) {
     ++tally.stopped;
     if (s->state().has_terminated() && exit->exit_code() == 0) ++tally.succeeded;
-    if (runtime::ShouldRestart(pod, spec, exit->exit_code())) ++tally.restartable;
+    if (MayRestart(pod, spec, *exit)) ++tally.restartable;
   } else {
     ++tally.waiting;
   }
@@ -88,17 +94,9 @@ Tally Count(const Pod& pod, const PodStatus& status) {
   return tally;
 }
 
-// A regular container exists in the sandbox of today: restarts of sidecars do not make the pod pending again.
+// Restarts of sidecars do not make a pod pending again whose regular containers exist.
 bool RegularInSandbox(const Input& input) {
-  const runtime::Sandbox* sandbox = input.observed != nullptr ? input.observed->ReadySandbox() : nullptr;
-  if (sandbox == nullptr) return false;
-  for (const auto& spec : input.pod->spec().containers()) {
-    const auto* newest = input.observed->Newest(spec.name());
-    if (newest == nullptr) continue;
-    auto it = input.observed->sandbox_of.find(newest->id);
-    if (it != input.observed->sandbox_of.end() && it->second == sandbox->id) return true;
-  }
-  return false;
+  return input.observed != nullptr && runtime::HasInitialized(*input.pod, *input.observed);
 }
 
 struct Condition {
@@ -218,13 +216,32 @@ Condition Initialized(const Pod& pod, const PodStatus& status, const PodStatus* 
   return condition;
 }
 
+// True from the exit that asks for it until the last container is removed.
+Condition AllRestarting(const Input& input, const PodStatus& status) {
+  Condition condition{"AllContainersRestarting"};
+  if (status.phase() == "Succeeded") {
+    condition.reason = "PodCompleted";
+  } else if (status.phase() == "Failed") {
+    condition.reason = "PodFailed";
+  } else if (input.observed != nullptr && RestartsAllContainers(input)) {
+    auto there = [&](const auto& spec) { return input.observed->Newest(spec.name()) != nullptr; };
+    const auto& spec = input.pod->spec();
+    condition.status = std::any_of(spec.containers().begin(), spec.containers().end(), there) ||
+                       std::any_of(spec.init_containers().begin(), spec.init_containers().end(), there);
+  }
+  if (condition.status) {
+    condition.reason = "RestartAllContainersStarted";
+    condition.message = "container exited with restart policy rule";
+  }
+  return condition;
+}
+
 // Conditions of others: as the server has them; those of a static pod as they were.
 void KeepForeign(const Input& input, PodStatus& status) {
   static const std::string kOurs[] = {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady",
-                                      "PodScheduled"};
+                                      "PodScheduled", "AllContainersRestarting"};
   // Shared with others, or the kubelet's but not made anew each time.
-  static const std::string kOwnMemory[] = {"DisruptionTarget", "PodResizePending", "PodResizeInProgress",
-                                           "AllContainersRestarting"};
+  static const std::string kOwnMemory[] = {"DisruptionTarget", "PodResizePending", "PodResizeInProgress"};
   auto among = [](const auto& names, const std::string& type) {
     return std::find(std::begin(names), std::end(names), type) != std::end(names);
   };
@@ -281,6 +298,7 @@ void SetConditions(const Input& input, PodStatus& status) {
   Set(input, status, containers);
   Condition scheduled{"PodScheduled", true};
   Set(input, status, scheduled);
+  if (runtime::HasRestartAllRule(pod)) Set(input, status, AllRestarting(input, status));
 }
 
 }  // namespace kubelet::status

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kubelet/api/containers.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/runtime/actions.h"
 
@@ -23,6 +24,8 @@ constexpr char kLostRunning[] =
 constexpr char kInitLost[] =
     "Unable to get init container status from container runtime and pod has been initialized, "
     "treat it as exited normally";
+constexpr char kRestartingAll[] = "RestartingAllContainers";
+constexpr char kRemovedToRestart[] = "The container is removed because RestartAllContainers in place";
 // All termination messages of a pod together (MaxPodTerminationMessageLogLength).
 constexpr size_t kMessageBytes = 12 * 1024;
 
@@ -30,11 +33,11 @@ int64_t Seconds(base::WallTime t) {
   return std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
 }
 
-void SetUnknown(const char* message, api::core::ContainerState& state) {
+void SetUnknown(const char* message, api::core::ContainerState& state, const char* reason = kUnknownReason) {
   state.Clear();
   auto* end = state.mutable_terminated();
   end->set_exit_code(kUnknownExit);
-  end->set_reason(kUnknownReason);
+  end->set_reason(reason);
   end->set_message(message);
 }
 
@@ -45,13 +48,16 @@ std::string Cut(std::string message, size_t most) {
   return message;
 }
 
+enum class Kind { kInit, kRegular, kEphemeral };
+
 class Converter {
  public:
-  Converter(const Input& input, const Container& spec, bool init)
+  Converter(const Input& input, const Container& spec, Kind kind)
       : input_(input),
         spec_(spec),
-        plain_init_(init && !api::IsRestartableInit(spec)),
-        old_(Old(init)) {
+        plain_init_(kind == Kind::kInit && !api::IsRestartableInit(spec)),
+        ephemeral_(kind == Kind::kEphemeral),
+        old_(Old(kind)) {
     FindInstances();
   }
 
@@ -64,6 +70,12 @@ class Converter {
     }
     if (ShowsWaiting()) Wait();
     const auto& state = out_.state();
+    // Nobody waits for an ephemeral container: upstream shows neither of an ephemeral one.
+    if (ephemeral_) {
+      out_.clear_started();
+      out_.set_ready(false);
+      return std::move(out_);
+    }
     out_.set_started(state.has_running());
     out_.set_ready(plain_init_ ? state.has_terminated() && state.terminated().exit_code() == 0
                                : state.has_running());
@@ -72,10 +84,12 @@ class Converter {
   }
 
  private:
-  const OutStatus* Old(bool init) const {
+  const OutStatus* Old(Kind kind) const {
     if (input_.previous == nullptr) return nullptr;
-    const Statuses& all =
-        init ? input_.previous->init_container_statuses() : input_.previous->container_statuses();
+    const PodStatus& previous = *input_.previous;
+    const Statuses& all = kind == Kind::kInit      ? previous.init_container_statuses()
+                          : kind == Kind::kRegular ? previous.container_statuses()
+                                                   : previous.ephemeral_container_statuses();
     auto it = std::find_if(all.begin(), all.end(),
                            [&](const auto& s) { return s.name() == spec_.name(); });
     return it == all.end() ? nullptr : &*it;
@@ -139,6 +153,15 @@ class Converter {
 
   // The runtime has no record of it.
   void Missing() {
+    if (!ephemeral_ && RestartsAllContainers(input_) && old_ != nullptr && !old_->state().has_waiting()) {
+      auto* waiting = out_.mutable_state()->mutable_waiting();
+      out_.mutable_state()->clear_terminated();
+      waiting->set_reason(kRestartingAll);
+      waiting->set_message(kRemovedToRestart);
+      SetUnknown(kRemovedToRestart, *out_.mutable_last_state(), kRestartingAll);
+      out_.set_restart_count(old_->restart_count() + 1);
+      return;
+    }
     if (out_.state().has_terminated()) return;
     if (old_ != nullptr && old_->state().has_running() && !out_.last_state().has_terminated()) {
       SetUnknown(kLostRunning, *out_.mutable_last_state());
@@ -200,6 +223,7 @@ class Converter {
     }
     SetResources();
     SetUser();
+    if (input_.stop_signals && !newest_->stop_signal.empty()) out_.set_stop_signal(newest_->stop_signal);
   }
 
   void SetExit(const Seen& seen, api::core::ContainerState& state) const {
@@ -211,8 +235,12 @@ class Converter {
     const auto& spec = input_.pod->spec();
     size_t containers = static_cast<size_t>(spec.containers_size() + spec.init_containers_size() +
                                             spec.ephemeral_containers_size());
-    out->set_message(Cut(it != input_.termination_messages.end() ? it->second : seen.message,
-                         kMessageBytes / std::max<size_t>(containers, 1)));
+    // What the runtime says, and what the container left.
+    std::string message = seen.message;
+    if (it != input_.termination_messages.end() && !it->second.empty()) {
+      message += (message.empty() ? "" : ": ") + it->second;
+    }
+    out->set_message(Cut(std::move(message), kMessageBytes / std::max<size_t>(containers, 1)));
     out->mutable_started_at()->set_seconds(Seconds(seen.started_at));
     out->mutable_finished_at()->set_seconds(Seconds(seen.finished_at));
     out->set_container_id(Id(seen));
@@ -243,6 +271,7 @@ class Converter {
   // It is going to be started, and something is in the way.
   bool ShowsWaiting() const {
     if (input_.terminating || out_.state().has_running()) return false;
+    if (ephemeral_ && out_.state().has_terminated()) return false;
     auto it = input_.waiting.find(spec_.name());
     if (it == input_.waiting.end() || it->second.reason == runtime::WaitingReason::kNone) {
       return false;
@@ -266,6 +295,7 @@ class Converter {
   const Input& input_;
   const Container& spec_;
   const bool plain_init_;
+  const bool ephemeral_;
   const OutStatus* old_;
   const Seen* newest_ = nullptr;
   const Seen* before_ = nullptr;
@@ -290,16 +320,33 @@ bool HasInitialized(const Input& input, const PodStatus& status) {
 
 }  // namespace
 
+bool RestartsAllContainers(const Input& input) {
+  if (!runtime::HasRestartAllRule(*input.pod)) return false;
+  if (input.observed != nullptr && runtime::RestartAllWanted(*input.pod, *input.observed)) return true;
+  if (input.previous == nullptr) return false;
+  const auto& before = input.previous->conditions();
+  return std::any_of(before.begin(), before.end(), [](const auto& c) {
+    return c.type() == "AllContainersRestarting" && c.status() == "True";
+  });
+}
+
 void SetContainers(const Input& input, PodStatus& status) {
   for (const auto& spec : input.pod->spec().init_containers()) {
-    *status.add_init_container_statuses() = Converter(input, spec, true).Get();
+    *status.add_init_container_statuses() = Converter(input, spec, Kind::kInit).Get();
   }
   for (const auto& spec : input.pod->spec().containers()) {
-    *status.add_container_statuses() = Converter(input, spec, false).Get();
+    *status.add_container_statuses() = Converter(input, spec, Kind::kRegular).Get();
   }
+  for (const auto& ephemeral : input.pod->spec().ephemeral_containers()) {
+    *status.add_ephemeral_container_statuses() =
+        Converter(input, api::AsContainer(ephemeral), Kind::kEphemeral).Get();
+  }
+  auto by_name = [](const OutStatus& a, const OutStatus& b) { return a.name() < b.name(); };
   std::sort(status.mutable_container_statuses()->begin(),
             status.mutable_container_statuses()->end(),
-            [](const OutStatus& a, const OutStatus& b) { return a.name() < b.name(); });
+            by_name);
+  std::sort(status.mutable_ephemeral_container_statuses()->begin(),
+            status.mutable_ephemeral_container_statuses()->end(), by_name);
 }
 
 void EndUnknown(const Input& input, PodStatus& status) {

@@ -83,7 +83,6 @@ void KeepForeign(const PodStatus& api, PodStatus& status) {
     status.set_nominated_node_name(api.nominated_node_name());
   }
   if (!api.resize().empty()) status.set_resize(api.resize());
-  *status.mutable_ephemeral_container_statuses() = api.ephemeral_container_statuses();
   *status.mutable_resource_claim_statuses() = api.resource_claim_statuses();
   *status.mutable_allocated_resources() = api.allocated_resources();
   *status.mutable_node_allocatable_resource_claim_statuses() =

@@ -43,6 +43,8 @@ bool IsSameManifest(const api::core::Pod& pod, const ObservedPod& running) {
 
 PodManager::PodManager(Deps deps) : deps_(std::move(deps)) {
   if (deps_.metrics == nullptr) return;
+  ephemeral_ = &deps_.metrics->AddGauge("kubelet_managed_ephemeral_containers",
+                                        "Current number of ephemeral containers in pods managed by this kubelet.");
   rejections_ = &deps_.metrics->AddCounter("kubelet_admission_rejections_total",
                                            "Cumulative number pod admission rejections by the Kubelet.", {"reason"});
   preemptions_ = &deps_.metrics->AddCounter(
@@ -59,9 +61,17 @@ podstore::Changes PodManager::OnSnapshot(const std::string& source, const std::v
     if (deps_.workers.Has(pod->metadata().uid())) deps_.workers.SetWanted(pod);
   }
   for (const auto& pod : changes.reconciled) deps_.workers.SetReported(pod);
+  CountEphemeral();
   bool orphans = spoken != deps_.store.Complete(source);
   if (!changes.added.empty() || !changes.removed.empty() || orphans) Reconcile();
   return changes;
+}
+
+void PodManager::CountEphemeral() {
+  if (ephemeral_ == nullptr) return;
+  int count = 0;
+  for (const auto& pod : deps_.store.All()) count += pod->spec().ephemeral_containers_size();
+  ephemeral_->Only().Set(count);
 }
 
 void PodManager::Announce(const podstore::Changes& changes, const std::string& source) {

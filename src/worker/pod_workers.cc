@@ -245,8 +245,11 @@ void PodWorkers::Leave(const WorkerPtr& worker, const Event& event) {
     worker->cut = true;
     scope_.Spawn("cancel step", CancelStep(worker->step));
   } else if (syncing && !worker->Is<Syncing>()) {
+    // Such as a postStart hook that hangs: a forced deletion does not wait for it.
     std::weak_ptr<base::TaskScope> weak = worker->step;
-    deps_.clock.After(options_.cancel_step_after, [weak, this] {
+    base::Nanos patience = options_.cancel_step_after;
+    if (after) patience = std::min<base::Nanos>(patience, *after);
+    deps_.clock.After(patience, [weak, this] {
       auto step = weak.lock();
       if (step && step->size() > 0) scope_.Spawn("cancel step", CancelStep(step));
     });

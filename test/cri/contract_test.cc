@@ -315,6 +315,53 @@ TEST_CASE("contract: commands run inside, with output, code and time-out") {
   });
 }
 
+TEST_CASE("contract: a container that is removed leaves its log, and the next attempt takes its place") {
+  ForEach([](Backend& b) {
+    auto& runtime = *b.client->runtime;
+    auto pod = b.Pod("again");
+    auto sandbox = b.Run(pod);
+    auto config = ContainerNamed("main", pod, b.image, "echo first; sleep 0.2; exit 42");
+    config.namespaces = pod.namespaces;
+    config.log_path = "main-0.log";
+    auto first = b.client->Await(runtime.CreateContainer(sandbox, config, pod));
+    REQUIRE(first.ok());
+    b.Start(*first);
+    CHECK(b.WaitExited(*first).exit_code == 42);
+    REQUIRE(b.client->Await(runtime.RemoveContainer(*first)).ok());
+    CHECK(ReadFile(pod.log_directory + "/main-0.log").find("stdout F first") != std::string::npos);
+    config.attempt = 1;
+    config.log_path = "main-1.log";
+    auto second = b.client->Await(runtime.CreateContainer(sandbox, config, pod));
+    REQUIRE(second.ok());
+    b.Start(*second);
+    CHECK(b.Status(*second).attempt == 1);
+    auto status = b.client->Await(runtime.PodSandboxStatus(sandbox));
+    REQUIRE(status.ok());
+    CHECK(status->sandbox.state == SandboxState::kReady);
+  });
+}
+
+TEST_CASE("contract: a container in the PID namespace of another sees its processes") {
+  ForEach([](Backend& b) {
+    if (b.fake) return;  // has no processes
+    auto& runtime = *b.client->runtime;
+    auto pod = b.Pod("target");
+    auto sandbox = b.Run(pod);
+    auto target = b.Create(sandbox, pod, "main", std::string(kForever) + " # marked-target");
+    b.Start(target);
+    auto config = ContainerNamed("debug", pod, b.image, "grep -q marked-target /proc/1/cmdline");
+    config.log_path = "debug.log";
+    config.namespaces = pod.namespaces;
+    config.namespaces.pid = runtime::NamespaceMode::kTarget;
+    config.namespaces.target_id = target.str();
+    auto id = b.client->Await(runtime.CreateContainer(sandbox, config, pod));
+    INFO(id.status());
+    REQUIRE(id.ok());
+    b.Start(*id);
+    CHECK(b.WaitExited(*id).exit_code == 0);
+  });
+}
+
 TEST_CASE("contract: lists hold everything of a pod, in every state, and nothing else") {
   ForEach([](Backend& b) {
     auto& runtime = *b.client->runtime;

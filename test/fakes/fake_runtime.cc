@@ -126,6 +126,8 @@ absl::StatusOr<ContainerId> FakeRuntime::Create(const SandboxId& id, const runti
   c.image_ref = config.image;
   c.labels = config.labels;
   c.annotations = config.annotations;
+  c.stop_signal = config.stop_signal;
+  made.namespaces = config.namespaces;
   containers_[c.id] = made;
   Emit(RuntimeEventKind::kCreated, c.id.str(), sandbox->second.sandbox.uid);
   return c.id;
@@ -175,6 +177,13 @@ void FakeRuntime::End(FakeContainer& c, int code, const std::string& reason) {
   c.status.reason = reason;
   c.status.finished_at = clock_.Now();
   Emit(RuntimeEventKind::kStopped, c.status.id.str(), Label(c.status.labels, runtime::kPodUidLabel));
+}
+
+void FakeRuntime::Signalled(const ContainerId& id, std::chrono::seconds grace) {
+  auto it = containers_.find(id);
+  if (it == containers_.end() || it->second.status.state != ContainerState::kRunning) return;
+  Signal signal{clock_.Mono(), it->second.status.name, grace};
+  signals.push_back(std::move(signal));
 }
 
 void FakeRuntime::Remove(const ContainerId& id) {

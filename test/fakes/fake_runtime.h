@@ -39,6 +39,7 @@ struct FakeCall {
 struct FakeContainer {
   runtime::ContainerStatus status;
   runtime::SandboxId sandbox;
+  runtime::Namespaces namespaces;
 };
 
 struct FakeSandbox {
@@ -68,8 +69,18 @@ class FakeRuntime {
   // Shares, in percent, of events that get lost, come twice, or come late.
   void SetEventFaults(int lost, int twice, int late, uint32_t seed);
   void SetStopTakes(Nanos takes) { stop_takes_ = takes; }
+  // The same for one container, by its name.
+  void SetStopTakes(const std::string& container, Nanos takes) { stop_takes_of_[container] = takes; }
   void SetStopExitCode(int code) { stop_exit_code_ = code; }
   void SetIps(bool given) { ips_ = given; }
+
+  // What a command does in a container of this name, by its first word; absent: it ends at once with 0.
+  struct Exec {
+    Nanos takes{0};
+    int exit_code = 0;
+    std::string stderr_data;
+  };
+  std::map<std::string, Exec> execs;
 
   std::set<std::string> images;                    // present
   std::map<std::string, absl::Status> pull_error;  // by image; absent: the pull works
@@ -80,6 +91,13 @@ class FakeRuntime {
   runtime::ImageService::FsInfo fs_info;
 
   // --- what the test asks ---
+  // Stop signals in their order: when, which container, how long until it is killed.
+  struct Signal {
+    base::MonoTime at;
+    std::string container;
+    std::chrono::seconds grace;
+  };
+  std::vector<Signal> signals;
   std::vector<FakeCall> calls;
   size_t Count(const std::string& method, const std::string& subject = "") const;
   int ReadySandboxes(const std::string& pod) const;
@@ -118,6 +136,7 @@ class FakeRuntime {
   void StopSandbox(FakeSandbox& sandbox);
   void Emit(runtime::RuntimeEventKind kind, const std::string& id, const std::string& uid);
   void Breach(std::string text);
+  void Signalled(const runtime::ContainerId& id, std::chrono::seconds grace);
 
   base::Executor executor_;
   base::ManualClock& clock_;
@@ -133,6 +152,7 @@ class FakeRuntime {
   int lost_ = 0, twice_ = 0, late_ = 0;
   std::mt19937 random_{1};
   Nanos stop_takes_{0};
+  std::map<std::string, Nanos> stop_takes_of_;
   int stop_exit_code_ = 143;
   int next_id_ = 0;
 };

@@ -191,10 +191,14 @@ Task<absl::Status> FakeRuntimeClient::StartContainer(ContainerId id) {
 }
 
 Task<absl::Status> FakeRuntimeClient::StopContainer(ContainerId id, std::chrono::seconds grace) {
-  bool killed = world_.stop_takes_ > grace;
   std::string subject = world_.SubjectOf(id);
-  if (world_.stop_takes_ > Nanos(0)) {
-    Nanos takes = std::min<Nanos>(world_.stop_takes_, grace);
+  auto own = world_.stop_takes_of_.find(subject.substr(subject.rfind('/') + 1));
+  Nanos wants = own == world_.stop_takes_of_.end() ? world_.stop_takes_ : own->second;
+  bool killed = wants > grace;
+  // When the signal was sent, and how long the runtime waits.
+  if (!closed_ && !cut()) world_.Signalled(id, grace);
+  if (wants > Nanos(0)) {
+    Nanos takes = std::min<Nanos>(wants, grace);
     co_await base::SleepFor(world_.clock_, takes);
   }
   std::function<absl::Status()> stop = [this, id, killed]() -> absl::Status {
@@ -254,9 +258,40 @@ Task<absl::Status> FakeRuntimeClient::UpdateContainerResources(ContainerId id, r
 Task<absl::Status> FakeRuntimeClient::ReopenContainerLog(ContainerId id) {
   return DoStatus("ReopenContainerLog", world_.SubjectOf(id), [] { return absl::OkStatus(); });
 }
-Answer<runtime::ExecResult> FakeRuntimeClient::ExecSync(ContainerId id, std::vector<std::string>, std::chrono::seconds) {
-  return Do<runtime::ExecResult>("ExecSync", world_.SubjectOf(id),
-                                 []() -> absl::StatusOr<runtime::ExecResult> { return runtime::ExecResult{}; });
+Answer<runtime::ExecResult> FakeRuntimeClient::ExecSync(ContainerId id, std::vector<std::string> command,
+                                                       std::chrono::seconds) {
+  std::string word = command.empty() ? "" : command.front();
+  std::function<absl::StatusOr<runtime::ExecResult>()> begin = [this, id, word]() -> absl::StatusOr<runtime::ExecResult> {
+    auto it = world_.containers_.find(id);
+    if (it == world_.containers_.end()) return absl::NotFoundError("no container");
+    if (it->second.status.state != runtime::ContainerState::kRunning) {
+      return absl::FailedPreconditionError("the container is not running");
+    }
+    auto exec = world_.execs.find(word);
+    runtime::ExecResult result;
+    if (exec == world_.execs.end()) return result;
+    result.exit_code = exec->second.exit_code;
+    result.stderr_data = exec->second.stderr_data;
+    return result;
+  };
+  std::string subject = world_.SubjectOf(id) + " " + word;
+  auto result = co_await Do<runtime::ExecResult>("ExecSync", std::move(subject), std::move(begin));
+  auto exec = world_.execs.find(word);
+  if (!result.ok() || exec == world_.execs.end() || exec->second.takes == Nanos(0)) co_return result;
+  // Ends with its container, as a process in its PID namespace does.
+  base::MonoTime end = world_.clock_.Mono() + exec->second.takes;
+  while (world_.clock_.Mono() < end && !closed_ && !cut()) {
+    co_await base::SleepFor(world_.clock_, std::min<Nanos>(end - world_.clock_.Mono(), std::chrono::milliseconds(500)));
+    auto it = world_.containers_.find(id);
+    bool runs = it != world_.containers_.end() && it->second.status.state == runtime::ContainerState::kRunning;
+    if (!runs) result->exit_code = 137;
+    if (!runs) break;
+  }
+  if (closed_ || cut()) {
+    co_await Hang();
+    co_return absl::CancelledError("this kubelet is gone");
+  }
+  co_return result;
 }
 Answer<std::string> FakeRuntimeClient::ExecUrl(ContainerId id, std::vector<std::string>, StreamOptions) {
   return Do<std::string>("ExecUrl", world_.SubjectOf(id), []() -> absl::StatusOr<std::string> { return "http://exec"; });

@@ -13,6 +13,7 @@ Kubelet::Kubelet(World& world, Options options)
   auto executor = world.io.get_executor();
   auto on_event = [this](const api::core::Pod& pod, const runtime::PodEvent& event) {
     events.push_back(pod.metadata().name() + " " + event.reason);
+    messages.push_back(event.reason + " " + event.container + ": " + event.message);
   };
   context.node_name = "node";
   context.pod_logs_dir = "/logs";
@@ -24,10 +25,11 @@ Kubelet::Kubelet(World& world, Options options)
       image::ImageManager::Deps{executor, world.clock, client, [this](const std::string& uid) { workers->Wake(uid); },
                                 on_event, nullptr},
       image::ImageManager::Options{});
-  syncer = std::make_unique<runtime::PodSyncer>(
-      runtime::PodSyncer::Deps{executor, world.clock, client, *pleg, *images, volumes, cgroups, files, context,
-                               options.network_ready, on_event, nullptr},
-      runtime::PodSyncer::Options{});
+  runtime::PodSyncer::Deps deps{executor, world.clock, client, *pleg, *images, volumes, cgroups, files, context,
+                                options.network_ready, on_event, options.metrics};
+  deps.health = options.health;
+  deps.hook_http = options.hook_http;
+  syncer = std::make_unique<runtime::PodSyncer>(std::move(deps), runtime::PodSyncer::Options{});
   store = std::make_unique<podstore::PodStore>(options.sources);
   worker::PodWorkers::Deps worker_deps{executor, world.clock, *this, nullptr, nullptr, nullptr};
   worker_deps.on_change = [change = options.on_change](const std::string& uid) {

@@ -52,6 +52,9 @@ class Kubelet : public worker::PodRuntime {
     std::function<worker::Judgement(const api::core::Pod&)> admit;
     // Called at each change of a worker, and when its pod may be deleted from the API.
     std::function<void(const std::string& uid)> on_change, on_finished;
+    runtime::Health* health = nullptr;
+    runtime::HookHttp* hook_http = nullptr;
+    base::Registry* metrics = nullptr;
   };
   explicit Kubelet(World& world, Options options);
   explicit Kubelet(World& world);
@@ -97,6 +100,7 @@ class Kubelet : public worker::PodRuntime {
   FakePodFiles files;
   runtime::NodeContext context;
   std::vector<std::string> events;  // `pod reason`
+  std::vector<std::string> messages;  // `reason container: message`
   std::vector<std::string> finished;  // uids, as their objects might be deleted
   int syncs = 0;
   std::unique_ptr<pleg::Pleg> pleg;

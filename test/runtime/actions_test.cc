@@ -202,7 +202,8 @@ TEST_CASE("a container stopped for a new sandbox is no pod that has ended") {
   AddSandbox(seen, SandboxState::kNotReady);
   AddContainer(seen, "c", ContainerState::kExited, 0);
   CHECK(ComputePodActions(pod, seen).terminal);
-  std::set<ContainerId> stopped{ContainerId("c0")};
+  Knowledge stopped;
+  stopped.stopped[ContainerId("c0")] = StoppedFor::kRestart;
   auto actions = ComputePodActions(pod, seen, stopped);
   CHECK_FALSE(actions.terminal);
   CHECK(actions.create_sandbox);

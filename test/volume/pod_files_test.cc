@@ -70,6 +70,27 @@ TEST_CASE("the end of a termination file, of regular files only") {
   CHECK(ReadTerminationMessage(dir / "fifo").empty());
 }
 
+TEST_CASE("the end of a log is what its container wrote last") {
+  TempDir dir;
+  const std::string head = "2026-01-02T03:04:05.678901234Z ";
+  std::string log;
+  for (int i = 1; i <= 100; ++i) log += head + "stdout F line " + std::to_string(i) + "\n";
+  WriteText(dir / "many", log);
+  std::string tail = ReadLogTail(dir / "many");
+  CHECK(tail.substr(0, 8) == "line 21\n");
+  CHECK(tail.substr(tail.size() - 9) == "line 100\n");
+  CHECK(ReadLogTail(dir / "many", 80, 5) == " 100\n");
+  // Pieces of a line, both streams, a tag with more to it, an empty line, and lines that are none.
+  WriteText(dir / "odd", head + "stdout P one \n" + head + "stderr F:x two\n" + head + "stdout F \nnonsense\n\n" + head +
+                             "stdout F last");
+  CHECK(ReadLogTail(dir / "odd") == "one two\n\nlast\n");
+  WriteText(dir / "long", head + "stdout F " + std::string(300'000, 'a') + "\n" + head + "stdout F end\n");
+  CHECK(ReadLogTail(dir / "long") == "end\n");
+  WriteText(dir / "empty", "");
+  CHECK(ReadLogTail(dir / "empty").empty());
+  CHECK(ReadLogTail(dir / "absent").empty());
+}
+
 TEST_CASE("a pod's files go: logs, links into them, directory; other pods' links stay") {
   Fixture f;
   REQUIRE(MakePodDirectories(f.dirs, "1-2", f.logs, {}).ok());

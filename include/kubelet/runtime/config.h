@@ -42,6 +42,7 @@ struct NodeContext {
   std::vector<std::string> cluster_dns;
   std::string cluster_domain;
   DnsConfig host_dns;               // parsed resolvConf of the host
+  bool container_stop_signals = false;  // gate ContainerStopSignals: lifecycle.stopSignal counts
   bool seccomp_default = false;
   std::string seccomp_root;         // <root>/seccomp
   std::string pod_logs_dir;         // /var/log/pods

@@ -9,7 +9,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "kubelet/base/backoff.h"
@@ -17,11 +16,15 @@
 #include "kubelet/runtime/actions.h"
 #include "kubelet/runtime/config.h"
 #include "kubelet/runtime/container_runtime.h"
+#include "kubelet/runtime/health.h"
 #include "kubelet/runtime/observed.h"
 #include "kubelet/runtime/ports.h"
 
 namespace kubelet::runtime {
 
+class ContainerStopper;
+class HookRunner;
+struct StopRequest;
 class ImageVolumes;
 
 // What came of a Sync, and what the pod waits for.
@@ -63,6 +66,8 @@ class PodSyncer {
     std::function<void(const api::core::Pod&, const PodEvent&)> on_event;
     base::Registry* metrics = nullptr;
     EnvObjects* env_objects = nullptr;  // null: no API server is configured
+    Health* health = nullptr;           // null: what runs is started, and nothing is wrong with it
+    HookHttp* hook_http = nullptr;      // null: httpGet hooks fail
   };
   PodSyncer(Deps deps, Options options);
   ~PodSyncer();
@@ -70,8 +75,9 @@ class PodSyncer {
   // `wanted` turns false when the pod must not go on starting; it is asked between steps.
   base::Task<SyncResult> Sync(api::PodPtr pod, std::shared_ptr<Progress> progress, std::function<bool()> wanted);
 
-  // Stops all containers of the pod with `grace`, then its sandboxes. OK: nothing runs any more. `pod` may be
-  // null for a pod that only the runtime knows.
+  // Ends all containers of the pod with `grace`, in their order and with their preStop hooks (ContainerStopper), then
+  // its sandboxes. OK: nothing runs any more. `pod` may be null for a pod that only the runtime knows: its hooks come
+  // from the containers' annotations. Cancelled and called again with less grace, hooks that were done stay done.
   base::Task<absl::Status> Kill(std::string uid, api::PodPtr pod, std::chrono::seconds grace,
                                 std::shared_ptr<Progress> progress);
 
@@ -89,7 +95,7 @@ class PodSyncer {
  private:
   struct Pass;  // one Sync under way
   // What failed and is not tried again before its time, however often the pod is looked at: our own attempt changes
-  // what the runtime holds, which wakes the pod. `uid/` is the sandbox, `uid/container/image` a container.
+  // what the runtime holds, which wakes the pod. `uid/` is the sandbox, `uid/container/...` a container.
   struct Blocked {
     base::MonoTime until;
     absl::Status status;
@@ -99,16 +105,23 @@ class PodSyncer {
   base::Task<void> StartContainers(Pass& pass, const PodActions& actions);
   base::Task<bool> StartOne(Pass& pass, const ContainerToStart& start);
   base::Task<void> CreateAndStart(Pass& pass, const ContainerToStart& start, Images::Answer image);
+  base::Task<void> PostStart(Pass& pass, const ContainerToStart& start, ContainerId id);
   base::Task<void> KillContainers(Pass& pass, const std::vector<ContainerToKill>& kill);
-  base::Task<void> StopOne(ContainerId id, std::chrono::seconds grace, std::shared_ptr<absl::Status> result);
-  base::Task<absl::Status> StopAll(ObservedPodPtr observed, std::chrono::seconds grace);
+  base::Task<void> ResetContainers(Pass& pass, const std::vector<ContainerToReset>& reset);
+  base::Task<void> StopOne(std::shared_ptr<StopRequest> request, std::shared_ptr<absl::Status> result);
+  base::Task<void> RemoveOne(ContainerId id, std::shared_ptr<absl::Status> result);
+  // `pod` null: what is lost is restored from the containers.
+  base::Task<absl::Status> StopAll(ObservedPodPtr observed, api::PodPtr pod, std::chrono::seconds grace);
   base::Task<void> RemoveDead(ObservedPodPtr observed);
   base::Task<absl::StatusOr<ObservedPodPtr>> Look(std::string uid);
   base::Task<absl::Status> RemoveHoldings(std::string uid, std::shared_ptr<Progress> progress);
   base::Task<void> TakeTurn(Pass& pass);
   base::Task<bool> Prepare(Pass& pass);
   const Blocked* BlockedNow(const std::string& key) const;
+  Knowledge Know(const api::core::Pod& pod, const ObservedPod& observed) const;
   void MarkStopped(const ObservedPod& observed);
+  void ForgetStopped(const ObservedPod& observed);
+  base::WallTime PreviousExit(const api::core::Pod& pod, const ContainerToStart& start) const;
   void Fail(Pass& pass, absl::Status status, const std::string& what);
   void Step(Progress& progress, std::string text);
   void Event(const api::core::Pod& pod, bool warning, std::string reason, std::string message,
@@ -120,8 +133,11 @@ class PodSyncer {
   base::Backoff retry_backoff_;
   std::map<std::string, Blocked> blocked_;
   base::Semaphore starts_;
+  std::map<std::string, std::map<ContainerId, StoppedFor>> stopped_;  // uid -> ended by us and to be started again
+  std::map<std::string, base::WallTime> reset_exits_;  // back-off key -> the exit that made all containers restart
+  std::unique_ptr<HookRunner> hooks_;
+  std::unique_ptr<ContainerStopper> stopper_;
   std::unique_ptr<ImageVolumes> image_volumes_;
-  std::map<std::string, std::set<ContainerId>> stopped_;  // uid -> ended by us and to be started again
   base::Family<base::Counter>* started_pods_ = nullptr;
   base::Family<base::Counter>* started_pods_errors_ = nullptr;
   base::Family<base::Counter>* started_containers_ = nullptr;

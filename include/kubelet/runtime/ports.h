@@ -28,6 +28,7 @@ enum class WaitingReason {
   kCreateContainerConfigError,
   kCreateContainerError,
   kRunContainerError,
+  kPostStartHookError,
 };
 const char* WaitingReasonName(WaitingReason reason);
 

@@ -39,6 +39,7 @@ struct Input {
   bool stopped = false;      // and nothing of it runs any more
   bool finished = false;     // and it is cleaned up: what did not end in sight ended unknown
   std::optional<Verdict> verdict;
+  bool stop_signals = false;  // gate ContainerStopSignals: the status names the signal that ends a container
 };
 
 // Succeeded or Failed.

@@ -55,4 +55,8 @@ void RemoveOrphanLogs(const PodDirs& dirs, const std::set<std::string>& live);
 // At most `limit` bytes from the end of a termination file; empty when it is not there.
 std::string ReadTerminationMessage(const std::string& path, size_t limit = 4096);
 
+// What a container wrote last, by its log in the format of CRI: of the last `lines` lines at most `limit` bytes
+// (terminationMessagePolicy FallbackToLogsOnError). Empty when there is no log.
+std::string ReadLogTail(const std::string& path, size_t lines = 80, size_t limit = 2048);
+
 }  // namespace kubelet::volume

@@ -65,12 +65,14 @@ class PodManager {
   void JudgeEarly();
   void Reject(const api::PodPtr& pod, const Rejection& rejection);
   void Preempt(const std::string& uid, const std::string& resource, const api::core::Pod& preemptor);
+  void CountEphemeral();
   api::PodPtr MaybeAdopt(const api::PodPtr& pod);
 
   Deps deps_;
   base::Family<base::Counter>* rejections_ = nullptr;
   base::Family<base::Counter>* preemptions_ = nullptr;
   std::set<std::string> early_;  // uids admitted before every source had spoken
+  base::Family<base::Gauge>* ephemeral_ = nullptr;
   bool synced_ = false;
 };
 
