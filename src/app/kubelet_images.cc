@@ -6,7 +6,7 @@
 #include "app/kubelet.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
-#include "kubelet/os/machine.h"
+#include "kubelet/os/signals.h"
 
 namespace kubelet::app {
 
@@ -102,15 +102,15 @@ std::optional<image::UsedImages> Kubelet::UsedImages() const {
 }
 
 Task<absl::StatusOr<image::DiskSpace>> Kubelet::DiskSpaceOf(std::string path) {
-  std::function<absl::StatusOr<os::FilesystemSpaceBytes>()> ask = [path = std::move(path)] {
-    return os::FilesystemSpace(path);
+  std::function<absl::StatusOr<os::FilesystemSpace>()> ask = [path = std::move(path)] {
+    return os::ReadFilesystemSpace(path);
   };
   auto space =
-      co_await pool_.Run<os::FilesystemSpaceBytes>("image filesystem", seconds(10), std::move(ask));
+      co_await pool_.Run<os::FilesystemSpace>("image filesystem", seconds(10), std::move(ask));
   if (!space.ok()) co_return space.status();
   image::DiskSpace out;
-  out.capacity_bytes = space->capacity;
-  out.available_bytes = space->available;
+  out.capacity_bytes = space->bytes.capacity;
+  out.available_bytes = space->bytes.available;
   co_return out;
 }
 

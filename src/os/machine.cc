@@ -121,15 +121,6 @@ absl::StatusOr<int64_t> FilesystemBytes(const std::string& path) {
   return static_cast<int64_t>(info.f_blocks) * static_cast<int64_t>(info.f_frsize);
 }
 
-absl::StatusOr<FilesystemSpaceBytes> FilesystemSpace(const std::string& path) {
-  struct statvfs info {};
-  if (statvfs(path.c_str(), &info) != 0) return base::ErrnoStatus(errno, "statvfs " + path);
-  auto bytes = [&](auto blocks) {
-    return static_cast<int64_t>(blocks) * static_cast<int64_t>(info.f_frsize);
-  };
-  return FilesystemSpaceBytes{bytes(info.f_blocks), bytes(info.f_bavail)};
-}
-
 absl::StatusOr<Machine> ReadMachine(const std::string& root) {
   Machine machine;
   std::string cpu_file = root + "/sys/devices/system/cpu/online";

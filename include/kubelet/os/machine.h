@@ -32,12 +32,6 @@ absl::StatusOr<Machine> ReadMachine(const std::string& root = "");
 // a dead mount: for the blocking pool. Codes of base::ErrnoStatus.
 absl::StatusOr<int64_t> FilesystemBytes(const std::string& path);
 
-struct FilesystemSpaceBytes {
-  int64_t capacity = 0, available = 0;  // available: to the unprivileged
-};
-// The same, and what is free.
-absl::StatusOr<FilesystemSpaceBytes> FilesystemSpace(const std::string& path);
-
 // `0-3,6` -> {0,1,2,3,6}. InvalidArgument for other text; empty text is no CPU.
 absl::StatusOr<std::vector<int>> ParseCpuList(const std::string& text);
 
