@@ -10,8 +10,15 @@ using namespace std::chrono_literals;
 using api::core::Pod;
 using Strings = std::vector<std::string>;
 
-std::shared_ptr<Pod> FullPod() {
+Kubelet::Options WithApi() {
+  Kubelet::Options options;
+  options.sources = {"api"};
+  return options;
+}
+
+std::shared_ptr<Pod> FullPod(const char* source = "file") {
   PodSpec spec;
+  spec.source = source;
   spec.init = {"i"};
   spec.sidecars = {"s"};
   auto pod = std::make_shared<Pod>(*MakePod(spec));
@@ -76,17 +83,17 @@ bool CrashWhileEnding(int k) {
   INFO("ending, cut off after call " << k);
   World world;
   Prepare(world);
-  auto pod = FullPod();
-  auto first = std::make_unique<Kubelet>(world);
-  first->Snapshot({pod});
+  auto pod = FullPod("api");
+  auto first = std::make_unique<Kubelet>(world, WithApi());
+  first->Snapshot({pod}, true, "api");
   world.Advance(4s);
   first->client.CutAfter(first->client.calls() + k);
-  first->Snapshot({Deleted(*pod)});
+  first->Snapshot({Deleted(*pod)}, true, "api");
   world.Advance(4s);
   bool was_cut = first->client.cut();
   first->client.CutAfter(0);
-  Kubelet second(world);
-  second.Snapshot({Deleted(*pod)});
+  Kubelet second(world, WithApi());
+  second.Snapshot({Deleted(*pod)}, true, "api");
   world.Advance(60s);
   INFO(world.runtime.Dump());
   CHECK(world.runtime.Running("web").empty());

@@ -195,23 +195,27 @@ TEST_CASE("a hook that was done is not run again when the stop behind it failed"
 TEST_CASE("a kubelet killed in the middle of a preStop hook is followed by one that runs it again") {
   World world;
   world.runtime.execs["drain"].takes = 10s;
-  auto pod = Editable({});
+  PodSpec spec;
+  spec.source = "api";
+  auto pod = Editable(spec);
+  Kubelet::Options options;
+  options.sources = {"api"};
   PreStop(*pod, "c", "drain");
   auto deleted = std::make_shared<Pod>(*pod);
   deleted->mutable_metadata()->mutable_deletion_timestamp()->set_seconds(1);
   deleted->mutable_metadata()->set_deletion_grace_period_seconds(30);
   {
-    Kubelet first(world);
-    first.Snapshot({pod});
-    first.Snapshot({deleted});
+    Kubelet first(world, options);
+    first.Snapshot({pod}, true, "api");
+    first.Snapshot({deleted}, true, "api");
     world.Advance(4s);
     CHECK(world.runtime.Count("ExecSync", "drain") == 1);
     first.client.CutAfter(0);
   }
   world.runtime.signals.clear();
-  Kubelet second(world);
+  Kubelet second(world, options);
   auto from = world.clock.Mono();
-  second.Snapshot({deleted});
+  second.Snapshot({deleted}, true, "api");
   world.Advance(20s);
   CHECK(world.runtime.Count("ExecSync", "drain") == 2);
   CHECK(Signals(world, from) == Strings{"c +10/20"});
