@@ -11,6 +11,7 @@
 
 #include "api/validation_errors.h"
 #include "api/validation_text.h"
+#include "kubelet/api/containers.h"
 #include "kubelet/api/types.h"
 
 namespace kubelet::api {
@@ -37,8 +38,6 @@ struct PodContext {
 // Init, regular, ephemeral: the order upstream visits them.
 void ForEachContainer(const core::PodSpec& spec,
                       const std::function<void(const core::Container&, const Path&)>& visit);
-// The same message type for all three kinds; the fields of both have the same numbers and types.
-core::Container AsContainer(const core::EphemeralContainer& ephemeral);
 
 // validation_metadata.cc
 void CheckMetadata(const meta::ObjectMeta& metadata, const Path& path, Errors& errors);
