@@ -204,7 +204,7 @@ void Kubelet::MakePods() {
                                node_.context,
                                [this] { return node_.network_ready || node_.runtime_name.empty(); },
                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
-                               &metrics_, cluster_.get()},
+                               &metrics_, cluster_.get(), probes_.get(), hook_http_.get()},
       SyncOptions(config_, node_.machine.cpus));
   syncer_port_ = std::make_unique<SyncerPort>(
       *syncer_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
