@@ -101,6 +101,7 @@ class Kubelet {
   std::unique_ptr<image::ImageList> image_list_;
   std::unique_ptr<image::ImageManager> image_manager_;
   std::unique_ptr<image::ImageGc> image_gc_;
+  std::unique_ptr<probe::ContainerProcesses> processes_;
   std::unique_ptr<probe::NetworkProber> prober_;
   std::unique_ptr<probe::ProbeManager> probes_;
   std::unique_ptr<runtime::HookHttp> hook_http_;

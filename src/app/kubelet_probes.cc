@@ -1,6 +1,7 @@
 // Probes: where they get their pods from and whom they tell.
 #include "app/kubelet.h"
 #include "kubelet/base/log.h"
+#include "kubelet/os/container_processes.h"
 #include "kubelet/os/file.h"
 
 namespace kubelet::app {
@@ -20,14 +21,43 @@ base::Task<void> Keep(base::BlockingPool& pool, std::string path, std::string te
   if (!status.ok()) LOG_WARNING("Cannot keep results of probes", "path", path, "err", status);
 }
 
+class ProcProcesses : public probe::ContainerProcesses {
+ public:
+  explicit ProcProcesses(base::BlockingPool& pool) : pool_(pool) {}
+  base::Task<absl::StatusOr<std::vector<Process>>> List(runtime::ContainerId id) override {
+    std::function<absl::StatusOr<std::vector<Process>>()> work =
+        [id]() -> absl::StatusOr<std::vector<Process>> {
+      auto all = os::ListContainerProcesses("/proc", id.str());
+      if (!all.ok()) return all.status();
+      std::vector<Process> out;
+      for (auto& p : *all)
+        out.push_back({p.pid, p.parent, p.session, p.zombie, p.age, std::move(p.command)});
+      return out;
+    };
+    return pool_.Run<std::vector<Process>>("exec leftovers", seconds(10), std::move(work));
+  }
+  base::Task<void> KillSession(runtime::ContainerId id, int session) override {
+    std::function<absl::StatusOr<int>()> work = [id, session]() -> absl::StatusOr<int> {
+      return os::KillContainerSession("/proc", id.str(), session);
+    };
+    auto done = co_await pool_.Run<int>("exec leftovers", seconds(10), std::move(work));
+    if (!done.ok()) LOG_WARNING("Cannot kill what an exec has left", "err", done.status());
+  }
+
+ private:
+  base::BlockingPool& pool_;
+};
+
 }  // namespace
 
 void Kubelet::MakeProbes() {
   const std::string path = config_.flags.root_dir + kResultsFile;
   probe::NetworkProber::Options options;
   options.parallel_execs = 2 * node_.machine.cpus + 2;
+  processes_ = std::make_unique<ProcProcesses>(pool_);
   prober_ = std::make_unique<probe::NetworkProber>(
-      probe::NetworkProber::Deps{io_.get_executor(), clock_, pool_, *runtime_}, options);
+      probe::NetworkProber::Deps{io_.get_executor(), clock_, pool_, *runtime_, processes_.get()},
+      options);
   hook_http_ = probe::MakeHookHttp(io_.get_executor(), clock_, pool_);
   probes_ = std::make_unique<probe::ProbeManager>(
       probe::ProbeManager::Deps{io_.get_executor(), clock_, *prober_,

@@ -34,7 +34,8 @@ Outcome Failed(std::string message) { return {Result::kFailure, std::move(messag
 NetworkProber::NetworkProber(Deps deps, Options options)
     : deps_(std::move(deps)),
       options_(std::move(options)),
-      execs_(deps_.executor, deps_.clock, options_.parallel_execs) {}
+      execs_(deps_.executor, deps_.clock, options_.parallel_execs),
+      scope_(deps_.executor) {}
 NetworkProber::~NetworkProber() = default;
 
 Task<Outcome> NetworkProber::Run(Action action, seconds timeout) {
@@ -115,13 +116,27 @@ Task<Outcome> NetworkProber::Exec(ExecAction action, seconds timeout) {
   auto permit = std::make_shared<base::Semaphore::Permit>(std::move(granted));
   base::Clock& clock = deps_.clock;  // outlives a prober whose tasks are being cancelled
   auto timer = clock.After(options_.slow_exec, [permit] { permit->Release(); });
+  auto* processes = deps_.processes;
+  auto run = std::make_shared<ExecRun>();
+  run->container = action.container;
+  run->command = action.command;
+  run->timeout = timeout;
+  run->sent = clock.Mono();
+  auto watch =
+      clock.After(WatchAfter(timeout), [this, alive = std::weak_ptr<bool>(alive_), processes, run] {
+        if (processes != nullptr && !alive.expired())
+          scope_.Spawn("watch exec", WatchExec(*processes, deps_.clock, run));
+      });
   absl::StatusOr<runtime::ExecResult> done = absl::UnknownError("not run");
   for (int i = 0; i < kTries && !done.ok() && !absl::IsDeadlineExceeded(done.status()); ++i) {
     done = co_await deps_.runtime.ExecSync(action.container, action.command, timeout);
   }
   clock.Cancel(timer);
   permit->Release();
+  run->over = true;
+  clock.Cancel(watch);
   if (absl::IsDeadlineExceeded(done.status())) {
+    if (processes != nullptr) co_await EndLeftovers(*processes, run);
     co_return Failed("command timed out: \"" + Joined(action.command) + "\" timed out after " +
                      base::GoDuration(timeout));
   }

@@ -128,6 +128,27 @@ def scenario_liveness_restarts():
             check(text in log, "the log tells: " + text)
 
 
+def scenario_timed_out_execs_leave_nothing():
+    """Probes that fork and hang, holding their output or not: their children go with them, round after round."""
+    with Node() as node:
+        node.start()
+        hold = "sleep 1234; true"
+        let_go = "sleep 4321 >/dev/null 2>&1 & sleep 4321 >/dev/null 2>&1; true"
+        node.write("a.yaml", node.manifest("a", SERVER, probe("readiness", EXEC % hold, 2, 1, timeoutSeconds=1)))
+        node.write("b.yaml", node.manifest("b", SERVER, probe("readiness", EXEC % let_go, 2, 1, timeoutSeconds=1)))
+        for name in ("a", "b"):
+            node.running(name)
+
+        def failures():
+            return node.log.read_text().count("timed out after 1s")
+        until("ten rounds have timed out", lambda: failures() >= 10, 60)
+        most = 0
+        for name in ("a", "b"):
+            for number in ("1234", "4321"):
+                most += inside(node, name, "exit $(ps | grep -c '[s]leep %s')" % number)
+        check(most <= 5, "no more processes than the rounds of now: %d" % most)
+
+
 def scenario_startup_failure_restarts():
     """A startup probe that never succeeds restarts its container; the liveness probe behind it is not asked."""
     with Node() as node:

@@ -8,21 +8,21 @@
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/clock.h"
 #include "kubelet/probe/action.h"
+#include "kubelet/probe/exec_leftovers.h"
 #include "kubelet/runtime/container_runtime.h"
 #include "kubelet/runtime/health.h"
 
 namespace kubelet::probe {
 
 // Deviations from upstream, all towards fewer false failures:
-//   http   HTTP/1.1 only, where Go offers h2 as well; a body that breaks off or hangs after a good
-//   head is a success
-//          (upstream throws the result away)
-//   grpc   a refused connection fails at once, where grpc-go would try on until the timeout
-//   exec   at most `parallel_execs` at a time, the others wait their turn; one that takes longer
-//   than `slow_exec`
-//          gives its place up. The timeout is the runtime's: it begins when the process runs
-//          (containerd internal/cri/server/container_execsync.go), so neither our queue nor a slow
-//          start counts. containerd kills the process itself and nothing that it has forked.
+//   http  HTTP/1.1 only, where Go offers h2 as well; a body that breaks off or hangs after a good
+//   head
+//         is a success (upstream throws the result away)
+//   grpc  a refused connection fails at once, where grpc-go would try on until the timeout
+//   exec  at most `parallel_execs` at a time, the others wait for their turn; one that takes longer
+//         than `slow_exec` gives its place up. The timeout is the runtime's and begins when the
+//         process runs, so neither our queue nor a slow start counts. What one that ran out of its
+//         time has forked is ended with it (exec_leftovers.h).
 class NetworkProber : public Prober {
  public:
   struct Options {
@@ -35,6 +35,7 @@ class NetworkProber : public Prober {
     base::Clock& clock;
     base::BlockingPool& pool;
     runtime::ContainerRuntime& runtime;
+    ContainerProcesses* processes = nullptr;  // null: what an exec leaves behind stays
   };
   NetworkProber(Deps deps, Options options);
   ~NetworkProber() override;
@@ -48,6 +49,8 @@ class NetworkProber : public Prober {
   Deps deps_;
   Options options_;
   base::Semaphore execs_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // timers may outlive us
+  base::TaskScope scope_;                                       // watches over execs
 };
 
 // The requests of lifecycle hooks, with `kube-lifecycle/1.36` as user agent. Errors are
