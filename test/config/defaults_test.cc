@@ -145,7 +145,9 @@ TEST_CASE("each field is known as built or not built") {
       "eventRecordQPS", "eventBurst", "nodeStatusUpdateFrequency", "nodeStatusReportFrequency",
       "nodeStatusMaxImages", "nodeLeaseDurationSeconds", "registerNode", "registerWithTaints",
       "providerID", "configMapAndSecretChangeDetectionStrategy", "enableControllerAttachDetach",
-      "localStorageCapacityIsolation",
+      "localStorageCapacityIsolation", "imagePullCredentialsVerificationPolicy",
+      "preloadedImagesVerificationAllowlist", "imageMinimumGCAge", "imageMaximumGCAge",
+      "imageGCHighThresholdPercent", "imageGCLowThresholdPercent",
       // without effect upstream too, or rejected
       "hairpinMode", "iptablesMasqueradeBit", "iptablesDropBit", "runOnce",
       "logging.flushFrequency"};
