@@ -188,7 +188,10 @@ class Watch : public std::enable_shared_from_this<Watch> {
       if (n < 0 && errno == EAGAIN) return true;
       if (n <= 0) return false;
       to.append(buffer, static_cast<size_t>(n));
-      if (&to == &result_.err && to.size() > kMaxErr) to.erase(0, to.size() - kMaxErr);
+      if (&to == &result_.err) {
+        if (to.size() > kMaxErr) to.erase(0, to.size() - kMaxErr);
+        continue;
+      }
       if (to.size() <= max_output_) continue;
       GiveUp(absl::ResourceExhaustedError("printed too much"));
       return false;

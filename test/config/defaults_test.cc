@@ -147,6 +147,9 @@ TEST_CASE("each field is known as built or not built") {
       "providerID", "configMapAndSecretChangeDetectionStrategy", "enableControllerAttachDetach",
       "localStorageCapacityIsolation", "maxPods", "podsPerCore", "allowedUnsafeSysctls",
       "evictionSoftGracePeriod", "evictionPressureTransitionPeriod", "evictionMinimumReclaim",
+      "localStorageCapacityIsolation", "imagePullCredentialsVerificationPolicy",
+      "preloadedImagesVerificationAllowlist", "imageMinimumGCAge", "imageMaximumGCAge",
+      "imageGCHighThresholdPercent", "imageGCLowThresholdPercent",
       // without effect upstream too, or rejected
       "hairpinMode", "iptablesMasqueradeBit", "iptablesDropBit", "runOnce",
       "logging.flushFrequency"};

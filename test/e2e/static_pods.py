@@ -346,7 +346,10 @@ def scenario_image_volume():
             return node.cri.call("ExecSync", container_id=container, cmd=["cat", path], timeout=10).stdout.decode()
         until("written", lambda: "kept" in cat("/tmp/ro"), 10)
         check("busybox" in cat("/tmp/all"), "files of the image")
-        check(cat("/tmp/part") == cat("/tmp/all"), "a part of it")
+        # containerd mounts the whole image before 2.2, whatever sub path it is given.
+        version = node.cri.call("Version").runtime_version
+        whole = tuple(int(n) for n in version.lstrip("v").split(".")[:2]) < (2, 2)
+        check(cat("/tmp/part") == cat("/tmp/all") or whole, "a part of it: %r" % cat("/tmp/part"))
 
 
 def pulls(node):
