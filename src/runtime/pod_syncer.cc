@@ -265,7 +265,7 @@ Task<bool> PodSyncer::Prepare(Pass& pass) {
         "spec.runtimeClassName \"" + runtime_class + "\" needs the API server: none is configured");
     if (deps_.env_objects != nullptr) handler = co_await deps_.env_objects->RuntimeHandler(runtime_class);
     if (!handler.ok()) {
-      Event(*pass.pod, true, "FailedCreatePodSandBox", Message(handler.status()));
+      Event(*pass.pod, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + Message(handler.status()));
       Fail(pass, handler.status(), "cannot tell the runtime handler");
       co_return false;
     }
