@@ -291,6 +291,8 @@ TEST_CASE("credentials and pod go with a pull") {
   REQUIRE(request.ParseFromString(fake.server->LastRequest("PullImage")));
   CHECK(request.sandbox_config().metadata().uid() == "u1");
   CHECK(request.image().annotations().at("k") == "v");
+  CHECK(request.image().runtime_handler() == "kata");
+  CHECK(request.auth().username() == "bob");
   auto image = client.Await(client.images->ImageStatus(std::string("private:1")));
   REQUIRE(image.ok());
   REQUIRE(image->has_value());
