@@ -8,6 +8,9 @@ using std::chrono::seconds;
 
 namespace {
 
+// How long the end of the process waits for clients to be told.
+constexpr base::Nanos kLastWords = std::chrono::milliseconds(200);
+
 base::Nanos ToNanos(const api::meta::Duration& d) { return base::Nanos(d.duration()); }
 
 }  // namespace
@@ -97,7 +100,7 @@ void SecurePort::Start() {
   scope_.Spawn("listen https", Listen());
 }
 
-void SecurePort::Stop() { server_->Stop(); }
+void SecurePort::Stop() { server_->Stop(kLastWords); }
 
 void SecurePort::TlsChanged() {
   if (!started_) return;

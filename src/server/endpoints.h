@@ -29,10 +29,36 @@ struct Context {
   LogWatch logs;
   std::atomic<int> followers{0};           // of logs; read on the core loop
   std::list<std::function<void()>> stops;  // of streams: what is to be done when the kubelet ends
+  std::atomic<int> untold{0};              // streams whose client has not heard of their end
   base::TaskScope scope;
 };
 using ContextPtr = std::shared_ptr<Context>;
 using ExchangePtr = std::shared_ptr<Exchange>;
+
+// A stream that the client has to be told about when it is cut off by us.
+class OpenStream {
+ public:
+  OpenStream(ContextPtr context, std::function<void()> stop)
+      : context_(std::move(context)),
+        stop_(context_->stops.insert(context_->stops.end(), std::move(stop))) {
+    ++context_->untold;
+  }
+  ~OpenStream() {
+    Told();
+    context_->stops.erase(stop_);
+  }
+  void Told() {
+    if (!told_) --context_->untold;
+    told_ = true;
+  }
+  OpenStream(const OpenStream&) = delete;
+  OpenStream& operator=(const OpenStream&) = delete;
+
+ private:
+  ContextPtr context_;
+  std::list<std::function<void()>>::iterator stop_;
+  bool told_ = false;
+};
 
 // Gives other connections their turn: what is ready at once does not wait by itself.
 base::Task<void> Yield(base::Executor executor);

@@ -56,7 +56,7 @@ struct SecureServer::State : std::enable_shared_from_this<SecureServer::State> {
   ContextPtr context;
   Acceptor acceptor;
   std::atomic<uint16_t> port{0};
-  std::atomic<bool> stopped{false};
+  std::atomic<bool> stopped{false}, told{false};
   // Server loop only.
   TlsMaterial material;
   std::shared_ptr<const TlsContext> tls;  // made of `material` when it is needed
@@ -304,14 +304,19 @@ absl::Status SecureServer::Start() {
   return absl::OkStatus();
 }
 
-void SecureServer::Stop() {
+void SecureServer::Stop(base::Nanos patience) {
   if (state_->stopped.exchange(true)) return;
   asio::post(state_->context->place.executor, [state = state_] {
     boost::system::error_code ignored;
     state->acceptor.close(ignored);
     auto stops = state->context->stops;
     for (const auto& stop : stops) stop();
+    state->told = true;
   });
+  constexpr base::Nanos kLook = std::chrono::milliseconds(5);
+  for (; patience > base::Nanos(0) && !(state_->told && state_->context->untold == 0);
+       patience -= kLook)
+    std::this_thread::sleep_for(kLook);
 }
 
 uint16_t SecureServer::port() const { return state_->port; }

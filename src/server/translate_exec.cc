@@ -28,9 +28,7 @@ struct Session {
         client_done(context->place.executor, context->place.clock),
         idle(context->place.clock, context->options.stream_idle,
              [this] { CutOff("the stream was idle for too long"); }),
-        stop(context->stops.insert(context->stops.end(),
-                                   [this] { CutOff("the kubelet is being restarted"); })) {}
-  ~Session() { context->stops.erase(stop); }
+        open(context, [this] { CutOff("the kubelet is being restarted"); }) {}
   Session(const Session&) = delete;
 
   void CutOff(const std::string& reason) {
@@ -53,7 +51,7 @@ struct Session {
   base::Semaphore ws_turn, runtime_turn;  // messages are written one after the other
   base::WakeEvent client_done;
   IdleLimit idle;
-  std::list<std::function<void()>>::iterator stop;
+  OpenStream open;
 };
 using SessionPtr = std::shared_ptr<Session>;
 
@@ -204,6 +202,7 @@ base::Task<void> Conclude(SessionPtr s) {
   co_await ToClient(s, WsOp::kClose, WsClosePayload(kNormalClosure));
   s->backend.stream->Close(false);
   co_await s->ws->Finish();
+  s->open.Told();
   // The other task reads until the client has closed too.
   if (s->talking) co_await s->client_done.Wait(s->context->place.clock.Mono() + kClosing);
   s->ws->Close(false);

@@ -21,9 +21,7 @@ struct Ends {
         // Only the runtime's side: the client is still to be told.
         idle(context->place.clock, context->options.stream_idle,
              [this] { CutOff("the stream was idle for too long"); }),
-        stop(context->stops.insert(context->stops.end(),
-                                   [this] { CutOff("the kubelet is being restarted"); })) {}
-  ~Ends() { context->stops.erase(stop); }
+        open(context, [this] { CutOff("the kubelet is being restarted"); }) {}
   Ends(const Ends&) = delete;
 
   void CutOff(const std::string& reason) {
@@ -38,7 +36,7 @@ struct Ends {
   base::WakeEvent client_done;
   bool client_gone = false;
   IdleLimit idle;
-  std::list<std::function<void()>>::iterator stop;
+  OpenStream open;
 };
 using EndsPtr = std::shared_ptr<Ends>;
 
@@ -87,6 +85,7 @@ base::Task<void> FromRuntime(EndsPtr ends, std::string data) {
   // Else a stream that broke off must not look like one that has ended.
   if (orderly && !ends->client_gone) {
     co_await ends->client->Finish();
+    ends->open.Told();
     co_await ends->client_done.Wait(ends->context->place.clock.Mono() + kClosing);
   }
   ends->client->Close(!orderly);

@@ -43,7 +43,7 @@ class SecureServer {
     TlsOptions tls;
     bool debugging_handlers = true;                   // enableDebuggingHandlers
     bool split_streams = false;                       // gate PodLogsQuerySplitStreams
-    bool websockets = true;          // gate ExtendWebSocketsToKubelet
+    bool websockets = true;                           // gate ExtendWebSocketsToKubelet
     base::Nanos stream_idle = std::chrono::hours(4);  // streamingConnectionIdleTimeout; 0: none
     int max_connections = 8192;
     int max_strangers = 512;  // connections that have not been let in yet
@@ -72,7 +72,9 @@ class SecureServer {
 
   // Core loop. Unavailable: the address is taken or not there; try again later.
   absl::Status Start();
-  void Stop();
+  // Listens no longer, and ends the streams: their clients are told that they were cut off. Waits
+  // for that at most `patience`, blocking; not where both loops are one.
+  void Stop(base::Nanos patience = base::Nanos(0));
   uint16_t port() const;
   // What is shown from the next handshake on; before the first, handshakes are refused.
   void SetTls(TlsMaterial material);

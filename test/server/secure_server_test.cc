@@ -1,0 +1,215 @@
+#include "server/secure_bench.h"
+#include "server/tls.h"
+
+namespace kubelet::server {
+namespace {
+
+struct Matrix {
+  SecureBench bench;
+  fakes::KeyPair alice = Person(bench.clients, "alice"), mallory = Person(bench.clients, "mallory"),
+                 stranger = Person(bench.others, "alice"), nameless = Person(bench.clients, "");
+};
+
+TEST_CASE("who gets in, at every endpoint") {
+  Matrix m;
+  auto path = GENERATE("/healthz", "/pods", "/metrics", "/configz", "/runningpods/",
+                       "/stats/summary", "/logs/", "/containerLogs/ns/p/c", "/exec/ns/p/c?output=1",
+                       "/attach/ns/p/c?output=1", "/portForward/ns/p", "/nothing");
+  INFO(path);
+  auto ask = [&](const fakes::KeyPair* pair, const std::string& headers) {
+    TlsClient client(m.bench, pair);
+    REQUIRE(client.shaken);
+    return client.Get(path, headers);
+  };
+  std::string answer = ask(nullptr, "");
+  CHECK(Code(answer) == "401");
+  CHECK(Body(answer) == "Unauthorized");
+  CHECK(Code(ask(&m.stranger, "")) == "401");
+  CHECK(Code(ask(&m.nameless, "")) == "401");
+  CHECK(Code(ask(nullptr, "Authorization: Bearer nobodys\r\n")) == "401");
+  answer = ask(&m.mallory, "");
+  CHECK(Code(answer) == "403");
+  CHECK(Body(answer).rfind("Forbidden (user=mallory, verb=get, resource=nodes, subresource(s)=[",
+                           0) == 0);
+  for (const auto& good : {ask(&m.alice, ""), ask(nullptr, "Authorization: Bearer bobs\r\n")}) {
+    CHECK(Code(good) != "401");
+    CHECK(Code(good) != "403");
+  }
+}
+
+TEST_CASE("what the endpoints answer to who may ask") {
+  Matrix m;
+  TlsClient client(m.bench, &m.alice);
+  CHECK(client.Alpn() == "http/1.1");
+  CHECK(Body(client.Get("/pods")) == "document /pods");
+  CHECK(Code(client.Get("/stats/summary")) == "501");
+  CHECK(Body(client.Get("/nothing")) == "404 page not found\n");
+  std::string answer = client.Get("/run/ns/p/c");
+  CHECK(Code(answer) == "405");
+  CHECK(Body(answer) == "405: Method Not Allowed");
+  CHECK(Body(client.Get("/containerLogs/ns/p/c")) == "pod \"p\" does not exist");
+  CHECK(Body(client.Get("/exec/ns/p/c")) == "you must specify at least 1 of stdin, stdout, stderr");
+  answer = client.Get("/exec/ns/p/c?output=1");
+  CHECK(Code(answer) == "404");
+  CHECK(Body(answer) == "pod does not exist");
+  CHECK(client.Get("/pods", "", "HEAD").find("document") == std::string::npos);
+}
+
+TEST_CASE("the API server away is no admission") {
+  Matrix m;
+  m.bench.api.Down();
+  TlsClient client(m.bench, &m.alice);
+  CHECK(Code(client.Get("/pods")) == "500");
+  CHECK(Code(client.Get("/pods", "Authorization: Bearer bobs\r\n")) == "500");
+  TlsClient token(m.bench);
+  CHECK(Code(token.Get("/pods", "Authorization: Bearer bobs\r\n")) == "401");
+}
+
+TEST_CASE(
+    "a new certificate is shown from the next handshake on; one that is none changes nothing") {
+  Matrix m;
+  TlsClient before(m.bench, &m.alice);
+  CHECK(before.ServerName() == "node-1");
+  m.bench.UseCertificate("node-2");
+  TlsClient after(m.bench, &m.alice);
+  CHECK(after.ServerName() == "node-2");
+  CHECK(Code(before.Get("/pods")) == "200");
+}
+
+TEST_CASE("client CAs are those of today, also on connections that stand") {
+  Matrix m;
+  TlsClient client(m.bench, &m.alice), other(m.bench, &m.stranger);
+  CHECK(Code(client.Get("/pods")) == "200");
+  CHECK(Code(other.Get("/pods")) == "401");
+  m.bench.material.client_ca_pem = m.bench.others.certificate();
+  ++m.bench.material.generation;
+  m.bench.server->SetTls(m.bench.material);
+  CHECK(Code(client.Get("/pods")) == "401");
+  CHECK(Code(other.Get("/pods")) == "200");
+}
+
+TEST_CASE("without a certificate of its own the port refuses handshakes") {
+  SecureBench bench;
+  bench.server->SetTls({});
+  TlsClient client(bench);
+  CHECK_FALSE(client.shaken);
+}
+
+TEST_CASE("silence, slowness and size have their limits") {
+  Matrix m;
+  SECTION("a handshake that is not begun") {
+    TlsClient client(m.bench, nullptr, false);
+    m.bench.Run();
+    m.bench.Advance(10s);
+    CHECK(client.Closes());
+  }
+  SECTION("a connection that says nothing") {
+    TlsClient client(m.bench, &m.alice);
+    m.bench.Advance(89s);
+    CHECK_FALSE(client.Closed());
+    m.bench.Advance(1s);
+    CHECK(client.Closes());
+  }
+  SECTION("a header that comes byte by byte") {
+    TlsClient client(m.bench, &m.alice);
+    client.Send("GET / HTTP/1.1\r\n");
+    for (int i = 0; i < 29; ++i) {
+      m.bench.Advance(1s);
+      client.Send("X");
+      CHECK_FALSE(client.Closed());
+    }
+    m.bench.Advance(1s);
+    CHECK(client.Closes());
+  }
+  SECTION("a header that has no end") {
+    TlsClient client(m.bench, &m.alice);
+    client.Send("GET / HTTP/1.1\r\nX: " + std::string(100'000, 'x'));
+    CHECK(Code(client.Answer()) == "431");
+  }
+  SECTION("a body that is too long") {
+    TlsClient client(m.bench, &m.alice);
+    client.Send("POST /run/ns/p/c HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n");
+    CHECK(Code(client.Answer()) == "413");
+  }
+  SECTION("what is not HTTP, and a target that is none") {
+    TlsClient client(m.bench, &m.alice);
+    client.Send("hello\r\n\r\n");
+    CHECK(Code(client.Answer()) == "400");
+    TlsClient other(m.bench, &m.alice);
+    CHECK(Code(other.Get("/%zz")) == "400");
+  }
+}
+
+TEST_CASE("who has not shown who it is makes room for the next; who has, stays") {
+  SecureServer::Options options;
+  options.max_strangers = 3;
+  SecureBench bench(options);
+  auto alice = Person(bench.clients, "alice");
+  TlsClient known(bench, &alice);
+  CHECK(Code(known.Get("/pods")) == "200");
+  std::vector<std::unique_ptr<TlsClient>> strangers;
+  for (int i = 0; i < 4; ++i) strangers.push_back(std::make_unique<TlsClient>(bench));
+  CHECK(strangers[0]->Closes());
+  CHECK_FALSE(strangers[1]->Closed());
+  CHECK(Code(known.Get("/pods")) == "200");
+  TlsClient late(bench, &alice);
+  CHECK(Code(late.Get("/pods")) == "200");
+}
+
+TEST_CASE("connections beyond the limit are closed at once") {
+  SecureServer::Options options;
+  options.max_connections = 1;
+  SecureBench bench(options);
+  auto alice = Person(bench.clients, "alice");
+  auto one = std::make_unique<TlsClient>(bench, &alice);
+  TlsClient two(bench, &alice);
+  CHECK_FALSE(two.shaken);
+  one.reset();
+  bench.Run();
+  TlsClient three(bench, &alice);
+  CHECK(Code(three.Get("/pods")) == "200");
+}
+
+TEST_CASE("several requests in one write are answered in turn") {
+  Matrix m;
+  TlsClient client(m.bench, &m.alice);
+  client.Send(
+      "GET /pods HTTP/1.1\r\nHost: x\r\n\r\nGET /metrics HTTP/1.1\r\nHost: x\r\nConnection: "
+      "close\r\n\r\n");
+  CHECK(Body(client.Answer()) == "document /pods");
+  CHECK(Body(client.Answer()) == "document /metrics");
+  CHECK(client.Closes());
+  CHECK(client.ended);
+}
+
+TEST_CASE("cipher suites by the names of Go") {
+  CHECK(CipherList({"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}) == "ECDHE-RSA-AES128-GCM-SHA256");
+  CHECK(CipherList({"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305"}) == "ECDHE-ECDSA-CHACHA20-POLY1305");
+  CHECK(CipherList({"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"}) ==
+        "ECDHE-ECDSA-CHACHA20-POLY1305");
+  CHECK(CipherList({"TLS_AES_128_GCM_SHA256", "nothing"}).empty());
+}
+
+TEST_CASE("TLS below the configured version is refused") {
+  auto newest = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+  SecureServer::Options options;
+  options.tls.min_version = "VersionTLS13";
+  SecureBench bench(options);
+  TlsClient client(bench, nullptr, true, newest);
+  CHECK(client.shaken == (newest == TLS1_3_VERSION));
+}
+
+TEST_CASE("without debugging handlers") {
+  SecureServer::Options options;
+  options.debugging_handlers = false;
+  SecureBench bench(options);
+  auto alice = Person(bench.clients, "alice");
+  TlsClient client(bench, &alice);
+  std::string answer = client.Get("/exec/ns/p/c");
+  CHECK(Code(answer) == "405");
+  CHECK(Body(answer) == "Debug endpoints are disabled.\n");
+  CHECK(Code(client.Get("/pods")) == "200");
+}
+
+}  // namespace
+}  // namespace kubelet::server
