@@ -194,14 +194,14 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
   if (pass.Done()) co_return;
   bool ready = co_await Prepare(pass);
   if (!ready) co_return;
-  auto config = MakeSandboxConfig(*pod, actions.sandbox_attempt, pass.cgroup_parent, deps_.node);
+  auto config = SandboxFor(pass, actions.sandbox_attempt);
   if (!config.ok()) {
-    Event(*pod, true, "FailedCreatePodSandBox", Message(config.status()));
+    Event(*pod, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + Message(config.status()));
     Fail(pass, config.status(), "sandbox");
     co_return;
   }
   pass.sandbox = *config;
-  pass.sandbox.runtime_handler = pass.runtime_handler;
+  TellDnsTroubles(*pod);
   if (actions.sandbox_attempt > 0) {
     Event(*pod, false, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
   }
@@ -227,47 +227,6 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
     co_return;
   }
   pass.observed = *observed;
-}
-
-Task<bool> PodSyncer::Prepare(Pass& pass) {
-  if (pass.prepared) co_return true;
-  const std::string& runtime_class = pass.pod->spec().runtime_class_name();
-  if (!runtime_class.empty()) {
-    absl::StatusOr<std::string> handler = absl::FailedPreconditionError(
-        "spec.runtimeClassName \"" + runtime_class + "\" needs the API server: none is configured");
-    if (deps_.env_objects != nullptr) handler = co_await deps_.env_objects->RuntimeHandler(runtime_class);
-    if (!handler.ok()) {
-      Event(*pass.pod, true, "FailedCreatePodSandBox", Message(handler.status()));
-      Fail(pass, handler.status(), "cannot tell the runtime handler");
-      co_return false;
-    }
-    pass.runtime_handler = *handler;
-  }
-  Step(*pass.progress, "creating its cgroup");
-  auto cgroup = co_await deps_.cgroups.EnsurePod(pass.pod);
-  if (!cgroup.ok()) {
-    Event(*pass.pod, true, "FailedCreatePodContainer", Message(cgroup.status()));
-    Fail(pass, cgroup.status(), "cannot create the pod cgroup");
-    co_return false;
-  }
-  pass.cgroup_parent = *cgroup;
-  Step(*pass.progress, "creating its directories");
-  auto paths = co_await deps_.files.PreparePod(pass.pod);
-  if (!paths.ok()) {
-    Fail(pass, paths.status(), "cannot create the pod's directories");
-    co_return false;
-  }
-  pass.next_attempt = paths->next_attempt;
-  Step(*pass.progress, "preparing its volumes");
-  auto volumes = co_await deps_.volumes.Prepare(pass.pod);
-  if (!volumes.ok()) {
-    Event(*pass.pod, true, "FailedMount", Message(volumes.status()));
-    Fail(pass, volumes.status(), "cannot prepare volumes");
-    co_return false;
-  }
-  pass.volume_paths = *std::move(volumes);
-  pass.prepared = true;
-  co_return !pass.Done();
 }
 
 Task<void> PodSyncer::StartContainers(Pass& pass, const PodActions& actions) {
@@ -305,13 +264,12 @@ Task<bool> PodSyncer::StartOne(Pass& pass, const ContainerToStart& start) {
     bool ready = co_await Prepare(pass);
     if (!ready) co_return false;
     uint32_t attempt = pass.observed->sandboxes.front().attempt;
-    auto sandbox = MakeSandboxConfig(*pod, attempt, pass.cgroup_parent, deps_.node);
+    auto sandbox = SandboxFor(pass, attempt);
     if (!sandbox.ok()) {
       Fail(pass, sandbox.status(), "sandbox");
       co_return false;
     }
     pass.sandbox = *std::move(sandbox);
-    pass.sandbox.runtime_handler = pass.runtime_handler;
   }
   Step(*pass.progress, "looking for image " + start.spec->image());
   Images::Answer image = co_await deps_.images.Ensure(pod, name, start.spec->image(), start.spec->image_pull_policy(),
@@ -341,35 +299,7 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
               WaitingReasonName(reason), "after", base::GoDuration(delay), "err", status);
   };
 
-  ContainerInputs inputs;
-  inputs.attempt = start.attempt;
-  if (pass.observed->Newest(name) == nullptr) {
-    auto logs = pass.next_attempt.find(name);
-    if (logs != pass.next_attempt.end()) inputs.attempt = std::max(inputs.attempt, logs->second);
-    inputs.attempt = std::max(inputs.attempt, AttemptsShown(*pod, name));
-  }
-  inputs.image_ref = image.ref;
-  inputs.image_uid = image.image->uid;
-  inputs.image_username = image.image->username;
-  inputs.pod_ips = pass.observed->ips;
-  inputs.volume_paths = pass.volume_paths;
-  inputs.oom_score_adj = deps_.cgroups.OomScoreAdj(*pod, *start.spec);
-  auto files = co_await deps_.files.PrepareContainer(pod, name, inputs.pod_ips);
-  if (!files.ok()) {
-    fail(WaitingReason::kCreateContainerConfigError, files.status(), "Failed");
-    co_return;
-  }
-  inputs.etc_hosts_path = files->etc_hosts;
-  inputs.termination_log_path = files->termination_log;
-  auto env = co_await FetchEnvironment(deps_.env_objects, pod, start.spec);
-  if (!env.ok()) {
-    fail(WaitingReason::kCreateContainerConfigError, env.status(), "Failed");
-    co_return;
-  }
-  inputs.env = *std::move(env);
-  for (const auto& text : InvalidEnvironmentNames(*pod, *start.spec, inputs.env))
-    Event(*pod, true, "InvalidEnvironmentVariableNames", text, name);
-  auto config = MakeContainerConfig(*pod, *start.spec, inputs, deps_.node);
+  auto config = co_await ConfigFor(pass, start, std::move(image));
   if (!config.ok()) {
     fail(WaitingReason::kCreateContainerConfigError, config.status(), "Failed");
     co_return;
@@ -398,10 +328,10 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
   }
   Event(*pod, false, "Started", "Container started", name);
   if (started_containers_ != nullptr) started_containers_->With({type}).Add();
-  if (restarts_ != nullptr && inputs.attempt > 0) restarts_->Only().Add();
+  if (restarts_ != nullptr && config->attempt > 0) restarts_->Only().Add();
   LOG_INFO("Started container", "pod", api::PodKey(*pod), "podUID", pod->metadata().uid(), "container", name,
-           "attempt", inputs.attempt, "containerID", id->str());
-  co_await deps_.files.LinkLog(pod, name, id->str(), inputs.attempt);
+           "attempt", config->attempt, "containerID", id->str());
+  co_await deps_.files.LinkLog(pod, name, id->str(), config->attempt);
 }
 
 }  // namespace kubelet::runtime

@@ -61,6 +61,7 @@ class PodSyncer {
     std::function<void(const api::core::Pod&, const PodEvent&)> on_event;
     base::Registry* metrics = nullptr;
     EnvObjects* env_objects = nullptr;  // null: no API server is configured
+    UserNamespaces* user_namespaces = nullptr;  // null: pods with `hostUsers: false` are refused
   };
   PodSyncer(Deps deps, Options options);
 
@@ -104,6 +105,13 @@ class PodSyncer {
   base::Task<absl::Status> RemoveHoldings(std::string uid, std::shared_ptr<Progress> progress);
   base::Task<void> TakeTurn(Pass& pass);
   base::Task<bool> Prepare(Pass& pass);
+  base::Task<bool> PrepareUserNamespace(Pass& pass);
+  absl::StatusOr<SandboxConfig> SandboxFor(const Pass& pass, uint32_t attempt) const;
+  void TellDnsTroubles(const api::core::Pod& pod);
+  base::Task<absl::StatusOr<ContainerConfig>> ConfigFor(Pass& pass, const ContainerToStart& start,
+                                                        Images::Answer image);
+  base::Task<absl::Status> PrepareSubPaths(api::PodPtr pod, const api::core::Container* container,
+                                           ContainerInputs* inputs);
   const Blocked* BlockedNow(const std::string& key) const;
   void MarkStopped(const ObservedPod& observed);
   void Fail(Pass& pass, absl::Status status, const std::string& what);
