@@ -334,6 +334,12 @@ void Cluster::RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& ev
   recorder_->Event(std::move(target), type, event.reason, event.message);
 }
 
+void Cluster::RecordNodeEvent(const runtime::PodEvent& event) {
+  auto type =
+      event.warning ? client::EventRecorder::Type::kWarning : client::EventRecorder::Type::kNormal;
+  recorder_->Event(client::NodeTarget(deps_.node.name), type, event.reason, event.message);
+}
+
 void Cluster::ForgetPod(const std::string& uid) {
   objects_->RemovePod(uid);
   tokens_->RemovePod(uid);

@@ -73,6 +73,7 @@ class Cluster : public volume::Objects, public runtime::EnvObjects {
   // The Node object's, or those it is registered with while it is not known.
   std::map<std::string, std::string> NodeLabels() const;
   void RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& event);
+  void RecordNodeEvent(const runtime::PodEvent& event);
   // The pod is gone for good.
   void ForgetPod(const std::string& uid);
   // For `kubelet explain`: what is wrong with the connection and our credentials; empty as a rule.

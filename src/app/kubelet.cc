@@ -108,6 +108,7 @@ int Kubelet::Run() {
     scope_.Spawn("volume refresh", RefreshVolumes());
     cluster_->Start();
   }
+  WatchHost();
   pleg_->Start();
   for (auto& source : sources_) source->Start();
   NotifyServiceManager("READY=1");
@@ -195,7 +196,8 @@ void Kubelet::MakePods() {
         all.cpu_milli = int64_t{1000} * node_.machine.cpus;
         all.memory_bytes = node_.machine.memory_bytes;
         return cluster_ ? cluster_->Allocatable() : all;
-      });
+      },
+      [this](runtime::DnsConfig dns) { node_.context.host_dns = std::move(dns); });
   runtime::PodSyncer::Options sync_options;
   if (kc.crash_loop_back_off().has_max_container_restart_period()) {
     sync_options.backoff_max = ToNanos(kc.crash_loop_back_off().max_container_restart_period());
@@ -210,7 +212,7 @@ void Kubelet::MakePods() {
                                node_.context,
                                [this] { return node_.network_ready || node_.runtime_name.empty(); },
                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
-                               &metrics_, cluster_.get()},
+                               &metrics_, cluster_.get(), &adapters_->user_namespaces()},
       sync_options);
   syncer_port_ = std::make_unique<SyncerPort>(
       *syncer_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
@@ -333,6 +335,7 @@ void Kubelet::OnPodChange(const std::string& uid) {
 }
 
 void Kubelet::OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event) {
+  if (event.about_node) return OnNodeEvent(event);
   if (event.warning) {
     LOG_WARNING("Event", "pod", api::PodKey(pod), "podUID", pod.metadata().uid(), "container",
                 event.container, "reason", event.reason, "message", event.message);

@@ -22,6 +22,7 @@
 #include "kubelet/cri/container_runtime.h"
 #include "kubelet/cri/image_service.h"
 #include "kubelet/image/image_manager.h"
+#include "kubelet/os/host_chains.h"
 #include "kubelet/pleg/pleg.h"
 #include "kubelet/podstore/pod_store.h"
 #include "kubelet/runtime/pod_syncer.h"
@@ -67,6 +68,8 @@ class Kubelet {
   void OnStatus(const std::string& uid);
   void OnPodChange(const std::string& uid);
   void OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event);
+  void OnNodeEvent(const runtime::PodEvent& event);
+  void WatchHost();
   std::vector<SourceProblem> Problems() const;
   void TrimSoon();
   void OnSignal();
@@ -101,6 +104,7 @@ class Kubelet {
   // uids of pods whose API volumes were brought up to date since this process runs, or are being.
   std::set<std::string> renewed_, renewing_;
   std::vector<std::unique_ptr<server::HttpServer>> servers_;
+  std::unique_ptr<os::HostChains> host_chains_;  // null: makeIPTablesUtilChains is off
   base::TaskScope scope_;
 };
 

@@ -98,8 +98,6 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
       {"memorySwap.swapBehavior", "NoSwap"},
       {"memoryThrottlingFactor"},
       {"memoryReservationPolicy"},
-      {"userNamespaces.idsPerPod"},
-      {"makeIPTablesUtilChains", "false"},
       // eviction
       {"evictionHard"},
       {"evictionSoft"},

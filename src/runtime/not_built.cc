@@ -18,10 +18,6 @@ void LookAt(const ContainerSpec& c, const std::string& path, std::vector<std::st
   add(c.restart_policy_rules_size() > 0, "restartPolicyRules");
   add(c.resources().claims_size() > 0, "resources.claims");
   add(c.termination_message_policy() == "FallbackToLogsOnError", "terminationMessagePolicy");
-  for (int i = 0; i < c.volume_mounts_size(); ++i) {
-    bool recursive = c.volume_mounts(i).has_recursive_read_only() && c.volume_mounts(i).recursive_read_only() != "Disabled";
-    add(recursive, ("volumeMounts[" + std::to_string(i) + "].recursiveReadOnly").c_str());
-  }
 }
 
 }  // namespace
@@ -34,7 +30,6 @@ std::vector<std::string> NotBuiltYet(const api::core::Pod& pod) {
   };
   add(spec.has_active_deadline_seconds(), "activeDeadlineSeconds");
   add(spec.ephemeral_containers_size() > 0, "ephemeralContainers");
-  add(spec.security_context().has_fs_group(), "securityContext.fsGroup (volumes keep their owner)");
   add(spec.has_resources(), "resources (pod level)");
   for (int i = 0; i < spec.init_containers_size(); ++i) {
     LookAt(spec.init_containers(i), "spec.initContainers[" + std::to_string(i) + "]", out);

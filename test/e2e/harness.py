@@ -234,6 +234,7 @@ cgroupDriver: cgroupfs
 cgroupRoot: /{self.CGROUP_ROOT}
 failCgroupV1: false
 failSwapOn: false
+makeIPTablesUtilChains: false
 {config}
 """)
         self.make_cgroup_root()

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Static pods from end to end: `static_pods.py SCENARIO`; each asserts what an operator would see."""
+import json
 import os
 import pathlib
 import random
@@ -396,6 +397,60 @@ def scenario_limits_and_volumes():
         until("gone", lambda: not node.sandboxes("a") and not (node.root / "pods" / uid).exists(), 20)
         check((shared / "in").read_text() == "from the host", "the host's directory is untouched")
         until("cgroup gone", lambda: not any(g.exists() for g in groups), 10)
+
+
+def scenario_security_contexts():
+    """A pod with a user namespace, fsGroup on its volume, a sub path and a file of variables; one that must not be root."""
+    with Node() as node:
+        node.start()
+        command = ("cat /proc/self/uid_map; id; stat -c '%a %g %u' /data; echo V=$V; stat -c 'sub %g' /sub; "
+                   "echo x > /data/new; stat -c 'new %g %u' /data/new; hostname; sleep 3600")
+        extra = """    env:
+    - {name: V, valueFrom: {fileKeyRef: {volumeName: data, path: app.env, key: V}}}
+    volumeMounts:
+    - {name: data, mountPath: /data}
+    - {name: data, mountPath: /sub, subPathExpr: of-$(V)}
+"""
+        spec = """  hostUsers: false
+  hostname: shown
+  securityContext: {runAsUser: 1000, fsGroup: 4242}
+  volumes:
+  - {name: data, emptyDir: {}}
+  initContainers:
+  - name: init
+    image: %s
+    imagePullPolicy: IfNotPresent
+    command: ["sh", "-c", "echo \\"V='a'\\" > /data/app.env"]
+    volumeMounts:
+    - {name: data, mountPath: /data}
+""" % node.image
+        node.write("a.yaml", node.manifest("a", command, extra, spec))
+        node.running("a")
+        uid = node.pod("a")["metadata"]["uid"]
+        log = node.logs / ("default_a-%s_%s" % (node.name, uid)) / "main" / "0.log"
+        until("output", lambda: log.exists() and "shown" in log.read_text())
+        lines = [" ".join(line.split()[3:]) for line in log.read_text().splitlines()]
+        inside, first, length = lines[0].split()
+        check(inside == "0" and int(first) >= 65536 and length == "65536", "id map: %s" % lines[0])
+        file = node.root / "pods" / uid / "userns"
+        saved = json.loads(file.read_text())
+        entry = {"hostId": int(first), "containerId": 0, "length": 65536}
+        check(saved == {"uidMappings": [entry], "gidMappings": [entry]}, "file: %s" % saved)
+        check("uid=1000" in lines[1] and "4242" in lines[1], "identity: %s" % lines[1])
+        check(lines[2:] == ["2777 4242 0", "V=a", "sub 4242", "new 4242 1000", "shown"], "inside: %s" % lines[2:])
+        # Another pod gets other ids, and what a pod has it keeps over a restart of the kubelet.
+        node.kill()
+        node.start()
+        node.write("b.yaml", node.manifest("b", spec="  hostUsers: false"))
+        node.running("b")
+        other = node.root / "pods" / node.pod("b")["metadata"]["uid"] / "userns"
+        check(json.loads(file.read_text()) == saved, "ids stay")
+        check(json.loads(other.read_text()) != saved, "ids of another pod")
+        node.write("c.yaml", node.manifest("c", extra="    securityContext: {runAsNonRoot: true}\n"))
+        text = "container has runAsNonRoot and image will run as root"
+        until("refusal is explained", lambda: text in node.cli("explain", "c-" + node.name), 20)
+        (node.manifests / "a.yaml").unlink()
+        until("ids are given back", lambda: not file.exists(), 40)
 
 
 def main():
