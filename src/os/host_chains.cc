@@ -38,7 +38,8 @@ absl::Status EnsureChain(const RunIptables& run, const char* table, const char* 
   return code <= 1 ? absl::OkStatus() : Failed(args, code, printed);
 }
 
-absl::Status EnsureRule(const RunIptables& run, const char* operation, const char* chain, const Args& rule) {
+absl::Status EnsureRule(const RunIptables& run, const char* operation, const char* chain,
+                        const Args& rule) {
   Args args = {"-t", "filter", "-C", chain};
   args.insert(args.end(), rule.begin(), rule.end());
   std::string printed;
@@ -62,18 +63,22 @@ absl::Status SyncHostChains(IpFamily family, const RunIptables& run) {
   RETURN_IF_ERROR(EnsureChain(run, "mangle", kHint));
   if (family == IpFamily::kV4) {
     // kube-proxy makes the very same rule: a change here has to go with its.
-    const Args drop = {"-m",        "comment",     "--comment",   "block incoming localnet connections",
-                       "--dst",     "127.0.0.0/8", "!",           "--src",
-                       "127.0.0.0/8", "-m",        "conntrack",   "!",
-                       "--ctstate", "RELATED,ESTABLISHED,DNAT",   "-j",
-                       "DROP"};
+    const Args drop = {"-m",          "comment",
+                       "--comment",   "block incoming localnet connections",
+                       "--dst",       "127.0.0.0/8",
+                       "!",           "--src",
+                       "127.0.0.0/8", "-m",
+                       "conntrack",   "!",
+                       "--ctstate",   "RELATED,ESTABLISHED,DNAT",
+                       "-j",          "DROP"};
     RETURN_IF_ERROR(EnsureChain(run, "filter", kFirewall));
     RETURN_IF_ERROR(EnsureRule(run, "-I", "OUTPUT", {"-j", kFirewall}));
     RETURN_IF_ERROR(EnsureRule(run, "-I", "INPUT", {"-j", kFirewall}));
     RETURN_IF_ERROR(EnsureRule(run, "-A", kFirewall, drop));
   }
   // Last: while it is missing, the rest may be.
-  for (const char* table : {"nat", "filter", "mangle"}) RETURN_IF_ERROR(EnsureChain(run, table, kCanary));
+  for (const char* table : {"nat", "filter", "mangle"})
+    RETURN_IF_ERROR(EnsureChain(run, table, kCanary));
   return absl::OkStatus();
 }
 
@@ -106,7 +111,8 @@ base::Task<void> HostChains::Run() {
 }
 
 base::Task<void> HostChains::Look(Family& family) {
-  std::function<absl::Status()> work = [ip = family.family, run = family.run, made = family.made]() -> absl::Status {
+  std::function<absl::Status()> work = [ip = family.family, run = family.run,
+                                        made = family.made]() -> absl::Status {
     if (made) {
       ASSIGN_OR_RETURN(bool alive, CanaryAlive(run));
       if (alive) return absl::OkStatus();
@@ -116,15 +122,16 @@ base::Task<void> HostChains::Look(Family& family) {
   auto status = co_await pool_.RunStatus("iptables", kLookTimeout, std::move(work));
   if (absl::IsNotFound(status)) {
     family.given_up = true;
-    LOG_INFO("No iptables support on this system; not creating the KUBE-IPTABLES-HINT chain", "protocol", family.name);
+    LOG_INFO("No iptables support on this system; not creating the KUBE-IPTABLES-HINT chain",
+             "protocol", family.name);
     co_return;
   }
   if (status.ok() && !family.made) LOG_INFO("Initialized iptables rules", "protocol", family.name);
   family.made = family.made || status.ok();
   std::string trouble = status.ok() ? "" : base::Message(status);
   if (!trouble.empty() && trouble != family.trouble) {
-    LOG_WARNING("Cannot make the iptables rules that others may count on; will retry", "protocol", family.name, "err",
-                status);
+    LOG_WARNING("Cannot make the iptables rules that others may count on; will retry", "protocol",
+                family.name, "err", status);
   }
   family.trouble = std::move(trouble);
 }

@@ -28,7 +28,8 @@ std::vector<std::string> ThermalThrottlePaths(const std::string& root) {
   }
   std::sort(numbers.begin(), numbers.end());
   std::vector<std::string> paths;
-  for (int number : numbers) paths.push_back(cpus + "/cpu" + std::to_string(number) + "/thermal_throttle");
+  for (int number : numbers)
+    paths.push_back(cpus + "/cpu" + std::to_string(number) + "/thermal_throttle");
   return paths;
 }
 

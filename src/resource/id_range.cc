@@ -52,8 +52,8 @@ absl::StatusOr<std::string> GetSubIds(const std::vector<std::string>& args, cons
     status = absl::FailedPreconditionError("exit code " + std::to_string(result->exit_code) + " " +
                                            result->err);
   if (status.ok()) return result->out;
-  return base::Annotate(status, std::string("error retrieving additional ") + what +
-                                    " for user \"" + kUser + "\"");
+  return base::Annotate(
+      status, std::string("error retrieving additional ") + what + " for user \"" + kUser + "\"");
 }
 
 }  // namespace
@@ -129,8 +129,7 @@ absl::StatusOr<IdRange> DecodeIdFile(const std::string& text) {
   UserNamespaceFile file;
   auto refuse = [](const std::string& why) { return absl::InvalidArgumentError(why); };
   auto decoded = api::DecodeJson(text, file);
-  if (!decoded.ok())
-    return base::Annotate(decoded, "invalid user namespace mappings file");
+  if (!decoded.ok()) return base::Annotate(decoded, "invalid user namespace mappings file");
   const std::string prefix = "invalid user namespace configuration: ";
   if (file.uid_mappings_size() != 1) return refuse(prefix + "no more than one mapping allowed");
   if (file.gid_mappings_size() != 1)

@@ -57,7 +57,8 @@ absl::StatusOr<std::string> Quoted(Lines& lines, std::string rest) {
   }
   size_t close = rest.find('\'');
   std::string after = TrimLeft(rest.substr(close + 1));
-  if (!after.empty() && after[0] != '#') return Bad(lines.number(), "something follows the closing quote");
+  if (!after.empty() && after[0] != '#')
+    return Bad(lines.number(), "something follows the closing quote");
   return value + rest.substr(0, close);
 }
 
@@ -73,7 +74,8 @@ absl::StatusOr<std::string> ParseEnvFile(const std::string& text, const std::str
     if (equals == std::string::npos) return Bad(lines.number(), "no `=`");
     std::string name = line.substr(0, equals);
     if (name.empty()) return Bad(lines.number(), "no name before `=`");
-    if (name.find_last_of(kBlanks) == name.size() - 1) return Bad(lines.number(), "blanks before `=`");
+    if (name.find_last_of(kBlanks) == name.size() - 1)
+      return Bad(lines.number(), "blanks before `=`");
     std::string rest = line.substr(equals + 1);
     // As a shell has it: `NAME= 'x'` gives NAME the empty value.
     if (!rest.empty() && TrimLeft(rest).size() != rest.size()) {

@@ -1,4 +1,5 @@
-// What a pod has on the node before its sandbox is made, and the configurations that come of it: a part of PodSyncer.
+// What a pod has on the node before its sandbox is made, and the configurations that come of it: a
+// part of PodSyncer.
 #include <algorithm>
 
 #include "kubelet/api/pod.h"
@@ -16,7 +17,8 @@ Task<bool> PodSyncer::Prepare(Pass& pass) {
   if (!runtime_class.empty()) {
     absl::StatusOr<std::string> handler = absl::FailedPreconditionError(
         "spec.runtimeClassName \"" + runtime_class + "\" needs the API server: none is configured");
-    if (deps_.env_objects != nullptr) handler = co_await deps_.env_objects->RuntimeHandler(runtime_class);
+    if (deps_.env_objects != nullptr)
+      handler = co_await deps_.env_objects->RuntimeHandler(runtime_class);
     if (!handler.ok()) {
       Event(*pass.pod, true, "FailedCreatePodSandBox", Message(handler.status()));
       Fail(pass, handler.status(), "cannot tell the runtime handler");
@@ -57,7 +59,8 @@ Task<bool> PodSyncer::PrepareUserNamespace(Pass& pass) {
   const auto& spec = pass.pod->spec();
   if (!spec.has_host_users() || spec.host_users()) co_return true;
   absl::Status status = CheckUserNamespaces(deps_.node, pass.runtime_handler);
-  if (status.ok() && deps_.user_namespaces == nullptr) status = absl::FailedPreconditionError("no user namespaces here");
+  if (status.ok() && deps_.user_namespaces == nullptr)
+    status = absl::FailedPreconditionError("no user namespaces here");
   if (status.ok()) {
     Step(*pass.progress, "choosing its user ids");
     auto ids = co_await deps_.user_namespaces->Ensure(pass.pod->metadata().uid());
@@ -68,7 +71,8 @@ Task<bool> PodSyncer::PrepareUserNamespace(Pass& pass) {
     }
   }
   if (status.ok()) co_return !pass.Done();
-  Event(*pass.pod, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + Message(status));
+  Event(*pass.pod, true, "FailedCreatePodSandBox",
+        "Failed to create pod sandbox: " + Message(status));
   Fail(pass, status, "sandbox");
   co_return false;
 }
@@ -88,7 +92,8 @@ void PodSyncer::TellDnsTroubles(const api::core::Pod& pod) {
   for (const auto& event : events) deps_.on_event(pod, event);
 }
 
-Task<absl::StatusOr<ContainerConfig>> PodSyncer::ConfigFor(Pass& pass, const ContainerToStart& start,
+Task<absl::StatusOr<ContainerConfig>> PodSyncer::ConfigFor(Pass& pass,
+                                                           const ContainerToStart& start,
                                                            Images::Answer image) {
   const auto& pod = pass.pod;
   const std::string name = start.spec->name();
@@ -123,11 +128,13 @@ Task<absl::StatusOr<ContainerConfig>> PodSyncer::ConfigFor(Pass& pass, const Con
   co_return MakeContainerConfig(*pod, *start.spec, inputs, deps_.node);
 }
 
-Task<absl::Status> PodSyncer::PrepareSubPaths(api::PodPtr pod, const api::core::Container* container,
+Task<absl::Status> PodSyncer::PrepareSubPaths(api::PodPtr pod,
+                                              const api::core::Container* container,
                                               ContainerInputs* inputs) {
   const auto& mounts = container->volume_mounts();
-  bool any = std::any_of(mounts.begin(), mounts.end(),
-                         [](const auto& mount) { return !mount.sub_path().empty() || !mount.sub_path_expr().empty(); });
+  bool any = std::any_of(mounts.begin(), mounts.end(), [](const auto& mount) {
+    return !mount.sub_path().empty() || !mount.sub_path_expr().empty();
+  });
   if (!any) co_return absl::OkStatus();
   const EnvNode node{deps_.node.node_name, deps_.node.host_ips, inputs->pod_ips};
   auto env = MakeEnvironment(*pod, *container, inputs->env, node);

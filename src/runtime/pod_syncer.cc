@@ -42,6 +42,10 @@ PodSyncer::PodSyncer(Deps deps, Options options)
   started_pods_ = &m.AddCounter("kubelet_started_pods_total", "Cumulative number of pods started");
   started_pods_errors_ =
       &m.AddCounter("kubelet_started_pods_errors_total", "Cumulative number of errors when starting pods");
+  started_user_pods_ = &m.AddCounter("kubelet_started_user_namespaced_pods_total",
+                                     "Cumulative number of pods with user namespaces started");
+  started_user_pods_errors_ = &m.AddCounter("kubelet_started_user_namespaced_pods_errors_total",
+                                            "Cumulative number of errors when starting pods with user namespaces");
   started_containers_ = &m.AddCounter("kubelet_started_containers_total", "Cumulative number of containers started",
                                       {"container_type"});
   started_containers_errors_ = &m.AddCounter("kubelet_started_containers_errors_total",
@@ -207,7 +211,9 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
   }
   Step(*pass.progress, "creating its sandbox (attempt " + std::to_string(actions.sandbox_attempt) + ")");
   MonoTime started = deps_.clock.Mono();
+  bool own_users = pass.user_namespace.mode == NamespaceMode::kPod;
   if (started_pods_ != nullptr) started_pods_->Only().Add();
+  if (started_user_pods_ != nullptr && own_users) started_user_pods_->Only().Add();
   auto id = co_await deps_.runtime.RunPodSandbox(pass.sandbox);
   pass.acted = true;
   if (run_sandbox_seconds_ != nullptr) {
@@ -216,6 +222,7 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
   if (!id.ok()) {
     if (run_sandbox_errors_ != nullptr) run_sandbox_errors_->With({""}).Add();
     if (started_pods_errors_ != nullptr) started_pods_errors_->Only().Add();
+    if (started_user_pods_errors_ != nullptr && own_users) started_user_pods_errors_->Only().Add();
     Event(*pod, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + Message(id.status()));
     Fail(pass, id.status(), "cannot create the sandbox");
     blocked_[uid + "/"] = {*pass.result.retry_at, pass.result.status, {}};

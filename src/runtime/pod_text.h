@@ -9,7 +9,8 @@ namespace kubelet::runtime {
 
 // `name_namespace(uid)`
 inline std::string PodText(const api::core::Pod& pod) {
-  return pod.metadata().name() + "_" + pod.metadata().namespace_() + "(" + pod.metadata().uid() + ")";
+  return pod.metadata().name() + "_" + pod.metadata().namespace_() + "(" + pod.metadata().uid() +
+         ")";
 }
 
 }  // namespace kubelet::runtime

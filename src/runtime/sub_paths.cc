@@ -6,9 +6,12 @@
 namespace kubelet::runtime {
 namespace {
 
-bool HasBackstep(const std::string& path) { return ("/" + path + "/").find("/../") != std::string::npos; }
+bool HasBackstep(const std::string& path) {
+  return ("/" + path + "/").find("/../") != std::string::npos;
+}
 
-absl::StatusOr<std::string> ExpandAll(const std::string& text, const std::map<std::string, std::string>& env) {
+absl::StatusOr<std::string> ExpandAll(const std::string& text,
+                                      const std::map<std::string, std::string>& env) {
   std::set<std::string> missing;
   std::string expanded = ExpandWith(text, [&](const std::string& name) {
     auto it = env.find(name);
@@ -24,7 +27,8 @@ absl::StatusOr<std::string> ExpandAll(const std::string& text, const std::map<st
 
 }  // namespace
 
-absl::StatusOr<std::map<int, std::string>> SubPaths(const api::core::Container& container, const EnvList& env) {
+absl::StatusOr<std::map<int, std::string>> SubPaths(const api::core::Container& container,
+                                                    const EnvList& env) {
   std::map<int, std::string> out;
   const std::map<std::string, std::string> values(env.begin(), env.end());
   for (int i = 0; i < container.volume_mounts_size(); ++i) {
@@ -37,10 +41,12 @@ absl::StatusOr<std::map<int, std::string>> SubPaths(const api::core::Container& 
     }
     if (path.empty()) continue;
     if (path[0] == '/') {
-      return absl::FailedPreconditionError("error SubPath `" + path + "` must not be an absolute path");
+      return absl::FailedPreconditionError("error SubPath `" + path +
+                                           "` must not be an absolute path");
     }
     if (HasBackstep(path)) {
-      return absl::FailedPreconditionError("unable to provision SubPath `" + path + "`: must not contain '..'");
+      return absl::FailedPreconditionError("unable to provision SubPath `" + path +
+                                           "`: must not contain '..'");
     }
     out[i] = std::move(path);
   }

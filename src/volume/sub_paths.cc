@@ -93,7 +93,8 @@ Task<absl::StatusOr<std::string>> PodVolumes::PrepareSubPath(api::PodPtr pod, co
                                               std::move(work));
   }
   std::string kind = "volume";
-  std::function<absl::StatusOr<std::string>()> find = [volume_path]() -> absl::StatusOr<std::string> {
+  std::function<absl::StatusOr<std::string>()> find =
+      [volume_path]() -> absl::StatusOr<std::string> {
     ASSIGN_OR_RETURN(auto mounts, os::ReadMountinfo());
     const auto* mount = os::MountOf(mounts, volume_path);
     return mount == nullptr ? "/" : mount->point;

@@ -63,7 +63,8 @@ TEST_CASE("IPv4 gets the hint, the firewall before all other rules, and three ca
   FakeTables fake;
   REQUIRE(SyncHostChains(IpFamily::kV4, fake.Runner()).ok());
   CHECK(fake.tables["mangle"].contains("KUBE-IPTABLES-HINT"));
-  for (const char* table : {"mangle", "nat", "filter"}) CHECK(fake.tables[table].contains("KUBE-KUBELET-CANARY"));
+  for (const char* table : {"mangle", "nat", "filter"})
+    CHECK(fake.tables[table].contains("KUBE-KUBELET-CANARY"));
   CHECK(fake.tables["filter"]["INPUT"] == std::vector<Args>{{"-j", "KUBE-FIREWALL"}, {"first"}});
   CHECK(fake.tables["filter"]["OUTPUT"] == std::vector<Args>{{"-j", "KUBE-FIREWALL"}});
   CHECK(fake.tables["filter"]["KUBE-FIREWALL"].size() == 1);
@@ -85,7 +86,8 @@ TEST_CASE("a run that fails is named with what it printed") {
   fake.fail_code = 4;
   auto status = SyncHostChains(IpFamily::kV4, fake.Runner());
   CHECK(absl::IsInternal(status));
-  CHECK(base::Message(status) == "iptables -t mangle -N KUBE-IPTABLES-HINT: exit code 4: no permission");
+  CHECK(base::Message(status) ==
+        "iptables -t mangle -N KUBE-IPTABLES-HINT: exit code 4: no permission");
   CHECK(absl::IsInternal(CanaryAlive(fake.Runner()).status()));
 }
 
@@ -162,7 +164,8 @@ TEST_CASE("the machine's own iptables, in a network namespace of this test") {
     }
     auto usable = run({"-t", "mangle", "-S"});
     if (!usable.ok() || usable->exit_code != 0) {
-      skipped = "no iptables that works: " + (usable.ok() ? usable->err : base::Message(usable.status()));
+      skipped =
+          "no iptables that works: " + (usable.ok() ? usable->err : base::Message(usable.status()));
       return;
     }
     before = CanaryAlive(run);

@@ -39,7 +39,9 @@ struct Fixture {
     options.random = [this](uint64_t below) { return start % below; };
     Restart();
   }
-  void Restart() { blocks = std::make_unique<UserNamespaces>(io.get_executor(), clock, pool, options); }
+  void Restart() {
+    blocks = std::make_unique<UserNamespaces>(io.get_executor(), clock, pool, options);
+  }
   template <typename T>
   static base::Task<void> Store(base::Task<T> task, std::optional<T>& out) {
     out = co_await std::move(task);
@@ -81,12 +83,15 @@ TEST_CASE("the search begins somewhere and comes round") {
   CHECK(f.Ensure("b")->first == kBlock);
 }
 
-TEST_CASE("what is given back, or went with its directory, is free again; more than there are are refused") {
+TEST_CASE(
+    "what is given back, or went with its directory, is free again; more than there are are "
+    "refused") {
   Fixture f;
   for (const char* uid : {"a", "b", "c", "d"}) REQUIRE(f.Ensure(uid).ok());
   auto none = f.Ensure("e");
   CHECK(absl::IsResourceExhausted(none.status()));
-  CHECK(Error(none.status()) == "user namespace: could not find an empty slot to allocate a user namespace");
+  CHECK(Error(none.status()) ==
+        "user namespace: could not find an empty slot to allocate a user namespace");
   REQUIRE(f.Await(f.blocks->Release("b")).ok());
   CHECK_FALSE(std::filesystem::exists(f.File("b")));
   CHECK(f.Await(f.blocks->Release("b")).ok());
@@ -99,7 +104,8 @@ TEST_CASE("what is given back, or went with its directory, is free again; more t
 TEST_CASE("two that ask at a time get two blocks") {
   Fixture f;
   std::optional<absl::StatusOr<IdRange>> a, b;
-  for (const char* uid : {"a", "b"}) std::filesystem::create_directories(f.root / ("pods/" + std::string(uid)));
+  for (const char* uid : {"a", "b"})
+    std::filesystem::create_directories(f.root / ("pods/" + std::string(uid)));
   base::TaskScope scope(f.io.get_executor());
   scope.Spawn("a", Fixture::Store(f.blocks->Ensure("a"), a));
   scope.Spawn("b", Fixture::Store(f.blocks->Ensure("b"), b));
@@ -114,12 +120,14 @@ TEST_CASE("blocks of another size take all that they touch, damaged files take n
   WriteText(f.File("torn"), "{\"uidMappings\":[{");
   CHECK(f.Ensure("a")->first == 4 * kBlock);
   CHECK(*f.Ensure("big") == IdRange{kBlock, 2 * kBlock + 1});  // what it has it keeps
-  CHECK(Error(f.Ensure("torn").status()).find("invalid user namespace mappings file") != std::string::npos);
+  CHECK(Error(f.Ensure("torn").status()).find("invalid user namespace mappings file") !=
+        std::string::npos);
 }
 
 TEST_CASE("a range that cannot be used refuses only the pods that ask, and is asked for again") {
   Fixture f({kBlock, 3 * kBlock}, 4);
-  CHECK(Error(f.Ensure("a").status()) == "kubelet mappings: kubelet user assigned IDs are not enough to support 4 pods");
+  CHECK(Error(f.Ensure("a").status()) ==
+        "kubelet mappings: kubelet user assigned IDs are not enough to support 4 pods");
   CHECK(absl::IsFailedPrecondition(f.Ensure("a").status()));
   CHECK(f.asked == 2);
   CHECK(absl::IsInvalidArgument(f.Await(f.blocks->Ensure("../a")).status()));
@@ -131,15 +139,27 @@ TEST_CASE("rules of a range") {
     uint32_t per_pod;
     const char* error;
   };
-  auto row = GENERATE(
-      Row{DefaultIdRange(kBlock), kBlock, ""}, Row{DefaultIdRange(3 * kBlock), kBlock, ""},
-      Row{{kBlock, 110 * kBlock}, kBlock, ""},
-      Row{{kBlock, 109 * kBlock}, kBlock, "kubelet user assigned IDs are not enough to support 110 pods"},
-      Row{{kBlock + 1, 110 * kBlock}, kBlock, "kubelet user assigned ID 65537 is not a multiple of 65536"},
-      Row{{0, 200 * kBlock}, kBlock, "kubelet user assigned ID 0 must be greater or equal to 65536"},
-      Row{{kBlock, 110 * kBlock + 1}, kBlock, "kubelet user assigned IDs length 7208961 is not a multiple of 65536"},
-      Row{{kBlock, 110 * kBlock}, 1000, "kubelet user namespace length 1000 is not a multiple of 65536"},
-      Row{{kBlock, uint64_t{65536} * kBlock}, kBlock, "kubelet user assigned IDs end beyond the last ID"});
+  auto row =
+      GENERATE(Row{DefaultIdRange(kBlock), kBlock, ""}, Row{DefaultIdRange(3 * kBlock), kBlock, ""},
+               Row{{kBlock, 110 * kBlock}, kBlock, ""},
+               Row{{kBlock, 109 * kBlock},
+                   kBlock,
+                   "kubelet user assigned IDs are not enough to support 110 pods"},
+               Row{{kBlock + 1, 110 * kBlock},
+                   kBlock,
+                   "kubelet user assigned ID 65537 is not a multiple of 65536"},
+               Row{{0, 200 * kBlock},
+                   kBlock,
+                   "kubelet user assigned ID 0 must be greater or equal to 65536"},
+               Row{{kBlock, 110 * kBlock + 1},
+                   kBlock,
+                   "kubelet user assigned IDs length 7208961 is not a multiple of 65536"},
+               Row{{kBlock, 110 * kBlock},
+                   1000,
+                   "kubelet user namespace length 1000 is not a multiple of 65536"},
+               Row{{kBlock, uint64_t{65536} * kBlock},
+                   kBlock,
+                   "kubelet user assigned IDs end beyond the last ID"});
   INFO(row.range.first << " " << row.range.length);
   CHECK(Error(CheckIdRange(row.range, row.per_pod, 110)) == row.error);
 }
@@ -149,8 +169,9 @@ TEST_CASE("what getsubids prints") {
   CHECK(*ParseSubIds(good, good) == IdRange{65536, 2147483648});
   CHECK(Error(ParseSubIds(good, "0: kubelet 65536 65536\n").status()) ==
         "mismatched subuids and subgids for user \"kubelet\"");
-  for (const std::string bad : {"", "0: kubelet 65536\n", "0: kubelet x 65536\n", "0: kubelet 65536 4294967296\n",
-                                "0: kubelet -1 65536\n", "0: kubelet 65536 65536\n1: kubelet 131072 65536\n"}) {
+  for (const std::string bad :
+       {"", "0: kubelet 65536\n", "0: kubelet x 65536\n", "0: kubelet 65536 4294967296\n",
+        "0: kubelet -1 65536\n", "0: kubelet 65536 65536\n1: kubelet 131072 65536\n"}) {
     INFO(bad);
     CHECK(absl::IsFailedPrecondition(ParseSubIds(bad, bad).status()));
   }

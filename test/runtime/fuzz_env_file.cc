@@ -1,5 +1,5 @@
-// A container writes these files. What parses gives a value without quotes that is no longer than the file, and a file
-// of that value alone gives it again.
+// A container writes these files. What parses gives a value without quotes that is no longer than
+// the file, and a file of that value alone gives it again.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

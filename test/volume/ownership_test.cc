@@ -33,7 +33,9 @@ struct Tree {
     Mode(volume + "/sub/file", 0600);
     Mode(dir / "outside", 0600);
   }
-  static void Mode(const std::string& path, mode_t mode) { REQUIRE(chmod(path.c_str(), mode) == 0); }
+  static void Mode(const std::string& path, mode_t mode) {
+    REQUIRE(chmod(path.c_str(), mode) == 0);
+  }
 };
 
 TEST_CASE("fsGroup: everything in the volume belongs to the group, and nothing outside") {
@@ -43,7 +45,8 @@ TEST_CASE("fsGroup: everything in the volume belongs to the group, and nothing o
   CHECK(ModeOf(t.volume) == 02770);
   CHECK(ModeOf(t.volume + "/sub") == 02770);
   CHECK(ModeOf(t.volume + "/sub/file") == 0660);
-  for (const char* path : {"", "/sub", "/sub/file", "/link"}) CHECK(GroupOf(t.volume + path) == 4242);
+  for (const char* path : {"", "/sub", "/sub/file", "/link"})
+    CHECK(GroupOf(t.volume + path) == 4242);
   CHECK(GroupOf(t.dir / "outside") == 0);
   CHECK(ModeOf(t.dir / "outside") == 0600);
 }

@@ -27,7 +27,8 @@ struct IdRange {
 IdRange DefaultIdRange(uint32_t ids_per_pod);
 // What `getsubids kubelet` and `getsubids -g kubelet` print: one line each, and the same.
 absl::StatusOr<IdRange> ParseSubIds(const std::string& uids, const std::string& gids);
-// FailedPrecondition: not made of whole blocks, holds the node's own ids, or too few for `max_pods`.
+// FailedPrecondition: not made of whole blocks, holds the node's own ids, or too few for
+// `max_pods`.
 absl::Status CheckIdRange(const IdRange& range, uint32_t ids_per_pod, int max_pods);
 // The subordinate ids of the user `kubelet`; the default where there is no such user or no
 // getsubids. Blocks.
@@ -52,8 +53,8 @@ class UserNamespaces {
   UserNamespaces(base::Executor executor, base::Clock& clock, base::BlockingPool& pool,
                  UserNamespaceOptions options);
 
-  // The block of a pod whose directory is there: the one it has, else a free one, on the disk before
-  // this returns. FailedPrecondition: the range cannot be used, or its file is damaged;
+  // The block of a pod whose directory is there: the one it has, else a free one, on the disk
+  // before this returns. FailedPrecondition: the range cannot be used, or its file is damaged;
   // ResourceExhausted: all are taken.
   base::Task<absl::StatusOr<IdRange>> Ensure(std::string uid);
   // Absent is success.

@@ -128,6 +128,8 @@ class PodSyncer {
   std::map<std::string, std::set<ContainerId>> stopped_;  // uid -> ended by us and to be started again
   base::Family<base::Counter>* started_pods_ = nullptr;
   base::Family<base::Counter>* started_pods_errors_ = nullptr;
+  base::Family<base::Counter>* started_user_pods_ = nullptr;
+  base::Family<base::Counter>* started_user_pods_errors_ = nullptr;
   base::Family<base::Counter>* started_containers_ = nullptr;
   base::Family<base::Counter>* started_containers_errors_ = nullptr;
   base::Family<base::Counter>* restarts_ = nullptr;
