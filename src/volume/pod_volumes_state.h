@@ -53,7 +53,7 @@ struct PodVolumes::State {
 };
 
 template <typename T>
-Task<absl::StatusOr<T>> PodVolumes::Tracked(std::string kind, std::string key,
+base::Task<absl::StatusOr<T>> PodVolumes::Tracked(std::string kind, std::string key,
                                             std::chrono::seconds timeout,
                                             std::function<absl::StatusOr<T>()> work) {
   auto begun = clock_.Mono();

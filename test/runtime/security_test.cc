@@ -10,7 +10,7 @@ namespace {
 api::core::Pod PodOf(const std::string& spec) {
   api::core::Pod pod;
   auto status =
-      api::DecodeYaml("{metadata: {name: p, namespace: n, uid: u}, spec: " + spec + "}", pod);
+      api::DecodeYaml("{metadata: {name: p, namespace: ns, uid: u}, spec: " + spec + "}", pod);
   INFO(status);
   REQUIRE(status.ok());
   return pod;
