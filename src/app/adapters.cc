@@ -1,6 +1,7 @@
 #include "app/adapters.h"
 
 #include "app/pod_files.h"
+#include "kubelet/resource/user_namespaces.h"
 #include "kubelet/volume/volume.h"
 
 namespace kubelet::app {
@@ -20,6 +21,14 @@ class VolumesAdapter : public runtime::Volumes {
     for (const auto& [name, path] : *prepared) paths[name] = path.host_path;
     co_return paths;
   }
+  Task<absl::StatusOr<std::map<int, std::string>>> PrepareSubPaths(
+      api::PodPtr pod, std::string container, std::map<int, std::string> paths) override {
+    return volumes_.PrepareSubPaths(std::move(pod), std::move(container), std::move(paths));
+  }
+  Task<absl::StatusOr<std::string>> ReadFile(api::PodPtr pod, std::string volume,
+                                             std::string path) override {
+    return volumes_.ReadFile(std::move(pod), std::move(volume), std::move(path));
+  }
   Task<absl::Status> Teardown(std::string uid) override {
     return volumes_.Teardown(std::move(uid));
   }
@@ -27,6 +36,31 @@ class VolumesAdapter : public runtime::Volumes {
 
  private:
   volume::PodVolumes volumes_;
+};
+
+class UserNamespacesAdapter : public runtime::UserNamespaces {
+ public:
+  explicit UserNamespacesAdapter(const NodeCgroups::Deps& deps)
+      : blocks_(deps.executor, deps.clock, deps.pool, OptionsOf(deps.config)) {}
+  Task<absl::StatusOr<runtime::IdMapping>> Ensure(std::string uid) override {
+    auto block = co_await blocks_.Ensure(std::move(uid));
+    if (!block.ok()) co_return block.status();
+    co_return runtime::IdMapping{static_cast<uint32_t>(block->first), 0,
+                                 static_cast<uint32_t>(block->length)};
+  }
+  Task<absl::Status> Release(std::string uid) override { return blocks_.Release(std::move(uid)); }
+
+ private:
+  static resource::UserNamespaceOptions OptionsOf(const config::LoadedConfig& config) {
+    const auto& kc = config.kubelet;
+    resource::UserNamespaceOptions options;
+    options.root_dir = config.flags.root_dir;
+    options.max_pods = kc.max_pods();
+    if (kc.user_namespaces().has_ids_per_pod())
+      options.ids_per_pod = static_cast<uint32_t>(kc.user_namespaces().ids_per_pod());
+    return options;
+  }
+  resource::UserNamespaces blocks_;
 };
 
 volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps, volume::Objects* objects,
@@ -43,23 +77,29 @@ volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps, volume::Obj
 
 struct Adapters::Parts {
   Parts(NodeCgroups::Deps deps, volume::Objects* objects,
-        std::function<api::NodeAllocatable()> allocatable)
+        std::function<api::NodeAllocatable()> allocatable,
+        std::function<void(runtime::DnsConfig)> on_resolv_conf)
       : volumes(deps, VolumeOptionsOf(deps, objects, std::move(allocatable))),
         files(deps.pool, {deps.config.flags.root_dir, deps.config.kubelet.pod_logs_dir()},
-              deps.config.kubelet.cluster_domain()),
+              deps.node.context, deps.config.kubelet.resolv_conf(), std::move(on_resolv_conf)),
+        user_namespaces(deps),
         cgroups(std::move(deps)) {}
   VolumesAdapter volumes;
   PodFilesAdapter files;
+  UserNamespacesAdapter user_namespaces;
   NodeCgroups cgroups;
 };
 
 Adapters::Adapters(NodeCgroups::Deps deps, volume::Objects* objects,
-                   std::function<api::NodeAllocatable()> allocatable)
-    : parts_(std::make_unique<Parts>(std::move(deps), objects, std::move(allocatable))) {}
+                   std::function<api::NodeAllocatable()> allocatable,
+                   std::function<void(runtime::DnsConfig)> on_resolv_conf)
+    : parts_(std::make_unique<Parts>(std::move(deps), objects, std::move(allocatable),
+                                     std::move(on_resolv_conf))) {}
 Adapters::~Adapters() = default;
 runtime::Volumes& Adapters::volumes() { return parts_->volumes; }
 runtime::Cgroups& Adapters::cgroups() { return parts_->cgroups; }
 runtime::PodFiles& Adapters::files() { return parts_->files; }
+runtime::UserNamespaces& Adapters::user_namespaces() { return parts_->user_namespaces; }
 volume::PodVolumes& Adapters::pod_volumes() { return parts_->volumes.volumes(); }
 NodeCgroups& Adapters::node_cgroups() { return parts_->cgroups; }
 void Adapters::UseDriver(runtime::CgroupDriver driver) { parts_->cgroups.UseDriver(driver); }

@@ -51,12 +51,15 @@ class SyncerPort : public worker::PodRuntime {
 class Adapters {
  public:
   // `objects` null: there is no API server.
+  // `on_resolv_conf` gets the node's resolver configuration whenever a pod is about to start.
   Adapters(NodeCgroups::Deps deps, volume::Objects* objects,
-           std::function<api::NodeAllocatable()> allocatable);
+           std::function<api::NodeAllocatable()> allocatable,
+           std::function<void(runtime::DnsConfig)> on_resolv_conf);
   ~Adapters();
   runtime::Volumes& volumes();
   runtime::Cgroups& cgroups();
   runtime::PodFiles& files();
+  runtime::UserNamespaces& user_namespaces();
   // For housekeeping.
   volume::PodVolumes& pod_volumes();
   NodeCgroups& node_cgroups();

@@ -286,11 +286,6 @@ void Cluster::RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& ev
   recorder_->Event(std::move(target), type, event.reason, event.message);
 }
 
-void Cluster::RecordNodeWarning(const std::string& reason, const std::string& message) {
-  recorder_->Event(client::NodeTarget(deps_.node.name), client::EventRecorder::Type::kWarning,
-                   reason, message);
-}
-
 void Cluster::ForgetPod(const std::string& uid) {
   objects_->RemovePod(uid);
   tokens_->RemovePod(uid);

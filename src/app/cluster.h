@@ -76,8 +76,6 @@ class Cluster : public volume::Objects, public runtime::EnvObjects, public image
   client::NodeWatch::NodePtr KnownNode() const;
   void RecordNodeEvent(bool warning, const std::string& reason, const std::string& message);
   void RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& event);
-  // A warning about the node itself.
-  void RecordNodeWarning(const std::string& reason, const std::string& message);
   // The pod is gone for good.
   void ForgetPod(const std::string& uid);
   // For `kubelet explain`: what is wrong with the connection and our credentials; empty as a rule.

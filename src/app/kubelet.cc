@@ -113,6 +113,7 @@ int Kubelet::Run() {
     scope_.Spawn("volume refresh", RefreshVolumes());
     cluster_->Start();
   }
+  WatchHost();
   pleg_->Start();
   image_gc_->Start();
   for (auto& source : sources_) source->Start();
@@ -197,14 +198,16 @@ void Kubelet::MakePods() {
         all.cpu_milli = int64_t{1000} * node_.machine.cpus;
         all.memory_bytes = node_.machine.memory_bytes;
         return cluster_ ? cluster_->Allocatable() : all;
-      });
+      },
+      [this](runtime::DnsConfig dns) { node_.context.host_dns = std::move(dns); });
   syncer_ = std::make_unique<runtime::PodSyncer>(
       runtime::PodSyncer::Deps{executor, clock_, *runtime_, *pleg_, *image_manager_,
                                adapters_->volumes(), adapters_->cgroups(), adapters_->files(),
                                node_.context,
                                [this] { return node_.network_ready || node_.runtime_name.empty(); },
                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
-                               &metrics_, cluster_.get(), probes_.get(), hook_http_.get()},
+                               &metrics_, cluster_.get(), probes_.get(), hook_http_.get(),
+                               &adapters_->user_namespaces()},
       SyncOptions(config_, node_.machine.cpus));
   syncer_port_ = std::make_unique<SyncerPort>(
       *syncer_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
@@ -345,6 +348,7 @@ void Kubelet::OnPodChange(const std::string& uid) {
 }
 
 void Kubelet::OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event) {
+  if (event.about_node) return OnNodeEvent(event);
   if (event.warning) {
     LOG_WARNING("Event", "pod", api::PodKey(pod), "podUID", pod.metadata().uid(), "container",
                 event.container, "reason", event.reason, "message", event.message);

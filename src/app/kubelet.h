@@ -27,6 +27,7 @@
 #include "kubelet/image/image_gc.h"
 #include "kubelet/image/image_list.h"
 #include "kubelet/image/image_manager.h"
+#include "kubelet/os/host_chains.h"
 #include "kubelet/pleg/pleg.h"
 #include "kubelet/podstore/pod_store.h"
 #include "kubelet/probe/network_prober.h"
@@ -79,6 +80,8 @@ class Kubelet {
   void OnStatus(const std::string& uid);
   void OnPodChange(const std::string& uid);
   void OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event);
+  void OnNodeEvent(const runtime::PodEvent& event);
+  void WatchHost();
   std::vector<SourceProblem> Problems() const;
   void TrimSoon();
   void OnSignal();
@@ -122,6 +125,7 @@ class Kubelet {
   std::set<std::string> renewed_, renewing_;
   std::vector<std::unique_ptr<server::HttpServer>> servers_;
   std::unique_ptr<SecurePort> https_;  // null: enableServer is off
+  std::unique_ptr<os::HostChains> host_chains_;  // null: makeIPTablesUtilChains is off
   base::TaskScope scope_;
 };
 

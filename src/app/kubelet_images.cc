@@ -76,7 +76,7 @@ absl::Status Kubelet::MakeImages() {
   deps.space = [this](std::string path) { return DiskSpaceOf(std::move(path)); };
   deps.on_warning = [this](const std::string& reason, const std::string& message) {
     LOG_WARNING("Event", "reason", reason, "message", message);
-    if (cluster_) cluster_->RecordNodeWarning(reason, message);
+    if (cluster_) cluster_->RecordNodeEvent(true, reason, message);
   };
   deps.on_removed = [this](std::set<std::string> left, base::WallTime since) {
     return image_manager_->Removed(std::move(left), since);

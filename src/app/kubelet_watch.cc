@@ -79,7 +79,7 @@ Task<void> Kubelet::WatchRuntime() {
     bool network = false;
     if (status.ok()) {
       node_.runtime_answered = clock_.Mono();
-      node_.handlers = status->handlers;
+      node_.handlers = node_.context.handlers = status->handlers;
       node_.supplemental_groups_policy = status->supplemental_groups_policy;
       node_.runtime_trouble.clear();
       node_.network_trouble.clear();

@@ -17,6 +17,7 @@
 #include "kubelet/os/oom.h"
 #include "kubelet/os/resolv_conf.h"
 #include "kubelet/os/signals.h"
+#include "kubelet/os/security.h"
 
 namespace kubelet::app {
 namespace {
@@ -84,10 +85,13 @@ absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
       LOG_ERROR("Cannot read resolvConf; pods get no DNS servers of the node", "file",
                 kc.resolv_conf(), "err", dns.status());
     }
-  } else {
-    context.host_dns = {{"127.0.0.1"}, {"."}, {}};  // upstream's answer to an empty resolvConf
   }
   context.container_stop_signals = config.gates.Enabled("ContainerStopSignals");
+  context.no_resolv_conf = kc.resolv_conf().empty();
+  context.selinux = os::SelinuxEnabled();
+  context.masked_paths = os::ThermalThrottlePaths();
+  context.env_files = config.gates.Enabled("EnvFiles");
+  context.hostname_override = config.gates.Enabled("HostnameOverride");
   context.seccomp_default = kc.seccomp_default();
   context.seccomp_root = config.flags.root_dir + "/seccomp";
   context.pod_logs_dir = kc.pod_logs_dir();

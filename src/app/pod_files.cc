@@ -1,9 +1,8 @@
 #include "app/pod_files.h"
 
-#include <fstream>
-#include <sstream>
-
 #include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
+#include "kubelet/os/resolv_conf.h"
 
 namespace kubelet::app {
 
@@ -14,12 +13,10 @@ namespace {
 constexpr auto kTimeout = std::chrono::seconds(30);
 constexpr char kKind[] = "pod files";
 
-std::string HostFile(const char* path) {
-  std::ifstream in(path);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
+struct Prepared {
+  Attempts next_attempt;
+  absl::StatusOr<os::ResolvConf> resolv_conf = absl::NotFoundError("not read");
+};
 }  // namespace
 
 Task<absl::StatusOr<runtime::PodFiles::PodPaths>> PodFilesAdapter::PreparePod(api::PodPtr pod) {
@@ -29,28 +26,41 @@ Task<absl::StatusOr<runtime::PodFiles::PodPaths>> PodFilesAdapter::PreparePod(ap
   for (const auto& c : pod->spec().ephemeral_containers())
     names.push_back(c.ephemeral_container_common().name());
   std::string logs = runtime::PodLogDirectory(*pod, dirs_.pod_logs_dir);
-  std::function<absl::StatusOr<Attempts>()> work = [dirs = dirs_, uid = pod->metadata().uid(), logs,
-                                                    names] {
-    return volume::MakePodDirectories(dirs, uid, logs, names);
+  std::function<absl::StatusOr<Prepared>()> work =
+      [dirs = dirs_, uid = pod->metadata().uid(), logs, names,
+       resolv_conf = resolv_conf_]() -> absl::StatusOr<Prepared> {
+    Prepared out;
+    ASSIGN_OR_RETURN(out.next_attempt, volume::MakePodDirectories(dirs, uid, logs, names));
+    if (!resolv_conf.empty()) out.resolv_conf = os::ReadResolvConf(resolv_conf);
+    return out;
   };
-  auto next = co_await pool_.Run<Attempts>(kKind, kTimeout, std::move(work));
-  if (!next.ok()) co_return next.status();
+  auto prepared = co_await pool_.Run<Prepared>(kKind, kTimeout, std::move(work));
+  if (!prepared.ok()) co_return prepared.status();
+  // It may change under a running kubelet (DHCP). One that cannot be read leaves what was known.
+  if (const auto& dns = prepared->resolv_conf; dns.ok()) {
+    runtime::DnsConfig now{dns->nameservers, dns->searches, dns->options};
+    on_resolv_conf_(std::move(now));
+  } else if (!resolv_conf_.empty()) {
+    LOG_ERROR("Cannot read resolvConf; pods get what it held before", "file", resolv_conf_, "err",
+              dns.status());
+  }
   PodPaths paths;
-  paths.next_attempt = *next;
+  paths.next_attempt = prepared->next_attempt;
   co_return paths;
 }
 
 Task<absl::StatusOr<runtime::PodFiles::ContainerPaths>> PodFilesAdapter::PrepareContainer(
     api::PodPtr pod, std::string container, std::vector<std::string> pod_ips) {
   std::string logs = runtime::PodLogDirectory(*pod, dirs_.pod_logs_dir);
-  std::function<absl::StatusOr<volume::ContainerFiles>()> work = [dirs = dirs_, pod, logs,
-                                                                  container, pod_ips,
-                                                                  domain = cluster_domain_] {
-    std::optional<std::string> hosts;
-    if (pod->spec().host_network()) {
-      hosts = runtime::MakeEtcHosts(*pod, pod_ips, HostFile("/etc/hosts"), domain);
-    } else if (!pod_ips.empty()) {
-      hosts = runtime::MakeEtcHosts(*pod, pod_ips, "", domain);
+  bool on_host = pod->spec().host_network();
+  std::optional<std::string> own;
+  if (!on_host && !pod_ips.empty()) own = runtime::MakeEtcHosts(*pod, pod_ips, "", node_);
+  std::function<absl::StatusOr<volume::ContainerFiles>()> work =
+      [dirs = dirs_, pod, logs, container, own, on_host]() -> absl::StatusOr<volume::ContainerFiles> {
+    std::optional<std::string> hosts = own;
+    if (on_host) {
+      ASSIGN_OR_RETURN(std::string node_file, os::ReadHostsFile());
+      hosts = runtime::MakeEtcHosts(*pod, {}, node_file, {});
     }
     return volume::MakeContainerFiles(dirs, pod->metadata().uid(), logs, container, hosts, true);
   };

@@ -1,6 +1,7 @@
 // volume::pod_files behind the runtime's port.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "kubelet/base/blocking_pool.h"
@@ -12,8 +13,14 @@ namespace kubelet::app {
 
 class PodFilesAdapter : public runtime::PodFiles {
  public:
-  PodFilesAdapter(base::BlockingPool& pool, volume::PodDirs dirs, std::string cluster_domain)
-      : pool_(pool), dirs_(std::move(dirs)), cluster_domain_(std::move(cluster_domain)) {}
+  // `resolv_conf` empty: there is none to read.
+  PodFilesAdapter(base::BlockingPool& pool, volume::PodDirs dirs, const runtime::NodeContext& node,
+                  std::string resolv_conf, std::function<void(runtime::DnsConfig)> on_resolv_conf)
+      : pool_(pool),
+        dirs_(std::move(dirs)),
+        node_(node),
+        resolv_conf_(std::move(resolv_conf)),
+        on_resolv_conf_(std::move(on_resolv_conf)) {}
 
   base::Task<absl::StatusOr<PodPaths>> PreparePod(api::PodPtr pod) override;
   base::Task<absl::StatusOr<ContainerPaths>> PrepareContainer(
@@ -26,7 +33,9 @@ class PodFilesAdapter : public runtime::PodFiles {
  private:
   base::BlockingPool& pool_;
   volume::PodDirs dirs_;
-  std::string cluster_domain_;
+  const runtime::NodeContext& node_;
+  std::string resolv_conf_;
+  std::function<void(runtime::DnsConfig)> on_resolv_conf_;
 };
 
 }  // namespace kubelet::app

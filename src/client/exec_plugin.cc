@@ -7,6 +7,7 @@
 #include "client/json_fields.h"
 #include "client/x509.h"
 #include "kubelet/api/time.h"
+#include "kubelet/base/process.h"
 #include "kubelet/base/status.h"
 
 namespace kubelet::client {
@@ -104,7 +105,7 @@ absl::StatusOr<ExecAnswer> RunExecPlugin(const ClientConfig& config, base::Nanos
   std::vector<std::string> environment;
   for (const auto& [name, value] : exec.env) environment.push_back(name + "=" + value);
   environment.push_back("KUBERNETES_EXEC_INFO=" + ExecInfo(config, ca_pem));
-  auto result = RunProcess(exec.command, exec.args, environment, timeout);
+  auto result = base::RunProcess(exec.command, exec.args, environment, timeout);
   if (!result.ok()) {
     std::string text = what + ": " + base::Message(result.status());
     if (absl::IsNotFound(result.status()) && !exec.install_hint.empty())

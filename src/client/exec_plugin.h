@@ -23,19 +23,6 @@ std::string ExecInfo(const ClientConfig& config, const std::string& ca_pem);
 // What the plugin printed. InvalidArgument says what is wrong. Pure.
 absl::StatusOr<ExecAnswer> ParseExecAnswer(const std::string& text, const std::string& api_version);
 
-struct ProcessResult {
-  int exit_code = 0;  // 128 + signal when killed by one
-  std::string out, err;
-};
-// Runs a program to its end with nothing on its standard input, in a process group of its own;
-// `environment` comes on top of ours. Blocking. NotFound when there is no such program;
-// DeadlineExceeded: its whole group was killed after `timeout`; ResourceExhausted: so it was, for
-// more than a mebibyte of output. Of stderr the last 4 KiB are kept.
-absl::StatusOr<ProcessResult> RunProcess(const std::string& command,
-                                         const std::vector<std::string>& args,
-                                         const std::vector<std::string>& environment,
-                                         base::Nanos timeout);
-
 // The three together; blocking. Unavailable with the plugin's stderr (and the install hint when it
 // is not there).
 absl::StatusOr<ExecAnswer> RunExecPlugin(const ClientConfig& config, base::Nanos timeout);

@@ -92,8 +92,6 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
       {"memorySwap.swapBehavior", "NoSwap"},
       {"memoryThrottlingFactor"},
       {"memoryReservationPolicy"},
-      {"userNamespaces.idsPerPod"},
-      {"makeIPTablesUtilChains", "false"},
       // eviction
       {"evictionHard", nullptr, kNoEviction},
       {"evictionSoft", nullptr, kNoEviction},

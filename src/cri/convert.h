@@ -18,10 +18,9 @@ namespace v1 = ::runtime::v1;
 
 v1::PodSandboxConfig ToProto(const runtime::SandboxConfig& config);
 // Security profiles: `seccomp` is always sent; the deprecated seccomp_profile_path is left empty,
-// as upstream has done since 1.27. AppArmor RuntimeDefault is sent as "nothing said": runtimes
-// apply their default then, and containerd refuses a spoken RuntimeDefault on a host without
-// AppArmor ("apparmor is not supported"). Otherwise the deprecated apparmor_profile says the same
-// as the new field, for older runtimes.
+// as upstream has done since 1.27. AppArmor is sent when the pod asks for a profile (containerd
+// refuses even a spoken RuntimeDefault on a host without AppArmor); the deprecated apparmor_profile
+// says the same as the new field, for older runtimes. Mounts carry the pod's id mappings.
 v1::ContainerConfig ToProto(const runtime::ContainerConfig& config);
 v1::LinuxContainerResources ToProto(const runtime::LinuxResources& resources);
 v1::AuthConfig ToProto(const runtime::AuthConfig& auth);

@@ -45,11 +45,23 @@ v1::SupplementalGroupsPolicy ToProto(runtime::SupplementalGroupsPolicy policy) {
   return policy == runtime::SupplementalGroupsPolicy::kStrict ? v1::Strict : v1::Merge;
 }
 
+void Fill(const runtime::IdMapping& from, v1::IDMapping* to) {
+  to->set_host_id(from.host_id);
+  to->set_container_id(from.container_id);
+  to->set_length(from.length);
+}
+
 void Fill(const runtime::Namespaces& from, v1::NamespaceOption* to) {
   to->set_network(ToProto(from.network));
   to->set_pid(ToProto(from.pid));
   to->set_ipc(ToProto(from.ipc));
   to->set_target_id(from.target_id);
+  auto* user = to->mutable_userns_options();
+  user->set_mode(ToProto(from.user.mode));
+  for (const auto& ids : from.user.ids) {
+    Fill(ids, user->add_uids());
+    Fill(ids, user->add_gids());
+  }
 }
 
 void Fill(const runtime::SELinux& from, v1::SELinuxOption* to) {
@@ -75,13 +87,16 @@ void Fill(const runtime::SecurityProfile& from, v1::SecurityProfile* to) {
   }
 }
 
-void FillAppArmor(const runtime::SecurityProfile& from, v1::LinuxContainerSecurityContext* to) {
-  if (from.kind == runtime::ProfileKind::kRuntimeDefault) return;
-  Fill(from, to->mutable_apparmor());
-  bool localhost = from.kind == runtime::ProfileKind::kLocalhost;
+// Without a wish nothing is sent: that is the runtime's default, also where there is no AppArmor at all.
+void FillAppArmor(const std::optional<runtime::SecurityProfile>& from, v1::LinuxContainerSecurityContext* to) {
+  if (!from) return;
+  Fill(*from, to->mutable_apparmor());
+  std::string old = "unconfined";
+  if (from->kind == runtime::ProfileKind::kRuntimeDefault) old = "runtime/default";
+  if (from->kind == runtime::ProfileKind::kLocalhost) old = "localhost/" + from->localhost_ref;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-  to->set_apparmor_profile(localhost ? "localhost/" + from.localhost_ref : "unconfined");
+  to->set_apparmor_profile(old);
 #pragma GCC diagnostic pop
 }
 
@@ -139,7 +154,15 @@ void FillSecurity(const runtime::ContainerConfig& from, v1::LinuxContainerSecuri
 }
 
 void FillFiles(const runtime::ContainerConfig& from, v1::ContainerConfig* to) {
-  for (const auto& mount : from.mounts) Fill(mount, to->add_mounts());
+  for (const auto& mount : from.mounts) {
+    auto* m = to->add_mounts();
+    Fill(mount, m);
+    // Files keep their owners on the host: the kernel shows them by the pod's ids.
+    for (const auto& ids : from.namespaces.user.ids) {
+      Fill(ids, m->add_uidmappings());
+      Fill(ids, m->add_gidmappings());
+    }
+  }
   for (const auto& device : from.devices) {
     auto* d = to->add_devices();
     d->set_container_path(device.container_path);

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <memory>
 
 #include "kubelet/base/status.h"
+#include "os/openat2.h"
 
 namespace kubelet::os {
 namespace {
@@ -110,16 +112,13 @@ absl::StatusOr<Directory> ListDirectory(const std::string& path) {
   return out;
 }
 
-absl::StatusOr<FileText> ReadRegularFile(const std::string& path, size_t limit) {
-  ASSIGN_OR_RETURN(FileInfo info, Stat(path));
-  if (info.kind != FileKind::kRegular)
-    return absl::FailedPreconditionError(path + ": not a regular file");
-  // O_NONBLOCK: the name may have become a pipe since.
-  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (file.get() < 0) return base::ErrnoStatus(errno, "open " + path);
-  ASSIGN_OR_RETURN(auto before, StatxFd(file.get(), path));
+namespace {
+
+// Of a descriptor that was opened without waiting: the name may be a pipe's.
+absl::StatusOr<FileText> ReadAll(int fd, const std::string& path, size_t limit) {
+  ASSIGN_OR_RETURN(auto before, StatxFd(fd, path));
   FileText out;
-  info = InfoOf(before);
+  FileInfo info = InfoOf(before);
   if (info.kind != FileKind::kRegular)
     return absl::FailedPreconditionError(path + ": not a regular file");
   out.id = info.id;
@@ -127,7 +126,7 @@ absl::StatusOr<FileText> ReadRegularFile(const std::string& path, size_t limit) 
   out.text.reserve(std::min<size_t>(before.stx_size, limit) + 1);
   char buffer[16384];
   for (;;) {
-    ssize_t n = ::read(file.get(), buffer, sizeof buffer);
+    ssize_t n = ::read(fd, buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return base::ErrnoStatus(errno, "read " + path);
     if (n == 0) break;
@@ -137,10 +136,40 @@ absl::StatusOr<FileText> ReadRegularFile(const std::string& path, size_t limit) 
                                           " bytes");
     }
   }
-  ASSIGN_OR_RETURN(auto after, StatxFd(file.get(), path));
+  ASSIGN_OR_RETURN(auto after, StatxFd(fd, path));
   if (!SameState(before, after))
     return absl::UnavailableError(path + ": changed while it was read");
   return out;
+}
+
+}  // namespace
+
+absl::StatusOr<FileText> ReadRegularFile(const std::string& path, size_t limit) {
+  ASSIGN_OR_RETURN(FileInfo info, Stat(path));
+  if (info.kind != FileKind::kRegular)
+    return absl::FailedPreconditionError(path + ": not a regular file");
+  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (file.get() < 0) return base::ErrnoStatus(errno, "open " + path);
+  return ReadAll(file.get(), path, limit);
+}
+
+absl::StatusOr<std::string> ReadFileInside(const std::string& root, const std::string& relative,
+                                           size_t limit) {
+  Fd directory(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0) return base::ErrnoStatus(errno, "open " + root);
+  // Looked at before it is opened: a device is not opened at all.
+  Fd found(OpenAt2(directory.get(), relative, O_PATH | O_CLOEXEC,
+                   RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
+  std::string path = root + "/" + relative;
+  if (found.get() < 0) return base::ErrnoStatus(errno, "open " + path);
+  ASSIGN_OR_RETURN(auto info, StatxFd(found.get(), path));
+  if (InfoOf(info).kind != FileKind::kRegular)
+    return absl::FailedPreconditionError(path + ": not a regular file");
+  std::string link = "/proc/self/fd/" + std::to_string(found.get());
+  Fd file(::open(link.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (file.get() < 0) return base::ErrnoStatus(errno, "open " + path);
+  ASSIGN_OR_RETURN(FileText text, ReadAll(file.get(), path, limit));
+  return std::move(text.text);
 }
 
 absl::Status WriteFileAtomic(const std::string& path, const std::string& data, unsigned mode) {

@@ -10,24 +10,43 @@ namespace {
 using ContainerSpec = api::core::Container;
 using api::core::Pod;
 
-std::string Where(const Pod& pod, const ContainerSpec& container) {
-  return "pod " + api::PodKey(pod) + ", container " + container.name() + ": ";
-}
-
 MountPropagation Propagation(const std::string& text) {
   if (text == "HostToContainer") return MountPropagation::kHostToContainer;
   if (text == "Bidirectional") return MountPropagation::kBidirectional;
   return MountPropagation::kPrivate;
 }
 
-// What the API fills is not the container's to change.
-bool AlwaysReadOnly(const Pod& pod, const std::string& name) {
+const api::core::VolumeSource& SourceOf(const Pod& pod, const std::string& name) {
   for (const auto& volume : pod.spec().volumes()) {
-    if (volume.name() != name) continue;
-    const auto& source = volume.volume_source();
-    return source.has_config_map() || source.has_secret() || source.has_downward_api() || source.has_projected();
+    if (volume.name() == name) return volume.volume_source();
   }
-  return false;
+  return api::core::VolumeSource::default_instance();
+}
+
+// What the API fills is not the container's to change.
+bool AlwaysReadOnly(const api::core::VolumeSource& source) {
+  return source.has_config_map() || source.has_secret() || source.has_downward_api() || source.has_projected();
+}
+
+absl::StatusOr<bool> RecursiveReadOnly(const api::core::VolumeMount& mount, bool supported) {
+  const std::string& mode = mount.recursive_read_only();
+  if (mode.empty() || mode == "Disabled") return false;
+  auto refuse = [&](const std::string& why) {
+    return absl::FailedPreconditionError("failed to resolve recursive read-only mode: volume \"" + mount.name() +
+                                         "\" requested recursive read-only mode, but it is " + why);
+  };
+  if (!mount.read_only()) return refuse("not read-only");
+  const std::string& propagation = mount.mount_propagation();
+  if (!propagation.empty() && propagation != "None") {
+    return refuse("not compatible with propagation \"" + propagation + "\"");
+  }
+  if (mode == "IfPossible") return supported;
+  if (mode != "Enabled") {
+    return absl::FailedPreconditionError("failed to resolve recursive read-only mode: unknown recursive read-only mode \"" +
+                                         mode + "\"");
+  }
+  if (!supported) return refuse("not supported by the runtime");
+  return true;
 }
 
 bool HasBackstep(const std::string& path) { return ("/" + path + "/").find("/../") != std::string::npos; }
@@ -52,8 +71,9 @@ absl::StatusOr<Mount> ImageVolumeMount(const Pod& pod, const ContainerSpec& cont
 }
 
 absl::Status MakeMounts(const Pod& pod, const ContainerSpec& container, const ContainerInputs& inputs,
-                        ContainerConfig& config) {
+                        const NodeContext& node, ContainerConfig& config) {
   bool has_etc_hosts = false;
+  bool recursive = SupportsRecursiveReadOnly(node, inputs.runtime_handler);
   for (int i = 0; i < container.volume_mounts_size(); ++i) {
     const auto& mount = container.volume_mounts(i);
     if (auto image = inputs.image_mounts.find(mount.name()); image != inputs.image_mounts.end()) {
@@ -63,20 +83,20 @@ absl::Status MakeMounts(const Pod& pod, const ContainerSpec& container, const Co
       config.mounts.push_back(std::move(out));
       continue;
     }
-    // A subPath has its own resolved host path, keyed by container and position.
-    std::string key = mount.sub_path().empty() && mount.sub_path_expr().empty()
-                          ? mount.name()
-                          : container.name() + "/" + std::to_string(i);
-    auto it = inputs.volume_paths.find(key);
+    auto it = inputs.volume_paths.find(mount.name());
     if (it == inputs.volume_paths.end()) {
-      return absl::FailedPreconditionError(Where(pod, container) + "volumeMounts[" + std::to_string(i) +
-                                           "]: volume " + mount.name() + " is not mounted");
+      return absl::FailedPreconditionError("cannot find volume \"" + mount.name() + "\" to mount into container \"" +
+                                           container.name() + "\"");
     }
+    auto sub_path = inputs.sub_paths.find(i);
+    const auto& source = SourceOf(pod, mount.name());
     Mount out;
     out.container_path = mount.mount_path();
     if (!out.container_path.empty() && out.container_path[0] != '/') out.container_path = "/" + out.container_path;
-    out.host_path = it->second;
-    out.read_only = mount.read_only() || AlwaysReadOnly(pod, mount.name());
+    out.host_path = sub_path == inputs.sub_paths.end() ? it->second : sub_path->second;
+    out.read_only = mount.read_only() || AlwaysReadOnly(source);
+    out.selinux_relabel = node.selinux && !source.has_host_path();
+    ASSIGN_OR_RETURN(out.recursive_read_only, RecursiveReadOnly(mount, recursive));
     out.propagation = Propagation(mount.mount_propagation());
     if (out.container_path == "/etc/hosts") has_etc_hosts = true;
     config.mounts.push_back(out);
@@ -85,11 +105,14 @@ absl::Status MakeMounts(const Pod& pod, const ContainerSpec& container, const Co
     Mount hosts;
     hosts.container_path = "/etc/hosts";
     hosts.host_path = inputs.etc_hosts_path;
+    hosts.selinux_relabel = node.selinux;
     config.mounts.push_back(hosts);
   }
   if (!inputs.termination_log_path.empty() && !container.termination_message_path().empty()) {
     Mount log;
     log.container_path = container.termination_message_path();
+    if (log.container_path[0] != '/') log.container_path = "/" + log.container_path;
+    log.selinux_relabel = node.selinux;
     log.host_path = inputs.termination_log_path;
     config.mounts.push_back(log);
   }
@@ -153,7 +176,7 @@ absl::StatusOr<ContainerConfig> MakeContainerConfig(const Pod& pod, const Contai
   for (const auto& word : container.command()) config.command.push_back(Expand(word, env));
   for (const auto& word : container.args()) config.args.push_back(Expand(word, env));
   config.working_dir = container.working_dir();
-  RETURN_IF_ERROR(MakeMounts(pod, container, inputs, config));
+  RETURN_IF_ERROR(MakeMounts(pod, container, inputs, node, config));
   config.labels = {{kContainerNameLabel, container.name()},
                    {kPodNameLabel, pod.metadata().name()},
                    {kPodNamespaceLabel, pod.metadata().namespace_()},

@@ -75,13 +75,12 @@ Task<bool> PodSyncer::StartOne(Pass& pass, const ContainerToStart& start) {
     bool ready = co_await Prepare(pass);
     if (!ready) co_return false;
     uint32_t attempt = pass.observed->sandboxes.front().attempt;
-    auto sandbox = MakeSandboxConfig(*pod, attempt, pass.cgroup_parent, deps_.node);
+    auto sandbox = SandboxFor(pass, attempt);
     if (!sandbox.ok()) {
       Fail(pass, sandbox.status(), "sandbox");
       co_return false;
     }
     pass.sandbox = *std::move(sandbox);
-    pass.sandbox.runtime_handler = pass.runtime_handler;
   }
   auto volumes = co_await image_volumes_->Ensure(pod, start.spec, pass.sandbox);
   if (volumes.waits) {
@@ -121,36 +120,7 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
               WaitingReasonName(reason), "after", base::GoDuration(delay), "err", status);
   };
 
-  ContainerInputs inputs;
-  inputs.attempt = start.attempt;
-  if (pass.observed->Newest(name) == nullptr) {
-    auto logs = pass.next_attempt.find(name);
-    if (logs != pass.next_attempt.end()) inputs.attempt = std::max(inputs.attempt, logs->second);
-    inputs.attempt = std::max(inputs.attempt, AttemptsShown(*pod, name));
-  }
-  inputs.image_ref = image.ref;
-  inputs.image_uid = image.image->uid;
-  inputs.image_username = image.image->username;
-  inputs.pod_ips = pass.observed->ips;
-  inputs.volume_paths = pass.volume_paths;
-  inputs.image_mounts = pass.image_mounts;
-  inputs.oom_score_adj = deps_.cgroups.OomScoreAdj(*pod, *start.spec);
-  auto files = co_await deps_.files.PrepareContainer(pod, name, inputs.pod_ips);
-  if (!files.ok()) {
-    fail(WaitingReason::kCreateContainerConfigError, files.status(), "Failed");
-    co_return;
-  }
-  inputs.etc_hosts_path = files->etc_hosts;
-  inputs.termination_log_path = files->termination_log;
-  auto env = co_await FetchEnvironment(deps_.env_objects, pod, start.spec);
-  if (!env.ok()) {
-    fail(WaitingReason::kCreateContainerConfigError, env.status(), "Failed");
-    co_return;
-  }
-  inputs.env = *std::move(env);
-  for (const auto& text : InvalidEnvironmentNames(*pod, *start.spec, inputs.env))
-    Event(*pod, true, "InvalidEnvironmentVariableNames", text, name);
-  auto config = MakeContainerConfig(*pod, *start.spec, inputs, deps_.node);
+  auto config = co_await ConfigFor(pass, start, std::move(image));
   if (!config.ok()) {
     fail(WaitingReason::kCreateContainerConfigError, config.status(), "Failed");
     co_return;
@@ -175,7 +145,7 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
   SandboxId sandbox = pass.observed->sandboxes.front().id;
   pass.acted = true;
   auto id = co_await deps_.runtime.CreateContainer(sandbox, *config, pass.sandbox);
-  image_volumes_->Count(*start.spec, inputs.image_mounts, id.status());
+  image_volumes_->Count(*start.spec, pass.image_mounts, id.status());
   if (!id.ok()) {
     if (absl::IsNotFound(id.status())) deps_.images.Forget(start.spec->image());
     fail(WaitingReason::kCreateContainerError, id.status(), "Failed");
@@ -191,10 +161,10 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
   }
   Event(*pod, false, "Started", "Container started", name);
   if (started_containers_ != nullptr) started_containers_->With({type}).Add();
-  if (restarts_ != nullptr && inputs.attempt > 0) restarts_->Only().Add();
+  if (restarts_ != nullptr && config->attempt > 0) restarts_->Only().Add();
   LOG_INFO("Started container", "pod", api::PodKey(*pod), "podUID", pod->metadata().uid(), "container", name, "attempt",
-           inputs.attempt, "containerID", id->str());
-  co_await deps_.files.LinkLog(pod, name, id->str(), inputs.attempt);
+           config->attempt, "containerID", id->str());
+  co_await deps_.files.LinkLog(pod, name, id->str(), config->attempt);
   if (start.spec->lifecycle().has_post_start()) co_await PostStart(pass, start, *id);
 }
 

@@ -5,8 +5,11 @@
 #include <set>
 
 #include "kubelet/api/pod.h"
+#include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "kubelet/runtime/config.h"
+#include "kubelet/runtime/ports.h"
+#include "runtime/env_file.h"
 
 namespace kubelet::runtime {
 
@@ -55,7 +58,7 @@ absl::StatusOr<std::string> FieldValue(const Pod& pod, const std::string& path,
   if (path == "spec.serviceAccountName") return pod.spec().service_account_name();
   if (path == "status.hostIP") return node.host_ips.empty() ? std::string() : node.host_ips.front();
   if (path == "status.hostIPs") return Join(node.host_ips);
-  const auto& ips = pod.spec().host_network() ? node.host_ips : node.pod_ips;
+  const auto ips = InFamilyOrder(pod.spec().host_network() ? node.host_ips : node.pod_ips, node.host_ips);
   if (path == "status.podIP") return ips.empty() ? std::string() : ips.front();
   if (path == "status.podIPs") return Join(ips);
   auto value = api::MetadataField(pod, path);
@@ -133,7 +136,21 @@ absl::StatusOr<std::optional<std::string>> ValueFrom(const Pod& pod, const Conta
     return KeyValue(pod, source.config_map_key_ref(), inputs.config_maps, "ConfigMap");
   if (source.has_secret_key_ref())
     return KeyValue(pod, source.secret_key_ref(), inputs.secrets, "Secret");
-  return absl::FailedPreconditionError("this valueFrom source is not built yet");
+  return std::optional<std::string>("");
+}
+
+// nullopt: optional, and the file does not have it.
+absl::StatusOr<std::optional<std::string>> FileValue(const api::core::FileKeySelector& ref, int index,
+                                                     const EnvInputs& inputs) {
+  auto it = inputs.file_values.find(index);
+  if (it == inputs.file_values.end()) return std::optional<std::string>("");
+  if (!it->second.ok()) return it->second.status();
+  if (!it->second->empty()) return std::optional<std::string>(*it->second);
+  if (ref.optional()) return std::optional<std::string>();
+  auto volume = inputs.volume_paths.find(ref.volume_name());
+  std::string path = (volume == inputs.volume_paths.end() ? "" : volume->second) + "/" + ref.path();
+  return absl::FailedPreconditionError("environment variable key \"" + ref.key() + "\" not found in file \"" + path +
+                                       "\"");
 }
 
 absl::Status Missing(const absl::Status& status, const char* kind, const std::string& name) {
@@ -158,9 +175,10 @@ Task<absl::StatusOr<EnvInputs>> FetchEnvironment(EnvObjects* objects, api::PodPt
   Collect(*container, config_maps, secrets);
   if (objects == nullptr) {
     if (config_maps.empty() && secrets.empty()) co_return inputs;
-    co_return absl::FailedPreconditionError(
-        "its environment names ConfigMaps or Secrets, which need the API server: none is "
-        "configured");
+    const char* kind = config_maps.empty() ? "secret" : "configMap";
+    const std::string& name = (config_maps.empty() ? secrets : config_maps).begin()->first;
+    co_return absl::FailedPreconditionError(std::string("couldn't get ") + kind + " " + pod->metadata().namespace_() +
+                                            "/" + name + ", no kubeClient defined");
   }
   inputs.node = objects->Allocatable();
   const std::string namespace_ = pod->metadata().namespace_();
@@ -184,6 +202,27 @@ Task<absl::StatusOr<EnvInputs>> FetchEnvironment(EnvObjects* objects, api::PodPt
   if (!services.ok()) co_return services.status();
   inputs.services = *std::move(services);
   co_return inputs;
+}
+
+Task<void> ReadEnvFiles(Volumes& volumes, api::PodPtr pod, const ContainerSpec* container, EnvInputs* inputs) {
+  for (int i = 0; i < container->env_size(); ++i) {
+    if (!container->env(i).value_from().has_file_key_ref()) continue;
+    const auto& ref = container->env(i).value_from().file_key_ref();
+    if (!inputs->volume_paths.contains(ref.volume_name())) {
+      inputs->file_values.insert_or_assign(i, absl::FailedPreconditionError("cannot find the volume \"" + ref.volume_name() +
+                                                                          "\" referenced by FileKeyRef"));
+      continue;
+    }
+    auto text = co_await volumes.ReadFile(pod, ref.volume_name(), ref.path());
+    absl::StatusOr<std::string> value = text.ok() ? ParseEnvFile(*text, ref.key()) : text.status();
+    if (!value.ok()) {
+      // What is in the file, and where it lies, is not for everybody's eyes.
+      LOG_ERROR("Cannot read a file of variables", "pod", api::PodKey(*pod), "container", container->name(), "volume",
+                ref.volume_name(), "path", ref.path(), "err", value.status());
+      value = absl::FailedPreconditionError("couldn't parse env file");
+    }
+    inputs->file_values.insert_or_assign(i, std::move(value));
+  }
 }
 
 std::vector<std::string> InvalidEnvironmentNames(const Pod& pod, const ContainerSpec& container,
@@ -211,18 +250,17 @@ absl::StatusOr<EnvList> MakeEnvironment(const Pod& pod, const ContainerSpec& con
   Variables out;
   AddEnvFrom(container, inputs, out);
   std::map<std::string, std::string> services(inputs.services.begin(), inputs.services.end());
-  for (const auto& var : container.env()) {
+  for (int i = 0; i < container.env_size(); ++i) {
+    const auto& var = container.env(i);
     if (!var.has_value_from()) {
       auto known = services;
       for (const auto& [name, value] : out.values()) known[name] = value;
       out.Set(var.name(), Expand(var.value(), known));
       continue;
     }
-    auto value = ValueFrom(pod, container, var.value_from(), inputs, node);
-    if (!value.ok()) {
-      return base::Annotate(value.status(), "pod " + api::PodKey(pod) + ", container " +
-                                                container.name() + ": env " + var.name());
-    }
+    auto value = var.value_from().has_file_key_ref() ? FileValue(var.value_from().file_key_ref(), i, inputs)
+                                                     : ValueFrom(pod, container, var.value_from(), inputs, node);
+    if (!value.ok()) return value.status();
     if (*value) out.Set(var.name(), **value);
   }
   for (const auto& [name, value] : inputs.services)

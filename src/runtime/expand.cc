@@ -2,7 +2,7 @@
 
 namespace kubelet::runtime {
 
-std::string Expand(const std::string& text, const std::map<std::string, std::string>& env) {
+std::string ExpandWith(const std::string& text, const std::function<std::string(const std::string&)>& value) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '$' || i + 1 == text.size()) {
@@ -20,9 +20,7 @@ std::string Expand(const std::string& text, const std::map<std::string, std::str
         ++i;
         continue;
       }
-      std::string name = text.substr(i + 2, close - i - 2);
-      auto it = env.find(name);
-      out += it != env.end() ? it->second : "$(" + name + ")";
+      out += value(text.substr(i + 2, close - i - 2));
       i = close;
     } else {
       out += '$';
@@ -31,6 +29,13 @@ std::string Expand(const std::string& text, const std::map<std::string, std::str
     }
   }
   return out;
+}
+
+std::string Expand(const std::string& text, const std::map<std::string, std::string>& env) {
+  return ExpandWith(text, [&](const std::string& name) {
+    auto it = env.find(name);
+    return it != env.end() ? it->second : "$(" + name + ")";
+  });
 }
 
 }  // namespace kubelet::runtime

@@ -11,10 +11,6 @@ void LookAt(const ContainerSpec& c, const std::string& path, std::vector<std::st
   };
   add(c.volume_devices_size() > 0, "volumeDevices");
   add(c.resources().claims_size() > 0, "resources.claims");
-  for (int i = 0; i < c.volume_mounts_size(); ++i) {
-    bool recursive = c.volume_mounts(i).has_recursive_read_only() && c.volume_mounts(i).recursive_read_only() != "Disabled";
-    add(recursive, ("volumeMounts[" + std::to_string(i) + "].recursiveReadOnly").c_str());
-  }
 }
 
 }  // namespace
@@ -25,7 +21,6 @@ std::vector<std::string> NotBuiltYet(const api::core::Pod& pod) {
   auto add = [&](bool set, const char* field) {
     if (set) out.push_back(std::string("spec.") + field);
   };
-  add(spec.security_context().has_fs_group(), "securityContext.fsGroup (volumes keep their owner)");
   add(spec.has_resources(), "resources (pod level)");
   for (int i = 0; i < spec.init_containers_size(); ++i) {
     LookAt(spec.init_containers(i), "spec.initContainers[" + std::to_string(i) + "]", out);

@@ -81,6 +81,10 @@ Task<absl::Status> PodSyncer::RemoveHoldings(std::string uid, std::shared_ptr<Pr
   Step(*progress, "removing its cgroup");
   auto cgroup = co_await deps_.cgroups.RemovePod(uid);
   if (!cgroup.ok()) co_return base::Annotate(cgroup, "cannot remove the pod cgroup");
+  if (deps_.user_namespaces != nullptr) {
+    auto ids = co_await deps_.user_namespaces->Release(uid);
+    if (!ids.ok()) co_return base::Annotate(ids, "cannot give back its user ids");
+  }
   co_return absl::OkStatus();
 }
 

@@ -44,6 +44,10 @@ PodSyncer::PodSyncer(Deps deps, Options options)
   started_pods_ = &m.AddCounter("kubelet_started_pods_total", "Cumulative number of pods started");
   started_pods_errors_ =
       &m.AddCounter("kubelet_started_pods_errors_total", "Cumulative number of errors when starting pods");
+  started_user_pods_ = &m.AddCounter("kubelet_started_user_namespaced_pods_total",
+                                     "Cumulative number of pods with user namespaces started");
+  started_user_pods_errors_ = &m.AddCounter("kubelet_started_user_namespaced_pods_errors_total",
+                                            "Cumulative number of errors when starting pods with user namespaces");
   started_containers_ = &m.AddCounter("kubelet_started_containers_total", "Cumulative number of containers started",
                                       {"container_type"});
   started_containers_errors_ = &m.AddCounter("kubelet_started_containers_errors_total",
@@ -222,20 +226,22 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
   if (pass.Done()) co_return;
   bool ready = co_await Prepare(pass);
   if (!ready) co_return;
-  auto config = MakeSandboxConfig(*pod, actions.sandbox_attempt, pass.cgroup_parent, deps_.node);
+  auto config = SandboxFor(pass, actions.sandbox_attempt);
   if (!config.ok()) {
-    Event(*pod, true, "FailedCreatePodSandBox", Message(config.status()));
+    Event(*pod, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + Message(config.status()));
     Fail(pass, config.status(), "sandbox");
     co_return;
   }
   pass.sandbox = *config;
-  pass.sandbox.runtime_handler = pass.runtime_handler;
+  TellDnsTroubles(*pod);
   if (actions.sandbox_attempt > 0) {
     Event(*pod, false, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
   }
   Step(*pass.progress, "creating its sandbox (attempt " + std::to_string(actions.sandbox_attempt) + ")");
   MonoTime started = deps_.clock.Mono();
+  bool own_users = pass.user_namespace.mode == NamespaceMode::kPod;
   if (started_pods_ != nullptr) started_pods_->Only().Add();
+  if (started_user_pods_ != nullptr && own_users) started_user_pods_->Only().Add();
   auto id = co_await deps_.runtime.RunPodSandbox(pass.sandbox);
   pass.acted = true;
   if (run_sandbox_seconds_ != nullptr) {
@@ -244,6 +250,7 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
   if (!id.ok()) {
     if (run_sandbox_errors_ != nullptr) run_sandbox_errors_->With({""}).Add();
     if (started_pods_errors_ != nullptr) started_pods_errors_->Only().Add();
+    if (started_user_pods_errors_ != nullptr && own_users) started_user_pods_errors_->Only().Add();
     Event(*pod, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + Message(id.status()));
     Fail(pass, id.status(), "cannot create the sandbox");
     blocked_[uid + "/"] = {*pass.result.retry_at, pass.result.status, {}};
@@ -257,45 +264,6 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
   pass.observed = *observed;
 }
 
-Task<bool> PodSyncer::Prepare(Pass& pass) {
-  if (pass.prepared) co_return true;
-  const std::string& runtime_class = pass.pod->spec().runtime_class_name();
-  if (!runtime_class.empty()) {
-    absl::StatusOr<std::string> handler = absl::FailedPreconditionError(
-        "spec.runtimeClassName \"" + runtime_class + "\" needs the API server: none is configured");
-    if (deps_.env_objects != nullptr) handler = co_await deps_.env_objects->RuntimeHandler(runtime_class);
-    if (!handler.ok()) {
-      Event(*pass.pod, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + Message(handler.status()));
-      Fail(pass, handler.status(), "cannot tell the runtime handler");
-      co_return false;
-    }
-    pass.runtime_handler = *handler;
-  }
-  Step(*pass.progress, "creating its cgroup");
-  auto cgroup = co_await deps_.cgroups.EnsurePod(pass.pod);
-  if (!cgroup.ok()) {
-    Event(*pass.pod, true, "FailedCreatePodContainer", Message(cgroup.status()));
-    Fail(pass, cgroup.status(), "cannot create the pod cgroup");
-    co_return false;
-  }
-  pass.cgroup_parent = *cgroup;
-  Step(*pass.progress, "creating its directories");
-  auto paths = co_await deps_.files.PreparePod(pass.pod);
-  if (!paths.ok()) {
-    Fail(pass, paths.status(), "cannot create the pod's directories");
-    co_return false;
-  }
-  pass.next_attempt = paths->next_attempt;
-  Step(*pass.progress, "preparing its volumes");
-  auto volumes = co_await deps_.volumes.Prepare(pass.pod);
-  if (!volumes.ok()) {
-    Event(*pass.pod, true, "FailedMount", Message(volumes.status()));
-    Fail(pass, volumes.status(), "cannot prepare volumes");
-    co_return false;
-  }
-  pass.volume_paths = *std::move(volumes);
-  pass.prepared = true;
-  co_return !pass.Done();
 }
 
 }  // namespace kubelet::runtime

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "kubelet/api/pod.h"
 #include "kubelet/base/status.h"
@@ -38,6 +39,21 @@ Protocol ParseProtocol(const std::string& text) {
   return Protocol::kTcp;
 }
 
+// A port given twice in one container, by name or (without one) by everything else, counts once.
+void AddPorts(const api::core::Container& container, SandboxConfig& config) {
+  std::set<std::string> seen;
+  for (const auto& port : container.ports()) {
+    std::string name = port.name();
+    if (name.empty()) {
+      name = port.protocol() + "-" + port.host_ip() + ":" + std::to_string(port.container_port()) + ":" +
+             std::to_string(port.host_port());
+    }
+    if (!seen.insert(name).second) continue;
+    config.port_mappings.push_back(
+        {ParseProtocol(port.protocol()), port.container_port(), port.host_port(), port.host_ip()});
+  }
+}
+
 }  // namespace
 
 int64_t MilliCpuToShares(int64_t milli) {
@@ -66,37 +82,20 @@ absl::StatusOr<SandboxConfig> MakeSandboxConfig(const Pod& pod, uint32_t attempt
                                                 const NodeContext& node) {
   const auto& meta = pod.metadata();
   const auto& spec = pod.spec();
-  // What a pod counts on for its safety is not left out quietly.
-  auto missing = [&](const char* field) {
-    return absl::FailedPreconditionError("pod " + api::PodKey(pod) + ": " + field + ": not built yet");
-  };
-  if (spec.has_host_users() && !spec.host_users()) return missing("spec.hostUsers: false");
   SandboxConfig config;
   config.name = meta.name();
   config.namespace_ = meta.namespace_();
   config.uid = meta.uid();
   config.attempt = attempt;
   if (!spec.host_network()) {
-    ASSIGN_OR_RETURN(config.hostname, PodHostname(pod));
-    if (spec.set_hostname_as_fqdn() && !spec.subdomain().empty()) {
-      config.hostname += "." + spec.subdomain() + "." + meta.namespace_() + ".svc." + node.cluster_domain;
-      if (config.hostname.size() > 64) {
-        return absl::InvalidArgumentError("pod " + api::PodKey(pod) + ": spec.setHostnameAsFQDN: FQDN " +
-                                          config.hostname + " is longer than 64 characters");
-      }
-    }
+    ASSIGN_OR_RETURN(config.hostname, KernelHostName(pod, node));
   }
   config.log_directory = PodLogDirectory(pod, node.pod_logs_dir);
   DnsConfig dns = MakeDnsConfig(pod, node, nullptr);
   config.dns_servers = dns.servers;
   config.dns_searches = dns.searches;
   config.dns_options = dns.options;
-  for (const auto& container : spec.containers()) {
-    for (const auto& port : container.ports()) {
-      config.port_mappings.push_back({ParseProtocol(port.protocol()), port.container_port(), port.host_port(),
-                                      port.host_ip()});
-    }
-  }
+  for (const auto& container : spec.containers()) AddPorts(container, config);
   config.labels.insert(meta.labels().begin(), meta.labels().end());
   config.labels[kPodNameLabel] = meta.name();
   config.labels[kPodNamespaceLabel] = meta.namespace_();
@@ -114,7 +113,7 @@ absl::StatusOr<SandboxConfig> MakeSandboxConfig(const Pod& pod, uint32_t attempt
     if (sc.has_se_linux_options()) config.selinux = MakeSELinux(sc.se_linux_options());
   }
   config.supplemental_groups = SupplementalGroups(pod);
-  config.supplemental_groups_policy = GroupsPolicy(pod);
+  ASSIGN_OR_RETURN(config.supplemental_groups_policy, GroupsPolicy(pod));
   config.resources = SumOf(ResourcesWithoutOverhead(pod), node);
   config.overhead = OverheadOf(pod, node);
   return config;

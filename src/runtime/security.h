@@ -15,7 +15,8 @@ Namespaces PodNamespaces(const api::core::Pod& pod);
 SELinux MakeSELinux(const api::core::SELinuxOptions& options);
 // fsGroup and supplementalGroups of the pod.
 std::vector<int64_t> SupplementalGroups(const api::core::Pod& pod);
-SupplementalGroupsPolicy GroupsPolicy(const api::core::Pod& pod);
+// FailedPrecondition for a policy that is none.
+absl::StatusOr<SupplementalGroupsPolicy> GroupsPolicy(const api::core::Pod& pod);
 // `net/ipv4/x` and `net.ipv4.x` are one sysctl.
 std::string DottedSysctl(std::string name);
 

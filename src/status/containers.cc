@@ -146,8 +146,10 @@ class Converter {
       return mount.recursive_read_only() == "Enabled";
     }
     if (newest_ == nullptr) return false;
+    std::string path = mount.mount_path();
+    if (!path.empty() && path[0] != '/') path = "/" + path;
     return std::any_of(newest_->mounts.begin(), newest_->mounts.end(), [&](const auto& m) {
-      return m.container_path == mount.mount_path() && m.recursive_read_only;
+      return m.container_path == path && m.recursive_read_only;
     });
   }
 

@@ -13,27 +13,8 @@ namespace {
 using api::core::PodStatus;
 
 
-bool IsV6(const std::string& ip) { return ip.find(':') != std::string::npos; }
-
-std::string Canonical(const std::string& ip) {
-  boost::system::error_code ec;
-  auto address = boost::asio::ip::make_address(ip, ec);
-  return ec ? ip : address.to_string();
-}
-
-// At most one address of each family, the node's first (pkg/kubelet/kubelet_pods.go sortPodIPs).
-std::vector<std::string> InFamilyOrder(const std::vector<std::string>& ips, bool v6_first) {
-  std::vector<std::string> sorted;
-  for (bool v6 : {v6_first, !v6_first}) {
-    auto it = std::find_if(ips.begin(), ips.end(), [&](const auto& ip) { return IsV6(ip) == v6; });
-    if (it != ips.end()) sorted.push_back(Canonical(*it));
-  }
-  return sorted;
-}
-
 // A pod that is over shows the addresses it had; the runtime forgets them with the sandbox.
 std::vector<std::string> PodIps(const Input& input, const PodStatus& status) {
-  bool v6_first = !input.host_ips.empty() && IsV6(input.host_ips.front());
   std::vector<std::string> ips;
   if (input.pod->spec().host_network()) {
     ips = input.host_ips;
@@ -44,7 +25,7 @@ std::vector<std::string> PodIps(const Input& input, const PodStatus& status) {
   if (ips.empty() && over && input.previous != nullptr) {
     for (const auto& ip : input.previous->pod_ips()) ips.push_back(ip.ip());
   }
-  return InFamilyOrder(ips, v6_first);
+  return runtime::InFamilyOrder(ips, input.host_ips);
 }
 
 void SetAddresses(const Input& input, PodStatus& status) {

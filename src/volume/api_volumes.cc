@@ -62,9 +62,6 @@ Task<absl::Status> PodVolumes::FillApiVolume(api::PodPtr pod, std::string volume
     ASSIGN_OR_RETURN(std::string dir, SetUpApiVolume(pod_dir, plugin, volume, InMemory(*spec)));
     RETURN_IF_ERROR(WritePayload(dir, *payload, write).status());
     paths[volume] = {dir, true};
-    if (only_existing) return paths;
-    ASSIGN_OR_RETURN(auto plan, PlanVolumes(*pod, 0));
-    RETURN_IF_ERROR(SetUpSubPaths(plan, pod_dir, volume, paths));
     return paths;
   };
   std::string kind = "volume";

@@ -64,6 +64,7 @@ class Writer {
 
   absl::StatusOr<bool> Run() {
     std::string current = LinkTarget(dir_ + "/" + kData);
+    RETURN_IF_ERROR(OwnRoot());
     if (!current.empty() && IsCurrent(current)) {
       // An earlier write may have ended before its last steps.
       RETURN_IF_ERROR(LinkNames());
@@ -117,8 +118,22 @@ class Writer {
     return path.substr(dir_.size() + 1);
   }
 
+  // As ApplyFsGroup has it for a volume that is read only.
+  absl::Status OwnRoot() const {
+    struct stat info {};
+    if (!options_.group) return absl::OkStatus();
+    if (stat(dir_.c_str(), &info) != 0) return base::ErrnoStatus(errno, "stat " + dir_);
+    auto group = static_cast<gid_t>(*options_.group);
+    mode_t mode = (info.st_mode & 07777) | 02550;
+    if (info.st_gid == group && (info.st_mode & 07777) == mode) return absl::OkStatus();
+    if (lchown(dir_.c_str(), static_cast<uid_t>(-1), group) != 0)
+      return base::ErrnoStatus(errno, "chown " + dir_);
+    if (chmod(dir_.c_str(), mode) != 0) return base::ErrnoStatus(errno, "chmod " + dir_);
+    return absl::OkStatus();
+  }
+
   absl::Status OwnDirectory(const std::string& path) const {
-    mode_t mode = options_.group ? 02775 : 0755;
+    mode_t mode = options_.group ? 02755 : 0755;
     if (options_.group && lchown(path.c_str(), 0, static_cast<gid_t>(*options_.group)) != 0)
       return base::ErrnoStatus(errno, "chown " + path);
     if (chmod(path.c_str(), mode) != 0) return base::ErrnoStatus(errno, "chmod " + path);

@@ -22,7 +22,7 @@ constexpr char kHugePages[] = "HugePages";
 template <typename Visit>
 void VisitMounts(const Pod& pod, const Visit& visit) {
   auto each = [&](const std::string& container, const auto& mounts) {
-    for (int i = 0; i < mounts.size(); ++i) visit(container, i, mounts[i]);
+    for (const auto& mount : mounts) visit(container, mount);
   };
   for (const auto& container : pod.spec().init_containers())
     each(container.name(), container.volume_mounts());
@@ -106,22 +106,6 @@ bool HasBackstep(const std::string& path) {
   return text.find("/../") != std::string::npos;
 }
 
-absl::Status CheckSubPath(const api::core::VolumeMount& mount) {
-  if (!mount.sub_path_expr().empty()) {
-    return absl::FailedPreconditionError("subPathExpr `" + mount.sub_path_expr() +
-                                         "` is not built yet");
-  }
-  const std::string& path = mount.sub_path();
-  if (path[0] == '/')
-    return absl::FailedPreconditionError("error SubPath `" + path +
-                                         "` must not be an absolute path");
-  if (HasBackstep(path)) {
-    return absl::FailedPreconditionError("unable to provision SubPath `" + path +
-                                         "`: must not contain '..'");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status PlanVolume(const Pod& pod, const Volume& volume, int64_t memory_bytes,
                         VolumePlan& plan) {
   std::string kind = VolumeKind(volume);
@@ -167,7 +151,7 @@ absl::StatusOr<VolumePlan> PlanVolumes(const Pod& pod, int64_t memory_bytes) {
   std::set<std::string> planned;
   absl::Status first;
   VisitMounts(
-      pod, [&](const std::string& container, int index, const api::core::VolumeMount& mount) {
+      pod, [&](const std::string& container, const api::core::VolumeMount& mount) {
         if (!first.ok()) return;
         std::string where = name + ": volume \"" + mount.name() + "\" of container " + container;
         auto it = volumes.find(mount.name());
@@ -184,12 +168,6 @@ absl::StatusOr<VolumePlan> PlanVolumes(const Pod& pod, int64_t memory_bytes) {
               PlanVolume(pod, *it->second, memory_bytes, plan),
               name + ": MountVolume.SetUp failed for volume \"" + mount.name() + "\" ");
         }
-        if (!first.ok() || it->second->volume_source().has_image() ||
-            (mount.sub_path().empty() && mount.sub_path_expr().empty())) {
-          return;
-        }
-        first = base::Annotate(CheckSubPath(mount), where);
-        plan.sub_paths.push_back({mount.name(), container, mount.sub_path(), index});
       });
   if (!first.ok()) return first;
   return plan;

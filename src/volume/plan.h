@@ -23,16 +23,9 @@ struct HostPathPlan {
   std::string name, path, type;
 };
 
-struct SubPathPlan {
-  std::string volume, container, path;
-  int index = 0;
-  std::string Key() const { return container + "/" + std::to_string(index); }
-};
-
 struct VolumePlan {
   std::vector<EmptyDirPlan> empty_dirs;
   std::vector<HostPathPlan> host_paths;
-  std::vector<SubPathPlan> sub_paths;
   std::vector<std::string> api_volumes;  // names; filled from API objects (payload.h)
 };
 

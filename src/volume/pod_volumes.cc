@@ -18,20 +18,11 @@ using base::Task;
 
 namespace {
 
-// A look at a mount that takes longer says something about the mount, not about the load.
-constexpr auto kSlow = std::chrono::seconds(1);
-
 // Where the first step ends: what may hang comes after it, one volume at a time.
 struct Local {
   VolumeMap paths;
   std::map<std::string, std::string> mount_points;  // of host paths that have to be looked at
 };
-
-const SubPathPlan* SubPathInto(const VolumePlan& plan, const std::string& volume) {
-  auto into = [&](const SubPathPlan& sub_path) { return sub_path.volume == volume; };
-  auto it = std::find_if(plan.sub_paths.begin(), plan.sub_paths.end(), into);
-  return it == plan.sub_paths.end() ? nullptr : &*it;
-}
 
 absl::Status About(const absl::Status& status, const api::core::Pod& pod,
                    const std::string& volume) {
@@ -45,13 +36,11 @@ absl::StatusOr<Local> PrepareLocal(const api::core::Pod& pod, const VolumePlan& 
   for (const auto& empty_dir : plan.empty_dirs) {
     RETURN_IF_ERROR(About(SetUpEmptyDir(pod_dir, empty_dir), pod, empty_dir.name));
     out.paths[empty_dir.name] = {EmptyDirPath(pod_dir, empty_dir.name), true};
-    RETURN_IF_ERROR(
-        About(SetUpSubPaths(plan, pod_dir, empty_dir.name, out.paths), pod, empty_dir.name));
   }
   std::vector<os::Mount> mounts;
   for (const auto& host_path : plan.host_paths) {
     out.paths[host_path.name] = {host_path.path, false};
-    if (host_path.type.empty() && SubPathInto(plan, host_path.name) == nullptr) continue;
+    if (host_path.type.empty()) continue;
     if (mounts.empty()) {
       ASSIGN_OR_RETURN(mounts, os::ReadMountinfo());
     }
@@ -68,18 +57,6 @@ absl::Status TearDownNow(const std::string& pod_dir, bool lazy) {
 
 }  // namespace
 
-absl::Status SetUpSubPaths(const VolumePlan& plan, const std::string& pod_dir,
-                           const std::string& volume, VolumeMap& paths) {
-  VolumePath path = paths[volume];
-  for (const auto& sub_path : plan.sub_paths) {
-    if (sub_path.volume != volume) continue;
-    VolumePath entry = path;
-    ASSIGN_OR_RETURN(entry.host_path, SetUpSubPath(pod_dir, path.host_path, sub_path));
-    paths[sub_path.Key()] = entry;
-  }
-  return absl::OkStatus();
-}
-
 PodVolumes::PodVolumes(base::Executor executor, base::Clock& clock, base::BlockingPool& pool,
                        VolumeOptions options)
     : executor_(std::move(executor)),
@@ -89,21 +66,6 @@ PodVolumes::PodVolumes(base::Executor executor, base::Clock& clock, base::Blocki
       state_(std::make_shared<State>()) {}
 
 PodVolumes::~PodVolumes() = default;
-
-template <typename T>
-Task<absl::StatusOr<T>> PodVolumes::Tracked(std::string kind, std::string key,
-                                            std::chrono::seconds timeout,
-                                            std::function<absl::StatusOr<T>()> work) {
-  auto begun = clock_.Mono();
-  state_->Begin(key, begun);
-  std::function<void()> end = [state = state_, key, begun] { state->End(key, begun); };
-  std::function<absl::StatusOr<T>()> tracked = [work = std::move(work), end, executor = executor_] {
-    auto result = work();
-    boost::asio::post(executor, end);
-    return result;
-  };
-  co_return co_await pool_.Run<T>(std::move(kind), timeout, std::move(tracked));
-}
 
 Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
   auto planned = PlanVolumes(*pod, options_.memory_bytes);
@@ -138,17 +100,13 @@ Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
 Task<absl::Status> PodVolumes::PrepareHostPath(api::PodPtr pod, std::string volume,
                                                std::string mount_point,
                                                std::shared_ptr<VolumeMap> out) {
-  // The root itself answers; a path on it that does not is a link to somewhere else.
-  std::string key = "mount " + mount_point;
-  if (mount_point == "/") key = "pod " + api::PodKey(*pod) + " volume " + volume;
-  auto running = state_->running.find(key);
-  if (running != state_->running.end() && clock_.Mono() - *running->second.begin() > kSlow) {
+  std::string key = state_->MountKey(*pod, volume, mount_point);
+  if (state_->Hangs(key, clock_.Mono())) {
     auto busy = absl::UnavailableError("the mount " + mount_point + " does not answer");
     co_return About(busy, *pod, volume);
   }
-  std::string pod_dir = PodDir(options_.root_dir, pod->metadata().uid());
   VolumeOptions options = options_;
-  std::function<absl::StatusOr<VolumeMap>()> work = [pod, volume, pod_dir,
+  std::function<absl::StatusOr<VolumeMap>()> work = [pod, volume,
                                                      options]() -> absl::StatusOr<VolumeMap> {
     ASSIGN_OR_RETURN(auto plan, PlanVolumes(*pod, options.memory_bytes));
     VolumeMap paths;
@@ -157,7 +115,6 @@ Task<absl::Status> PodVolumes::PrepareHostPath(api::PodPtr pod, std::string volu
       if (options.before_look) options.before_look(host_path.path);
       RETURN_IF_ERROR(CheckHostPath(host_path));
       paths[volume] = {host_path.path, false};
-      RETURN_IF_ERROR(SetUpSubPaths(plan, pod_dir, volume, paths));
     }
     return paths;
   };

@@ -1,6 +1,7 @@
 // What the two sources of PodVolumes share.
 #pragma once
 
+#include <boost/asio/post.hpp>
 #include <map>
 #include <memory>
 #include <set>
@@ -12,9 +13,8 @@
 
 namespace kubelet::volume {
 
-// Entries for the sub paths that lead into `volume`, whose own entry is there.
-absl::Status SetUpSubPaths(const VolumePlan& plan, const std::string& pod_dir,
-                           const std::string& volume, VolumeMap& paths);
+// A look at a mount that takes longer says something about the mount, not about the load.
+inline constexpr auto kSlow = std::chrono::seconds(1);
 
 // Core loop only.
 struct PodVolumes::State {
@@ -32,6 +32,17 @@ struct PodVolumes::State {
   // its thread does.
   std::map<std::string, std::multiset<base::MonoTime>> running;
 
+  // The root itself answers; a path on it that does not is a link to somewhere else.
+  static std::string MountKey(const api::core::Pod& pod, const std::string& volume,
+                              const std::string& mount_point) {
+    if (mount_point != "/") return "mount " + mount_point;
+    return "pod " + api::PodKey(pod) + " volume " + volume;
+  }
+  bool Hangs(const std::string& key, base::MonoTime now) const {
+    auto it = running.find(key);
+    return it != running.end() && now - *it->second.begin() > kSlow;
+  }
+
   void Begin(const std::string& key, base::MonoTime now) { running[key].insert(now); }
   void End(const std::string& key, base::MonoTime begun) {
     auto it = running.find(key);
@@ -40,5 +51,20 @@ struct PodVolumes::State {
     if (it->second.empty()) running.erase(it);
   }
 };
+
+template <typename T>
+base::Task<absl::StatusOr<T>> PodVolumes::Tracked(std::string kind, std::string key,
+                                            std::chrono::seconds timeout,
+                                            std::function<absl::StatusOr<T>()> work) {
+  auto begun = clock_.Mono();
+  state_->Begin(key, begun);
+  std::function<void()> end = [state = state_, key, begun] { state->End(key, begun); };
+  std::function<absl::StatusOr<T>()> tracked = [work = std::move(work), end, executor = executor_] {
+    auto result = work();
+    boost::asio::post(executor, end);
+    return result;
+  };
+  co_return co_await pool_.Run<T>(std::move(kind), timeout, std::move(tracked));
+}
 
 }  // namespace kubelet::volume

@@ -12,6 +12,7 @@
 
 #include "kubelet/base/status.h"
 #include "kubelet/os/mount.h"
+#include "volume/ownership.h"
 
 namespace kubelet::volume {
 namespace {
@@ -46,16 +47,6 @@ absl::Status MountTmpfs(const std::string& dir, int64_t size_bytes) {
     noswap_known = false;
   }
   return os::MountFilesystem("tmpfs", "tmpfs", dir, options);
-}
-
-// Only at the making: later what is inside belongs to the pod.
-absl::Status GiveToGroup(const std::string& dir, int64_t group) {
-  auto mode = ModeOf(dir);
-  if (!mode || lchown(dir.c_str(), static_cast<uid_t>(-1), static_cast<gid_t>(group)) != 0 ||
-      chmod(dir.c_str(), (*mode & 07777) | 02770) != 0) {
-    return base::ErrnoStatus(errno, "give " + dir + " to fsGroup " + std::to_string(group));
-  }
-  return absl::OkStatus();
 }
 
 // Tells a kubelet that goes by it, such as upstream's, that the volume is complete.
@@ -102,7 +93,8 @@ absl::Status SetUpEmptyDir(const std::string& pod_dir, const EmptyDirPlan& plan)
     is_new = true;
   }
   if (!is_new) return absl::OkStatus();
-  if (plan.group) RETURN_IF_ERROR(GiveToGroup(dir, *plan.group));
+  // Only at the making: later what is inside belongs to the pod.
+  if (plan.group) RETURN_IF_ERROR(ApplyFsGroup(dir, FsGroup{*plan.group, false, false}));
   MarkReady(pod_dir, plan.name);
   return absl::OkStatus();
 }
@@ -142,21 +134,16 @@ absl::Status CheckHostPath(const HostPathPlan& plan) {
 }
 
 absl::StatusOr<std::string> SetUpSubPath(const std::string& pod_dir, const std::string& volume_path,
-                                         const SubPathPlan& plan) {
-  auto failed = [&](const absl::Status& status) {
-    return base::Annotate(status, "failed to prepare subPath for volumeMount \"" + plan.volume +
-                                      "\" of container \"" + plan.container + "\"");
-  };
+                                         const std::string& path, const std::string& target) {
   auto mode = ModeOf(volume_path);
-  if (!mode) return failed(base::ErrnoStatus(errno, "stat " + volume_path));
+  if (!mode) return base::ErrnoStatus(errno, "stat " + volume_path);
   // Searchable for the owner at least, or the next component could not be made in it.
-  auto fd = os::OpenInside(volume_path, plan.path, (*mode & 0777) | 0100);
-  if (!fd.ok()) return failed(fd.status());
-  std::string target = pod_dir + "/volume-subpaths/" + plan.volume + "/" + plan.Key();
-  auto bound = os::BindDescriptor(*fd, target);
-  close(*fd);
-  if (!bound.ok()) return failed(bound);
-  return target;
+  ASSIGN_OR_RETURN(int fd, os::OpenInside(volume_path, path, (*mode & 0777) | 0100));
+  std::string place = pod_dir + "/volume-subpaths/" + target;
+  auto bound = os::BindDescriptor(fd, place);
+  close(fd);
+  if (!bound.ok()) return bound;
+  return place;
 }
 
 }  // namespace kubelet::volume

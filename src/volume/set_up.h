@@ -23,9 +23,9 @@ absl::StatusOr<std::string> SetUpApiVolume(const std::string& pod_dir, const std
 std::string ApiVolumePath(const std::string& pod_dir, const std::string& plugin,
                           const std::string& name);
 
-// The bind mount of a sub path, made with the volume's mode when absent: its target below the pod's
-// directory.
+// The bind mount of `path` inside a volume, made with the volume's mode when absent. `target` is
+// `<volume>/<container>/<index of the mount>`; returns where it lies below the pod's directory.
 absl::StatusOr<std::string> SetUpSubPath(const std::string& pod_dir, const std::string& volume_path,
-                                         const SubPathPlan& plan);
+                                         const std::string& path, const std::string& target);
 
 }  // namespace kubelet::volume

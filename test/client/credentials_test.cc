@@ -5,6 +5,7 @@
 
 #include "client/exec_plugin.h"
 #include "creds_support.h"
+#include "kubelet/base/process.h"
 #include "kubelet/client/kubeconfig.h"
 
 using namespace kubelet;
@@ -271,7 +272,7 @@ TEST_CASE("exec plugin: failures are told with what it said, and not hammered") 
 TEST_CASE("exec plugin: one that hangs is killed with all it started") {
   TempDir dir;
   Write(dir / "p", "#!/bin/sh\nsleep 1000 &\necho $! > " + (dir / "pid") + "\nsleep 1000\n", 0755);
-  auto hung = RunProcess(dir / "p", {}, {}, 1s);
+  auto hung = base::RunProcess(dir / "p", {}, {}, 1s);
   CHECK(absl::IsDeadlineExceeded(hung.status()));
   // It may take init a while to bury it.
   std::string child = Read(dir / "pid");
@@ -286,13 +287,13 @@ TEST_CASE("exec plugin: one that hangs is killed with all it started") {
   CHECK(dead());
   // A child that keeps the pipe does not keep us.
   Write(dir / "q", "#!/bin/sh\nsleep 2 & echo out; echo err >&2; exit 7\n", 0755);
-  auto left = RunProcess(dir / "q", {}, {}, 60s);
+  auto left = base::RunProcess(dir / "q", {}, {}, 60s);
   REQUIRE(left.ok());
   CHECK(left->exit_code == 7);
   CHECK(left->out == "out\n");
   CHECK(left->err == "err\n");
   Write(dir / "r", "#!/bin/sh\nyes\n", 0755);
-  CHECK(absl::IsResourceExhausted(RunProcess(dir / "r", {}, {}, 60s).status()));
+  CHECK(absl::IsResourceExhausted(base::RunProcess(dir / "r", {}, {}, 60s).status()));
   Write(dir / "s", "#!/bin/sh\nkill -9 $$\n", 0755);
-  CHECK(RunProcess(dir / "s", {}, {}, 60s)->exit_code == 137);
+  CHECK(base::RunProcess(dir / "s", {}, {}, 60s)->exit_code == 137);
 }

@@ -53,7 +53,7 @@ runtime::LinuxResources FullResources() {
 
 runtime::Namespaces FullNamespaces() {
   return {runtime::NamespaceMode::kNode, runtime::NamespaceMode::kTarget,
-          runtime::NamespaceMode::kNode, "abc"};
+          runtime::NamespaceMode::kNode, {runtime::NamespaceMode::kPod, {{131072, 1, 65536}}}, "abc"};
 }
 
 runtime::SandboxConfig FullSandbox() {
@@ -125,7 +125,7 @@ runtime::ContainerConfig FullContainer() {
   c.masked_paths = {"/proc/kcore"};
   c.readonly_paths = {"/proc/sys"};
   c.seccomp = {runtime::ProfileKind::kLocalhost, "/p.json"};
-  c.apparmor = {runtime::ProfileKind::kLocalhost, "prof"};
+  c.apparmor = runtime::SecurityProfile{runtime::ProfileKind::kLocalhost, "prof"};
   c.stop_signal = "SIGUSR1";
   return c;
 }
@@ -135,7 +135,8 @@ TEST_CASE("every field of a sandbox configuration reaches CRI") {
   const std::string security = "linux.security_context.";
   CHECK(Unset(proto) ==
         std::set<std::string>{"windows", security + "apparmor", security + "seccomp_profile_path",
-                              security + "namespace_options.userns_options",
+                              // POD is the first of the modes
+                              security + "namespace_options.userns_options.mode",
                               security + "run_as_user.value"});  // zero, but present
   CHECK(proto.metadata().name() == "web");
   CHECK(proto.metadata().namespace_() == "shop");
@@ -157,11 +158,10 @@ TEST_CASE("every field of a container configuration reaches CRI") {
   const std::string security = "linux.security_context.";
   CHECK(Unset(proto) ==
         std::set<std::string>{
-            "windows", "image.image_ref", "image.runtime_handler", "mounts.uidMappings",
-            "mounts.gidMappings", "mounts.image.annotations", "mounts.image.image_ref",
+            "windows", "image.image_ref", "image.runtime_handler", "mounts.image.annotations", "mounts.image.image_ref",
             "mounts.image.runtime_handler", "mounts.image.user_specified_image",
             security + "capabilities.add_ambient_capabilities",
-            security + "namespace_options.userns_options", security + "seccomp_profile_path"});
+            security + "namespace_options.userns_options.mode", security + "seccomp_profile_path"});
   CHECK(proto.image().image() == "sha256:1");
   CHECK(proto.image().user_specified_image() == "nginx:1");
   CHECK(proto.envs(0).value() == "v\xff");  // bytes, not text
@@ -173,6 +173,12 @@ TEST_CASE("every field of a container configuration reaches CRI") {
   CHECK(proto.stop_signal() == v1::SIGNAL_SIGUSR1);
   CHECK(proto.linux().security_context().run_as_user().value() == 1000);
   CHECK(proto.linux().security_context().run_as_group().value() == 1001);
+  const auto& user = proto.linux().security_context().namespace_options().userns_options();
+  CHECK(user.mode() == v1::POD);
+  CHECK(user.uids(0).host_id() == 131072);
+  CHECK(user.gids(0).length() == 65536);
+  CHECK(proto.mounts(0).uidmappings(0).host_id() == 131072);
+  CHECK(proto.mounts(0).gidmappings(0).container_id() == 1);
 }
 
 TEST_CASE("what is not set stays absent") {
@@ -183,36 +189,40 @@ TEST_CASE("what is not set stays absent") {
   CHECK(sandbox.linux().security_context().seccomp().profile_type() ==
         v1::SecurityProfile::RuntimeDefault);
   auto container = ToProto(runtime::ContainerConfig{});
+  const auto& user = container.linux().security_context().namespace_options().userns_options();
+  CHECK(user.mode() == v1::NODE);
+  CHECK(user.uids().empty());
   CHECK_FALSE(container.linux().security_context().has_run_as_user());
   CHECK(container.linux().security_context().seccomp().profile_type() ==
         v1::SecurityProfile::Unconfined);
   CHECK(container.stop_signal() == v1::SIGNAL_RUNTIME_DEFAULT);
 }
 
-TEST_CASE("AppArmor's default is not spoken, other profiles are said twice") {
+TEST_CASE("AppArmor is sent when a profile is asked for, and then twice") {
   struct Case {
-    runtime::SecurityProfile profile;
+    std::optional<runtime::SecurityProfile> profile;
     bool sent;
     v1::SecurityProfile::ProfileType type;
     std::string ref, deprecated;
   };
   const std::vector<Case> cases = {
-      {{runtime::ProfileKind::kRuntimeDefault, ""},
-       false,
+      {{}, false, v1::SecurityProfile::RuntimeDefault, "", ""},
+      {runtime::SecurityProfile{runtime::ProfileKind::kRuntimeDefault, ""},
+       true,
        v1::SecurityProfile::RuntimeDefault,
        "",
-       ""},
-      {{runtime::ProfileKind::kUnconfined, ""},
+       "runtime/default"},
+      {runtime::SecurityProfile{runtime::ProfileKind::kUnconfined, ""},
        true,
        v1::SecurityProfile::Unconfined,
        "",
        "unconfined"},
-      {{runtime::ProfileKind::kLocalhost, "p"},
+      {runtime::SecurityProfile{runtime::ProfileKind::kLocalhost, "p"},
        true,
        v1::SecurityProfile::Localhost,
        "p",
        "localhost/p"},
-      {{runtime::ProfileKind::kUnconfined, "junk"},
+      {runtime::SecurityProfile{runtime::ProfileKind::kUnconfined, "junk"},
        true,
        v1::SecurityProfile::Unconfined,
        "",

@@ -250,6 +250,7 @@ cgroupRoot: /{self.CGROUP_ROOT}
 failCgroupV1: false
 failSwapOn: false
 {"" if "eviction" in config else "evictionHard: {}"}
+makeIPTablesUtilChains: false
 {config}
 """)
         self.make_cgroup_root()

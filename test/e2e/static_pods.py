@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Static pods from end to end: `static_pods.py SCENARIO`; each asserts what an operator would see."""
+import json
 import os
 import pathlib
 import random
@@ -470,6 +471,91 @@ def scenario_limits_and_volumes():
         until("gone", lambda: not node.sandboxes("a") and not (node.root / "pods" / uid).exists(), 20)
         check((shared / "in").read_text() == "from the host", "the host's directory is untouched")
         until("cgroup gone", lambda: not any(g.exists() for g in groups), 10)
+
+
+def scenario_security_contexts():
+    """fsGroup on a volume, a sub path and a variable out of a file, a host name of its own; one that must not be root."""
+    with Node() as node:
+        node.start()
+        command = ("id; stat -c '%a %g %u' /data; echo V=$V; stat -c 'sub %g' /sub; echo x > /data/new; "
+                   "stat -c 'new %g %u' /data/new; hostname; sleep 3600")
+        extra = """    env:
+    - {name: V, valueFrom: {fileKeyRef: {volumeName: data, path: app.env, key: V}}}
+    volumeMounts:
+    - {name: data, mountPath: /data}
+    - {name: data, mountPath: /sub, subPathExpr: of-$(V)}
+"""
+        spec = """  hostname: shown
+  securityContext: {runAsUser: 1000, fsGroup: 4242}
+  volumes:
+  - {name: data, emptyDir: {}}
+  initContainers:
+  - name: init
+    image: %s
+    imagePullPolicy: IfNotPresent
+    command: ["sh", "-c", "echo \\"V='a'\\" > /data/app.env"]
+    volumeMounts:
+    - {name: data, mountPath: /data}
+""" % node.image
+        node.write("a.yaml", node.manifest("a", command, extra, spec))
+        node.running("a")
+        lines = output(node, "a", "shown")
+        check("uid=1000" in lines[0] and "4242" in lines[0], "identity: %s" % lines[0])
+        check(lines[1:] == ["2777 4242 0", "V=a", "sub 4242", "new 4242 1000", "shown"], "inside: %s" % lines[1:])
+        node.write("b.yaml", node.manifest("b", extra="    securityContext: {runAsNonRoot: true}\n"))
+        text = "container has runAsNonRoot and image will run as root"
+        until("refusal is explained", lambda: text in node.cli("explain", "b-" + node.name), 20)
+
+
+def output(node, name, last):
+    """What a container has written, once the line `last` is there."""
+    uid = node.pod(name)["metadata"]["uid"]
+    log = node.logs / ("default_%s-%s_%s" % (name, node.name, uid)) / "main" / "0.log"
+    until("output", lambda: log.exists() and " %s\n" % last in log.read_text())
+    return [" ".join(line.split()[3:]) for line in log.read_text().splitlines()]
+
+
+def scenario_user_namespaces():
+    """A pod with `hostUsers: false` has ids of its own, over a restart too, and gives them back; or it is told why it cannot."""
+    with Node() as node:
+        node.start()
+        command = ("cat /proc/self/uid_map /proc/self/gid_map; id -u; stat -c '%u %g' /data /etc/hosts; "
+                   "echo x > /data/new; stat -c 'new %u %g' /data/new; echo end; sleep 3600")
+        spec = """  hostUsers: false
+  securityContext: {runAsUser: 1000, fsGroup: 4242}
+  volumes:
+  - {name: data, emptyDir: {}}
+"""
+        extra = "    volumeMounts:\n    - {name: data, mountPath: /data}\n"
+        node.write("a.yaml", node.manifest("a", command, extra, spec))
+        handlers = node.cri.call("Status").runtime_handlers
+        if not any(h.name == "" and h.features.user_namespaces for h in handlers):
+            text = "can't set `spec.hostUsers: false`, runtime does not support user namespaces"
+            until("refusal is explained", lambda: text in node.cli("explain", "a-" + node.name), 20)
+            return
+        node.running("a")
+        uid = node.pod("a")["metadata"]["uid"]
+        lines = output(node, "a", "end")
+        inside, first, length = lines[0].split()
+        check(inside == "0" and int(first) >= 65536 and length == "65536", "id map: %s" % lines[0])
+        check(lines[1].split() == lines[0].split(), "groups are mapped as users: %s" % lines[1])
+        # Files keep their owners on the node, and the pod sees them so.
+        check(lines[2:] == ["1000", "0 4242", "0 0", "new 1000 4242", "end"], "inside: %s" % lines[2:])
+        new = next((node.root / "pods" / uid / "volumes").glob("*/data/new")).stat()
+        check((new.st_uid, new.st_gid) == (1000, 4242), "on the node: %d %d" % (new.st_uid, new.st_gid))
+        file = node.root / "pods" / uid / "userns"
+        saved = json.loads(file.read_text())
+        entry = {"hostId": int(first), "containerId": 0, "length": 65536}
+        check(saved == {"uidMappings": [entry], "gidMappings": [entry]}, "file: %s" % saved)
+        node.kill()
+        node.start()
+        node.write("b.yaml", node.manifest("b", spec="  hostUsers: false"))
+        node.running("b")
+        other = node.root / "pods" / node.pod("b")["metadata"]["uid"] / "userns"
+        check(json.loads(file.read_text()) == saved, "ids stay")
+        check(json.loads(other.read_text()) != saved, "ids of another pod")
+        (node.manifests / "a.yaml").unlink()
+        until("ids are given back", lambda: not file.exists(), 40)
 
 
 def main():

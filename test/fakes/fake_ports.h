@@ -21,6 +21,7 @@ struct FakeNode {
   std::map<std::string, Script> fail;
   std::map<std::string, std::map<std::string, uint32_t>> logs;  // uid -> container -> next attempt
   std::set<std::string> directories, mounts, cgroups;           // uids
+  std::map<std::string, std::string> files;  // `<volume>/<path>` -> text
   std::vector<std::string> calls;
   std::function<void(const std::string& uid)> on_logs_gone;
 
@@ -53,6 +54,20 @@ class FakeVolumes : public runtime::Volumes {
     std::map<std::string, std::string> paths;
     for (const auto& volume : pod->spec().volumes()) paths[volume.name()] = "/pods/" + uid + "/" + volume.name();
     co_return paths;
+  }
+  base::Task<absl::StatusOr<std::map<int, std::string>>> PrepareSubPaths(api::PodPtr pod, std::string container,
+                                                                         std::map<int, std::string> paths) override {
+    const std::string uid = pod->metadata().uid();
+    if (auto status = hands_.Call("Volumes.PrepareSubPaths", uid); !status.ok()) co_return status;
+    for (auto& [index, path] : paths) path = "/pods/" + uid + "/subpaths/" + container + "/" + path;
+    co_return paths;
+  }
+  // Files of the volumes, by `<volume>/<path>`.
+  base::Task<absl::StatusOr<std::string>> ReadFile(api::PodPtr pod, std::string volume, std::string path) override {
+    if (auto status = hands_.Call("Volumes.ReadFile", pod->metadata().uid()); !status.ok()) co_return status;
+    auto it = hands_.node.files.find(volume + "/" + path);
+    if (it == hands_.node.files.end()) co_return absl::NotFoundError(volume + "/" + path);
+    co_return it->second;
   }
   base::Task<absl::Status> Teardown(std::string uid) override {
     auto status = hands_.Call("Volumes.Teardown", uid);

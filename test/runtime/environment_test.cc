@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "catch.h"
+#include "fakes/fake_ports.h"
 #include "kubelet/api/codec.h"
 #include "kubelet/base/status.h"
 
@@ -117,7 +118,7 @@ TEST_CASE("what is missing is named as upstream names it") {
       Row{"{name: c, envFrom: [{configMapRef: {name: none}}]}", "configmap \"none\" not found"},
       Row{"{name: c, envFrom: [{secretRef: {name: none}}]}", "secret \"none\" not found"},
       Row{"{name: c, env: [{name: E, valueFrom: {configMapKeyRef: {name: cm, key: z}}}]}",
-          "pod ns/p, container c: env E: couldn't find key z in ConfigMap ns/cm"},
+          "couldn't find key z in ConfigMap ns/cm"},
       // One optional reference to an object does not make another one optional.
       Row{"{name: c, envFrom: [{secretRef: {name: none, optional: true}}],"
           " env: [{name: E, valueFrom: {secretKeyRef: {name: none, key: z}}}]}",
@@ -140,5 +141,51 @@ TEST_CASE("keys that cannot be names are skipped and told") {
 
 TEST_CASE("without an API server only what names no object can be had") {
   CHECK(Make(nullptr, "{name: c, env: [{name: A, value: b}]}").ok());
-  CHECK(absl::IsFailedPrecondition(Make(nullptr, "{name: c, envFrom: [{secretRef: {name: s}}]}").status()));
+  auto refused = Make(nullptr, "{name: c, envFrom: [{secretRef: {name: s}}]}");
+  CHECK(absl::IsFailedPrecondition(refused.status()));
+  CHECK(base::Message(refused.status()) == "couldn't get secret ns/s, no kubeClient defined");
+  refused = Make(nullptr, "{name: c, env: [{name: E, valueFrom: {configMapKeyRef: {name: m, key: k}}}]}");
+  CHECK(base::Message(refused.status()) == "couldn't get configMap ns/m, no kubeClient defined");
+}
+
+TEST_CASE("values out of files in volumes") {
+  test::FakeNode node;
+  node.files["e/dir/app.env"] = "A='one'\nEMPTY=''\n";
+  node.files["e/bad"] = "A=one";
+  test::FakeVolumes volumes({node});
+  auto make = [&](const std::string& ref, bool read = true) -> absl::StatusOr<EnvList> {
+    auto pod = PodOf("{name: c, env: [{name: E, valueFrom: {fileKeyRef: {" + ref + "}}}, {name: F, value: 'f$(E)'}]}");
+    EnvInputs inputs;
+    inputs.volume_paths = {{"e", "/pods/u/e"}};
+    boost::asio::io_context io;
+    base::TaskScope scope(io.get_executor());
+    if (read) scope.Spawn("read", ReadEnvFiles(volumes, pod, &pod->spec().containers(0), &inputs));
+    io.run();
+    return MakeEnvironment(*pod, pod->spec().containers(0), inputs, {});
+  };
+  auto text = [&](const std::string& ref) { return base::Message(make(ref).status()); };
+  CHECK(*make("volumeName: e, path: dir/app.env, key: A") == EnvList{{"E", "one"}, {"F", "fone"}});
+  CHECK(*make("volumeName: e, path: dir/app.env, key: NO, optional: true") == EnvList{{"F", "f$(E)"}});
+  CHECK(*make("volumeName: e, path: dir/app.env, key: EMPTY, optional: true") == EnvList{{"F", "f$(E)"}});
+  CHECK(text("volumeName: e, path: dir/app.env, key: NO") ==
+        "environment variable key \"NO\" not found in file \"/pods/u/e/dir/app.env\"");
+  // Optional is the key, not the file.
+  CHECK(text("volumeName: e, path: none, key: A, optional: true") == "couldn't parse env file");
+  CHECK(text("volumeName: e, path: bad, key: A") == "couldn't parse env file");
+  CHECK(text("volumeName: x, path: a, key: A") == "cannot find the volume \"x\" referenced by FileKeyRef");
+  // The gate EnvFiles is off.
+  CHECK(*make("volumeName: e, path: dir/app.env, key: A", false) == EnvList{{"E", ""}, {"F", "f"}});
+}
+
+TEST_CASE("addresses come in the order of the node's families, one each") {
+  auto pod = PodOf("{name: c, env: [{name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}},"
+                   " {name: IPS, valueFrom: {fieldRef: {fieldPath: status.podIPs}}},"
+                   " {name: HOSTS, valueFrom: {fieldRef: {fieldPath: status.hostIPs}}}]}");
+  auto make = [&](std::vector<std::string> hosts, std::vector<std::string> pods) {
+    return *MakeEnvironment(*pod, pod->spec().containers(0), {}, {"n1", std::move(hosts), std::move(pods)});
+  };
+  CHECK(make({"10.0.0.1"}, {"fd00::2", "10.1.0.2", "10.1.0.3"}) ==
+        EnvList{{"IP", "10.1.0.2"}, {"IPS", "10.1.0.2,fd00::2"}, {"HOSTS", "10.0.0.1"}});
+  CHECK(make({"fd00::1", "10.0.0.1"}, {"10.1.0.2", "fd00:0::2"}) ==
+        EnvList{{"IP", "fd00::2"}, {"IPS", "fd00::2,10.1.0.2"}, {"HOSTS", "fd00::1,10.0.0.1"}});
 }

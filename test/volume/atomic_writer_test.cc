@@ -103,7 +103,10 @@ TEST_CASE("the group of the pod may read everything") {
   CHECK((info.st_mode & 0777) == 0640);
   CHECK(info.st_gid == 4242);
   REQUIRE(stat((dir.path() + "/sub").c_str(), &info) == 0);
-  CHECK((info.st_mode & 07777) == 02775);
+  CHECK((info.st_mode & 07777) == 02755);
+  REQUIRE(stat(dir.path().c_str(), &info) == 0);
+  CHECK(info.st_gid == 4242);
+  CHECK((info.st_mode & 07777) == 02750);  // mkdtemp's 0700
   auto again = WritePayload(dir.path(), kOld, options);
   REQUIRE(again.ok());
   CHECK_FALSE(*again);

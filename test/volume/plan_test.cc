@@ -32,9 +32,6 @@ TEST_CASE("only what a container mounts is prepared") {
   REQUIRE(plan->host_paths.size() == 1);
   CHECK(plan->host_paths[0].path == "/x");
   CHECK(plan->host_paths[0].type == "File");
-  REQUIRE(plan->sub_paths.size() == 1);
-  CHECK(plan->sub_paths[0].Key() == "c/1");
-  CHECK(plan->sub_paths[0].path == "x/y");
 }
 
 TEST_CASE("an image is the runtime's to mount, with its sub path") {
@@ -63,15 +60,6 @@ TEST_CASE("refusals name what is wrong") {
       {"{volumes: [{name: v, hostPath: {path: /a/../b}}], containers: [{name: c, volumeMounts: "
        "[{name: v, mountPath: /v}]}]}",
        "invalid HostPath `/a/../b`: must not contain '..'"},
-      {"{volumes: [{name: v}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v, "
-       "subPath: /x}]}]}",
-       "error SubPath `/x` must not be an absolute path"},
-      {"{volumes: [{name: v}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v, "
-       "subPath: a/../b}]}]}",
-       "unable to provision SubPath `a/../b`: must not contain '..'"},
-      {"{volumes: [{name: v}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v, "
-       "subPathExpr: $(X)}]}]}",
-       "subPathExpr `$(X)` is not built yet"},
       {"{volumes: [{name: ../v}], containers: [{name: c, volumeMounts: [{name: ../v, mountPath: "
        "/v}]}]}",
        "no directory name"},

@@ -66,6 +66,14 @@ struct Fixture {
   absl::StatusOr<VolumeMap> Prepare(const std::string& spec) {
     return Await(volumes.Prepare(std::make_shared<const api::core::Pod>(PodOf(spec))));
   }
+  absl::StatusOr<std::map<int, std::string>> SubPath(const std::string& spec, const std::string& path) {
+    auto pod = std::make_shared<const api::core::Pod>(PodOf(spec));
+    return Await(volumes.PrepareSubPaths(pod, "c", {{0, path}}));
+  }
+  absl::StatusOr<std::string> Read(const std::string& spec, const std::string& path) {
+    auto pod = std::make_shared<const api::core::Pod>(PodOf(spec));
+    return Await(volumes.ReadFile(pod, "v", path));
+  }
   size_t Mounts() { return os::MountsBelow(*os::ReadMountinfo(), root.path()).size(); }
 };
 
@@ -191,15 +199,16 @@ TEST_CASE("a host path is given as it is, and never removed") {
 TEST_CASE("a sub path is made with the volume's mode, bound, and goes with the pod") {
   if (!NeedsRoot("bind mounts")) return;
   Fixture f;
-  auto paths = f.Prepare(WithVolume("emptyDir: {}", ", subPath: a/b"));
+  auto paths = f.Prepare(WithVolume("emptyDir: {}"));
   REQUIRE(paths.ok());
-  std::string target = f.pod_dir + "/volume-subpaths/v/c/0";
-  CHECK((*paths)["c/0"].host_path == target);
   std::string inside = (*paths)["v"].host_path + "/a/b";
+  CHECK_FALSE(std::filesystem::exists(inside));
+  std::string target = f.pod_dir + "/volume-subpaths/v/c/0";
+  CHECK(*f.SubPath(WithVolume("emptyDir: {}"), "a/b") == std::map<int, std::string>{{0, target}});
   CHECK(ModeOf(inside) == 0777);
   WriteText(target + "/data", "1");
   CHECK(ReadText(inside + "/data") == "1");
-  REQUIRE(f.Prepare(WithVolume("emptyDir: {}", ", subPath: a/b")).ok());
+  REQUIRE(f.SubPath(WithVolume("emptyDir: {}"), "a/b").ok());
   CHECK(f.Mounts() == 1);
   REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
   CHECK(f.Mounts() == 0);
@@ -214,14 +223,53 @@ TEST_CASE("a sub path of a host path: the data stays, a way out is refused") {
   WriteText(host / "outside/data", "secret");
   std::filesystem::create_symlink("../outside", host / "vol/escape");
   auto source = "hostPath: {path: " + (host / "vol") + "}";
-  auto paths = f.Prepare(WithVolume(source, ", subPath: sub/data"));
+  auto paths = f.SubPath(WithVolume(source), "sub/data");
   REQUIRE(paths.ok());
-  CHECK(ReadText((*paths)["c/0"].host_path) == "precious");
+  CHECK(ReadText((*paths)[0]) == "precious");
   REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
   CHECK(ReadText(host / "vol/sub/data") == "precious");
-  auto escape = f.Prepare(WithVolume(source, ", subPath: escape"));
-  REQUIRE_FALSE(escape.ok());
-  CHECK(std::string(escape.status().message()).find("leads outside") != std::string::npos);
+  auto escape = f.SubPath(WithVolume(source), "escape");
+  CHECK(absl::IsFailedPrecondition(escape.status()));
+  // No more: the rest is about the node.
+  CHECK(base::Message(escape.status()) ==
+        "failed to prepare subPath for volumeMount \"v\" of container \"c\"");
+}
+
+TEST_CASE("a sub path shows a file that an init container has made") {
+  if (!NeedsRoot("bind mounts")) return;
+  Fixture f;
+  auto paths = f.Prepare(WithVolume("emptyDir: {}"));
+  REQUIRE(paths.ok());
+  WriteText((*paths)["v"].host_path + "/app.conf", "made");
+  auto sub = f.SubPath(WithVolume("emptyDir: {}"), "app.conf");
+  REQUIRE(sub.ok());
+  CHECK(ReadText((*sub)[0]) == "made");
+  REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
+}
+
+TEST_CASE("a file inside a volume is read, and nothing outside of it") {
+  Fixture f;
+  const std::string spec = WithVolume("emptyDir: {}");
+  auto paths = f.Prepare(spec);
+  REQUIRE(paths.ok());
+  const std::string dir = (*paths)["v"].host_path;
+  WriteText(dir + "/a/env", "inside");
+  WriteText(f.root / "env", "outside");
+  std::filesystem::create_symlink("/a/env", dir + "/absolute");
+  std::filesystem::create_symlink("../../../../../../env", dir + "/up");
+  std::filesystem::create_symlink(f.root / "env", dir + "/out");
+  std::filesystem::create_directory_symlink("/proc/self", dir + "/proc");
+  REQUIRE(mkfifo((dir + "/pipe").c_str(), 0666) == 0);
+  WriteText(dir + "/big", std::string((1 << 20) + 1, 'x'));
+  CHECK(*f.Read(spec, "a/env") == "inside");
+  CHECK(*f.Read(spec, "absolute") == "inside");
+  for (const char* path : {"up", "out", "proc/environ", "../env", "none"}) {
+    INFO(path);
+    CHECK(absl::IsNotFound(f.Read(spec, path).status()));
+  }
+  CHECK(absl::IsFailedPrecondition(f.Read(spec, "pipe").status()));
+  CHECK(absl::IsFailedPrecondition(f.Read(spec, "a").status()));
+  CHECK(absl::IsResourceExhausted(f.Read(spec, "big").status()));
 }
 
 TEST_CASE(

@@ -48,6 +48,10 @@ struct FileText {
 // Unavailable when it changed while it was read: read it again.
 absl::StatusOr<FileText> ReadRegularFile(const std::string& path, size_t limit);
 
+// A regular file below `root`; links, also absolute ones and `..`, are followed as if `root` were / (openat2 RESOLVE_IN_ROOT). Codes as ReadRegularFile.
+absl::StatusOr<std::string> ReadFileInside(const std::string& root, const std::string& relative,
+                                           size_t limit);
+
 // Temporary file in the same directory, fsync, rename, fsync of the directory: after a crash the
 // file has either the old or the new content. Temporary names start with `.` and end in `.tmp`.
 absl::Status WriteFileAtomic(const std::string& path, const std::string& data, unsigned mode);

@@ -1,6 +1,7 @@
 // Pure generation of sandbox and container configurations from a pod. Same input, same output.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "kubelet/api/types.h"
 #include "kubelet/runtime/environment.h"
 #include "kubelet/runtime/model.h"
+#include "kubelet/runtime/ports.h"
 
 namespace kubelet::runtime {
 
@@ -43,6 +45,7 @@ struct NodeContext {
   std::string cluster_domain;
   DnsConfig host_dns;               // parsed resolvConf of the host
   bool container_stop_signals = false;  // gate ContainerStopSignals: lifecycle.stopSignal counts
+  bool no_resolv_conf = false;      // resolvConf is empty: pods of policy Default ask the node itself
   bool seccomp_default = false;
   std::string seccomp_root;         // <root>/seccomp
   std::string pod_logs_dir;         // /var/log/pods
@@ -52,14 +55,32 @@ struct NodeContext {
   bool cgroup_v2 = false;
   bool single_process_oom_kill = false;
   std::vector<std::string> hugepage_sizes;  // as CRI names them: 2MB, 1GB
+  bool selinux = false;                     // enabled in the kernel
+  std::vector<std::string> masked_paths;    // of this machine, besides the usual ones
+  std::vector<RuntimeHandler> handlers;     // as the runtime last told; empty before, or when it is too old to tell
+  // Feature gates.
+  bool env_files = true, hostname_override = true;
 };
 
-// DNS of a pod by its dnsPolicy and dnsConfig, limits applied (3 servers, 32 searches, 2048 characters).
-// `warnings` gets what had to be dropped, in words.
-DnsConfig MakeDnsConfig(const api::core::Pod& pod, const NodeContext& node, std::vector<std::string>* warnings);
+// DNS of a pod by its dnsPolicy and dnsConfig, limits applied (3 servers, 32 searches of 253 characters each and 2048
+// together). `events` gets a warning for what had to be dropped (DNSConfigForming), and a pair, the node's and the
+// pod's, where cluster DNS is asked for and not configured (MissingClusterDNS). May be null.
+DnsConfig MakeDnsConfig(const api::core::Pod& pod, const NodeContext& node, std::vector<PodEvent>* events);
 
-// Hostname inside the pod; InvalidArgument when setHostnameAsFQDN gives more than 64 characters.
-absl::StatusOr<std::string> PodHostname(const api::core::Pod& pod);
+// What is wrong with the node's resolver configuration as a base for pods; nullopt: nothing (CheckLimitsForResolvConf).
+std::optional<std::string> CheckResolvConf(const std::string& path, const DnsConfig& dns,
+                                           const std::string& cluster_domain);
+
+// The pod's name inside, and the domain it lies in when it has a subdomain.
+struct HostName {
+  std::string name, domain;
+};
+HostName PodHostName(const api::core::Pod& pod, const NodeContext& node);
+// What the kernel is told. FailedPrecondition when setHostnameAsFQDN gives more than 64 characters.
+absl::StatusOr<std::string> KernelHostName(const api::core::Pod& pod, const NodeContext& node);
+
+// At most one address per family, the family of the node's first address first (sortPodIPs).
+std::vector<std::string> InFamilyOrder(const std::vector<std::string>& ips, const std::vector<std::string>& node_ips);
 
 // `<podLogsDir>/<namespace>_<name>_<uid>`.
 std::string PodLogDirectory(const api::core::Pod& pod, const std::string& pod_logs_dir);
@@ -85,6 +106,9 @@ struct ContainerInputs {
   EnvInputs env;                                    // objects that the environment names
   std::map<std::string, std::string> volume_paths;  // volume name -> host path
   ImageMounts image_mounts;
+  std::map<int, std::string> sub_paths;             // index of the mount -> host path
+  UserNamespace user_namespace;
+  std::string runtime_handler;
   std::string etc_hosts_path;                       // empty: do not mount
   std::string termination_log_path;                 // host path, empty: do not mount
   int64_t oom_score_adj = 0;
@@ -95,16 +119,26 @@ absl::StatusOr<ContainerConfig> MakeContainerConfig(const api::core::Pod& pod,
                                                     const api::core::Container& container,
                                                     const ContainerInputs& inputs, const NodeContext& node);
 
+// The relative sub path of each mount that has one, by its index; `$(VAR)` of subPathExpr out of `env`.
+// FailedPrecondition for a variable without a value and for paths that lead out of the volume.
+absl::StatusOr<std::map<int, std::string>> SubPaths(const api::core::Container& container, const EnvList& env);
+
 // Fields of the pod that are set and that this version does not act on, such as `spec.containers[0].livenessProbe`. The
 // pod runs without them and its owner is told. (What a pod cannot safely run without makes its configuration fail.)
 std::vector<std::string> NotBuiltYet(const api::core::Pod& pod);
 
 // `$(VAR)` with `$$` as escape; unknown references stay as they are (third_party/forked/golang/expansion).
 std::string Expand(const std::string& text, const std::map<std::string, std::string>& env);
+// The same, `value` asked for each reference.
+std::string ExpandWith(const std::string& text, const std::function<std::string(const std::string&)>& value);
 
 // Content of the managed /etc/hosts file. A pod with a subdomain is there by its full name, too.
 std::string MakeEtcHosts(const api::core::Pod& pod, const std::vector<std::string>& pod_ips,
-                         const std::string& host_file, const std::string& cluster_domain);
+                         const std::string& host_file, const NodeContext& node);
+
+// The handler's features. Unknown handlers have none; FailedPrecondition names one that the runtime does not list.
+absl::Status CheckUserNamespaces(const NodeContext& node, const std::string& handler);
+bool SupportsRecursiveReadOnly(const NodeContext& node, const std::string& handler);
 
 // CPU shares for a request in milli-CPU (2..262144), CFS quota in microseconds for a limit (0: none).
 int64_t MilliCpuToShares(int64_t milli);

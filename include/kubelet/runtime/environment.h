@@ -38,6 +38,10 @@ class EnvObjects {
 // What a container's environment needs beside its pod. A missing object that is optional is not in
 // the map.
 struct EnvInputs {
+  // Of fileKeyRef, by index of the variable: the value, empty when the file does not have the key. A variable that is
+  // not here (gate EnvFiles is off) is empty.
+  std::map<int, absl::StatusOr<std::string>> file_values;
+  std::map<std::string, std::string> volume_paths;  // volume name -> host path, for messages
   std::map<std::string, std::shared_ptr<const api::core::ConfigMap>> config_maps;
   std::map<std::string, std::shared_ptr<const api::core::Secret>> secrets;
   EnvList services;
@@ -48,6 +52,11 @@ struct EnvInputs {
 // and for any at all when `objects` is null; Unavailable when the API server does not answer.
 base::Task<absl::StatusOr<EnvInputs>> FetchEnvironment(EnvObjects* objects, api::PodPtr pod,
                                                        const api::core::Container* container);
+
+class Volumes;
+// Reads what fileKeyRef of `container` names into `inputs`; its volume_paths are there.
+base::Task<void> ReadEnvFiles(Volumes& volumes, api::PodPtr pod, const api::core::Container* container,
+                              EnvInputs* inputs);
 
 // Keys of envFrom that cannot be names of variables, in words for an event each; empty as a rule.
 std::vector<std::string> InvalidEnvironmentNames(const api::core::Pod& pod,
@@ -61,7 +70,7 @@ struct EnvNode {
 };
 
 // Pure. envFrom first, then env with `$(VAR)` expanded against what came before and the services,
-// then services that nobody overrode. FailedPrecondition names pod, container and variable.
+// then services that nobody overrode. FailedPrecondition in the words that upstream shows in the container's status.
 absl::StatusOr<EnvList> MakeEnvironment(const api::core::Pod& pod,
                                         const api::core::Container& container,
                                         const EnvInputs& inputs, const EnvNode& node);

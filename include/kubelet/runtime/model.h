@@ -21,10 +21,23 @@ using StringMap = std::map<std::string, std::string>;
 
 enum class NamespaceMode { kPod, kContainer, kNode, kTarget };
 
+// `length` ids from `container_id` on are those from `host_id` on outside.
+struct IdMapping {
+  uint32_t host_id = 0, container_id = 0, length = 0;
+  bool operator==(const IdMapping&) const = default;
+};
+
+// kNode: the host's. kPod: one of its own; users and groups are mapped alike, in mounts too.
+struct UserNamespace {
+  NamespaceMode mode = NamespaceMode::kNode;
+  std::vector<IdMapping> ids;
+};
+
 struct Namespaces {
   NamespaceMode network = NamespaceMode::kPod;
   NamespaceMode pid = NamespaceMode::kContainer;
   NamespaceMode ipc = NamespaceMode::kPod;
+  UserNamespace user;
   std::string target_id;  // container whose PID namespace is joined, with kTarget
 };
 
@@ -130,7 +143,7 @@ struct ContainerConfig {
   bool no_new_privs = false;
   std::vector<std::string> masked_paths, readonly_paths;
   SecurityProfile seccomp;
-  SecurityProfile apparmor{ProfileKind::kRuntimeDefault, ""};
+  std::optional<SecurityProfile> apparmor;  // nobody asked: the runtime's own choice
   std::string stop_signal;  // SIGTERM and the like; empty leaves the image's
 };
 

@@ -68,6 +68,7 @@ class PodSyncer {
     EnvObjects* env_objects = nullptr;  // null: no API server is configured
     Health* health = nullptr;           // null: what runs is started, and nothing is wrong with it
     HookHttp* hook_http = nullptr;      // null: httpGet hooks fail
+    UserNamespaces* user_namespaces = nullptr;  // null: pods with `hostUsers: false` are refused
   };
   PodSyncer(Deps deps, Options options);
   ~PodSyncer();
@@ -117,6 +118,13 @@ class PodSyncer {
   base::Task<absl::Status> RemoveHoldings(std::string uid, std::shared_ptr<Progress> progress);
   base::Task<void> TakeTurn(Pass& pass);
   base::Task<bool> Prepare(Pass& pass);
+  base::Task<bool> PrepareUserNamespace(Pass& pass);
+  absl::StatusOr<SandboxConfig> SandboxFor(const Pass& pass, uint32_t attempt) const;
+  void TellDnsTroubles(const api::core::Pod& pod);
+  base::Task<absl::StatusOr<ContainerConfig>> ConfigFor(Pass& pass, const ContainerToStart& start,
+                                                        Images::Answer image);
+  base::Task<absl::Status> PrepareSubPaths(api::PodPtr pod, const api::core::Container* container,
+                                           ContainerInputs* inputs);
   const Blocked* BlockedNow(const std::string& key) const;
   Knowledge Know(const api::core::Pod& pod, const ObservedPod& observed) const;
   void MarkStopped(const ObservedPod& observed);
@@ -140,6 +148,8 @@ class PodSyncer {
   std::unique_ptr<ImageVolumes> image_volumes_;
   base::Family<base::Counter>* started_pods_ = nullptr;
   base::Family<base::Counter>* started_pods_errors_ = nullptr;
+  base::Family<base::Counter>* started_user_pods_ = nullptr;
+  base::Family<base::Counter>* started_user_pods_errors_ = nullptr;
   base::Family<base::Counter>* started_containers_ = nullptr;
   base::Family<base::Counter>* started_containers_errors_ = nullptr;
   base::Family<base::Counter>* restarts_ = nullptr;

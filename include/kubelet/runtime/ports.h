@@ -58,8 +58,14 @@ class Images {
 class Volumes {
  public:
   virtual ~Volumes() = default;
-  // Volume name -> host path; a volumeMount with a subPath has an entry `<container>/<index>` instead.
+  // Volume name -> host path.
   virtual base::Task<absl::StatusOr<std::map<std::string, std::string>>> Prepare(api::PodPtr pod) = 0;
+  // Sub paths of one container, by index of the mount, in volumes that are prepared: the host path of each. Only
+  // now, since an init container may have made what they lead to.
+  virtual base::Task<absl::StatusOr<std::map<int, std::string>>> PrepareSubPaths(api::PodPtr pod, std::string container,
+                                                                                 std::map<int, std::string> paths) = 0;
+  // The text of a file inside a prepared volume; links never lead out of it.
+  virtual base::Task<absl::StatusOr<std::string>> ReadFile(api::PodPtr pod, std::string volume, std::string path) = 0;
   virtual base::Task<absl::Status> Teardown(std::string uid) = 0;
 };
 
@@ -71,6 +77,16 @@ class Cgroups {
   // Kills what is left inside. `pod` may be null: all QoS classes are looked at.
   virtual base::Task<absl::Status> RemovePod(std::string uid) = 0;
   virtual int64_t OomScoreAdj(const api::core::Pod& pod, const api::core::Container& container) = 0;
+};
+
+// Ids of pods with `hostUsers: false`. What a pod has it keeps until Release, over restarts of the kubelet too.
+class UserNamespaces {
+ public:
+  virtual ~UserNamespaces() = default;
+  // The pod's directory is there. FailedPrecondition: the machine's ranges cannot be used; ResourceExhausted.
+  virtual base::Task<absl::StatusOr<IdMapping>> Ensure(std::string uid) = 0;
+  // When nothing of the pod runs any more; a pod that has none is success.
+  virtual base::Task<absl::Status> Release(std::string uid) = 0;
 };
 
 // Directories and files of a pod outside its volumes.
@@ -97,6 +113,7 @@ class PodFiles {
 struct PodEvent {
   bool warning = false;
   std::string reason, message, container;
+  bool about_node = false;  // the node's event, which this pod brought about
 };
 
 }  // namespace kubelet::runtime

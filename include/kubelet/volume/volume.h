@@ -1,6 +1,6 @@
 // Volumes of pods on this machine: what a pod's containers mount is made ready, and taken away when
 // the pod is gone. Built so far: emptyDir (disk, memory, huge pages), hostPath, configMap, secret,
-// downwardAPI, projected, and subPath into them. Facts: pkg/volume/emptydir, pkg/volume/hostpath,
+// downwardAPI, projected, subPath into them, and fsGroup. Facts: pkg/volume/emptydir, pkg/volume/hostpath,
 // pkg/kubelet/kubelet_volumes.go of 1.36.
 //
 // Layout below <root>/pods/<uid>: volumes/kubernetes.io~empty-dir/<name>,
@@ -50,8 +50,7 @@ struct VolumePath {
   std::string host_path;
   bool selinux_relabel = false;  // ours to relabel: not for host paths
 };
-// By volume name; a volumeMount with a subPath has an entry `<container>/<index of the mount>`
-// besides.
+// By volume name.
 using VolumeMap = std::map<std::string, VolumePath>;
 
 class PodVolumes {
@@ -61,9 +60,20 @@ class PodVolumes {
   ~PodVolumes();
 
   // The volumes that some container of the pod mounts; again whenever a container is started.
-  // FailedPrecondition: a kind that is not built, a host path of the wrong type, or a sub path that
-  // is none, with pod and volume; Unavailable and DeadlineExceeded: try again later.
+  // FailedPrecondition: a kind that is not built or a host path of the wrong type, with pod and
+  // volume; Unavailable and DeadlineExceeded: try again later.
   base::Task<absl::StatusOr<VolumeMap>> Prepare(api::PodPtr pod);
+
+  // Sub paths of one container, by index of the mount, in volumes that are prepared; what each
+  // leads to is made when it is not there, and bound below the pod's directory: those places.
+  // FailedPrecondition tells no more than volume and container, the log has the cause (a path that
+  // leads out, by a link perhaps); else as Prepare.
+  base::Task<absl::StatusOr<std::map<int, std::string>>> PrepareSubPaths(
+      api::PodPtr pod, std::string container, std::map<int, std::string> paths);
+  // A regular file of at most 1 MiB inside a prepared volume, for fileKeyRef. Links are followed as
+  // if the volume were the root.
+  base::Task<absl::StatusOr<std::string>> ReadFile(api::PodPtr pod, std::string volume,
+                                                   std::string path);
 
   // Brings the API volumes that are set up already to what their objects hold now; nothing else is
   // touched. After an object changed, or when RefreshAt has come. Volumes that cannot be renewed
@@ -87,6 +97,9 @@ class PodVolumes {
   base::Task<absl::StatusOr<T>> Tracked(std::string kind, std::string key,
                                         std::chrono::seconds timeout,
                                         std::function<absl::StatusOr<T>()> work);
+  base::Task<absl::StatusOr<std::string>> PrepareSubPath(api::PodPtr pod,
+                                                         const api::core::Volume* volume,
+                                                         std::string path, std::string target);
   base::Task<absl::Status> PrepareHostPath(api::PodPtr pod, std::string volume,
                                            std::string mount_point, std::shared_ptr<VolumeMap> out);
 

@@ -1,3 +1,5 @@
+#include "kubelet/base/process.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,12 +12,11 @@
 #include <chrono>
 #include <set>
 
-#include "client/exec_plugin.h"
 #include "kubelet/base/status.h"
 
 extern char** environ;
 
-namespace kubelet::client {
+namespace kubelet::base {
 namespace {
 
 constexpr size_t kMaxOut = 1 << 20;
@@ -42,7 +43,7 @@ struct Pipe {
   Fd read, write;
   absl::Status Open() {
     int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return base::ErrnoStatus(errno, "pipe");
+    if (::pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe");
     read.Set(ends[0]);
     write.Set(ends[1]);
     ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
@@ -94,7 +95,7 @@ absl::StatusOr<pid_t> Spawn(const std::string& command, const std::vector<std::s
                            Pointers(environment).data());
   posix_spawn_file_actions_destroy(&files);
   posix_spawnattr_destroy(&attributes);
-  if (error != 0) return base::ErrnoStatus(error, "run " + command);
+  if (error != 0) return ErrnoStatus(error, "run " + command);
   return pid;
 }
 
@@ -112,16 +113,16 @@ bool Drain(Fd& fd, std::string& out) {
 }
 
 // Until the process has ended: a child of it may keep the pipes open for longer.
-absl::Status Collect(int pidfd, Pipe& out, Pipe& err, base::Nanos timeout, ProcessResult& result) {
+absl::Status Collect(int pidfd, Pipe& out, Pipe& err, Nanos timeout, ProcessResult& result) {
   auto end = std::chrono::steady_clock::now() + timeout;
   for (bool running = true; running;) {
     auto left =
         std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
     if (left.count() <= 0)
-      return absl::DeadlineExceededError("did not end within " + base::GoDuration(timeout));
+      return absl::DeadlineExceededError("did not end within " + GoDuration(timeout));
     pollfd fds[] = {{pidfd, POLLIN, 0}, {out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}};
     int n = ::poll(fds, 3, static_cast<int>(left.count()));
-    if (n < 0 && errno != EINTR) return base::ErrnoStatus(errno, "poll");
+    if (n < 0 && errno != EINTR) return ErrnoStatus(errno, "poll");
     if (n <= 0) continue;
     running = fds[0].revents == 0;
     if (out.read.get() >= 0 && !Drain(out.read, result.out)) out.read.Close();
@@ -141,7 +142,7 @@ int ExitCode(int status) {
 absl::StatusOr<ProcessResult> RunProcess(const std::string& command,
                                          const std::vector<std::string>& args,
                                          const std::vector<std::string>& environment,
-                                         base::Nanos timeout) {
+                                         Nanos timeout) {
   Pipe out, err;
   RETURN_IF_ERROR(out.Open());
   RETURN_IF_ERROR(err.Open());
@@ -150,7 +151,7 @@ absl::StatusOr<ProcessResult> RunProcess(const std::string& command,
   err.write.Close();
   Fd pidfd;
   pidfd.Set(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  absl::Status status = pidfd.get() < 0 ? base::ErrnoStatus(errno, "pidfd_open") : absl::OkStatus();
+  absl::Status status = pidfd.get() < 0 ? ErrnoStatus(errno, "pidfd_open") : absl::OkStatus();
   ProcessResult result;
   if (status.ok()) status = Collect(pidfd.get(), out, err, timeout, result);
   if (!status.ok()) ::kill(-pid, SIGKILL);
@@ -162,4 +163,4 @@ absl::StatusOr<ProcessResult> RunProcess(const std::string& command,
   return result;
 }
 
-}  // namespace kubelet::client
+}  // namespace kubelet::base
