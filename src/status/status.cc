@@ -1,9 +1,9 @@
 #include "kubelet/status/status.h"
 
 #include <algorithm>
-#include <boost/asio/ip/address.hpp>
 
 #include "kubelet/api/pod.h"
+#include "kubelet/runtime/config.h"
 #include "status/conditions.h"
 #include "status/containers.h"
 

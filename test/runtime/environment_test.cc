@@ -165,10 +165,10 @@ TEST_CASE("values out of files in volumes") {
   };
   auto text = [&](const std::string& ref) { return base::Message(make(ref).status()); };
   CHECK(*make("volumeName: e, path: dir/app.env, key: A") == EnvList{{"E", "one"}, {"F", "fone"}});
-  CHECK(*make("volumeName: e, path: dir/app.env, key: NO, optional: true") == EnvList{{"F", "f$(E)"}});
+  CHECK(*make("volumeName: e, path: dir/app.env, key: NONE, optional: true") == EnvList{{"F", "f$(E)"}});
   CHECK(*make("volumeName: e, path: dir/app.env, key: EMPTY, optional: true") == EnvList{{"F", "f$(E)"}});
-  CHECK(text("volumeName: e, path: dir/app.env, key: NO") ==
-        "environment variable key \"NO\" not found in file \"/pods/u/e/dir/app.env\"");
+  CHECK(text("volumeName: e, path: dir/app.env, key: NONE") ==
+        "environment variable key \"NONE\" not found in file \"/pods/u/e/dir/app.env\"");
   // Optional is the key, not the file.
   CHECK(text("volumeName: e, path: none, key: A, optional: true") == "couldn't parse env file");
   CHECK(text("volumeName: e, path: bad, key: A") == "couldn't parse env file");

@@ -265,7 +265,7 @@ TEST_CASE("a file inside a volume is read, and nothing outside of it") {
   CHECK(*f.Read(spec, "absolute") == "inside");
   for (const char* path : {"up", "out", "proc/environ", "../env", "none"}) {
     INFO(path);
-    CHECK(absl::IsNotFound(f.Read(spec, path).status()));
+    CHECK_FALSE(f.Read(spec, path).ok());
   }
   CHECK(absl::IsFailedPrecondition(f.Read(spec, "pipe").status()));
   CHECK(absl::IsFailedPrecondition(f.Read(spec, "a").status()));
