@@ -52,8 +52,7 @@ absl::StatusOr<bool> RecursiveReadOnly(const api::core::VolumeMount& mount, bool
 bool HasBackstep(const std::string& path) { return ("/" + path + "/").find("/../") != std::string::npos; }
 
 // The runtime mounts it, always read-only.
-absl::StatusOr<Mount> ImageVolumeMount(const Pod& pod, const ContainerSpec& container,
-                                       const api::core::VolumeMount& mount, const ImageMount& image,
+absl::StatusOr<Mount> ImageVolumeMount(const api::core::VolumeMount& mount, const ImageMount& image,
                                        const std::map<std::string, std::string>& env) {
   Mount out;
   out.container_path = mount.mount_path();
@@ -62,7 +61,7 @@ absl::StatusOr<Mount> ImageVolumeMount(const Pod& pod, const ContainerSpec& cont
   out.user_specified_image = image.reference;
   out.image_sub_path = mount.sub_path_expr().empty() ? mount.sub_path() : Expand(mount.sub_path_expr(), env);
   if (!out.image_sub_path.empty() && (out.image_sub_path[0] == '/' || HasBackstep(out.image_sub_path))) {
-    return absl::FailedPreconditionError(Where(pod, container) + "subPath `" + out.image_sub_path +
+    return absl::FailedPreconditionError("subPath `" + out.image_sub_path +
                                          "` of volume " + mount.name() + " must be relative and without '..'");
   }
   out.read_only = true;
@@ -78,7 +77,7 @@ absl::Status MakeMounts(const Pod& pod, const ContainerSpec& container, const Co
     const auto& mount = container.volume_mounts(i);
     if (auto image = inputs.image_mounts.find(mount.name()); image != inputs.image_mounts.end()) {
       std::map<std::string, std::string> env(config.envs.begin(), config.envs.end());
-      ASSIGN_OR_RETURN(auto out, ImageVolumeMount(pod, container, mount, image->second, env));
+      ASSIGN_OR_RETURN(auto out, ImageVolumeMount(mount, image->second, env));
       if (out.container_path == "/etc/hosts") has_etc_hosts = true;
       config.mounts.push_back(std::move(out));
       continue;

@@ -264,6 +264,4 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
   pass.observed = *observed;
 }
 
-}
-
 }  // namespace kubelet::runtime
