@@ -145,9 +145,9 @@ TEST_CASE("each field is known as built or not built") {
       "eventRecordQPS", "eventBurst", "nodeStatusUpdateFrequency", "nodeStatusReportFrequency",
       "nodeStatusMaxImages", "nodeLeaseDurationSeconds", "registerNode", "registerWithTaints",
       "providerID", "configMapAndSecretChangeDetectionStrategy", "enableControllerAttachDetach",
-      "localStorageCapacityIsolation", "maxPods", "podsPerCore", "allowedUnsafeSysctls",
+      "localStorageCapacityIsolation", "makeIPTablesUtilChains", "userNamespaces.idsPerPod", "maxPods", "podsPerCore", "allowedUnsafeSysctls",
       "evictionSoftGracePeriod", "evictionPressureTransitionPeriod", "evictionMinimumReclaim",
-      "localStorageCapacityIsolation", "imagePullCredentialsVerificationPolicy",
+      "imagePullCredentialsVerificationPolicy",
       "preloadedImagesVerificationAllowlist", "imageMinimumGCAge", "imageMaximumGCAge",
       "imageGCHighThresholdPercent", "imageGCLowThresholdPercent",
       // without effect upstream too, or rejected
