@@ -42,29 +42,13 @@ constexpr char kNoEviction[] = "no pod is evicted";
 
 const std::vector<NotBuiltField>& NotBuiltFields() {
   static const auto* fields = new std::vector<NotBuiltField>{
-      // HTTPS server, authentication, certificates
-      {"port"},
-      {"tlsCertFile"},
-      {"tlsPrivateKeyFile"},
-      {"tlsCipherSuites"},
-      {"tlsCurvePreferences"},
-      {"tlsMinVersion"},
-      {"authentication.x509.clientCAFile"},
-      {"authentication.webhook.enabled", "false"},
-      {"authentication.webhook.cacheTTL"},
-      {"authentication.anonymous.enabled"},
-      {"authorization.mode"},
-      {"authorization.webhook.cacheAuthorizedTTL"},
-      {"authorization.webhook.cacheUnauthorizedTTL"},
-      {"enableServer", "false"},
-      {"enableDebuggingHandlers", "false"},
+      // HTTPS server
       {"enableContentionProfiling"},
       {"enableSystemLogHandler", "false"},
       {"enableSystemLogQuery"},
       {"enableProfilingHandler", "false"},
       {"enableDebugFlagsHandler", "false"},
       {"showHiddenMetricsForVersion"},
-      {"streamingConnectionIdleTimeout"},
       // network
       {"podCIDR"},
       // images, containers, logs

@@ -149,7 +149,12 @@ TEST_CASE("each field is known as built or not built") {
       "evictionSoftGracePeriod", "evictionPressureTransitionPeriod", "evictionMinimumReclaim",
       "imagePullCredentialsVerificationPolicy",
       "preloadedImagesVerificationAllowlist", "imageMinimumGCAge", "imageMaximumGCAge",
-      "imageGCHighThresholdPercent", "imageGCLowThresholdPercent",
+      "imageGCHighThresholdPercent", "imageGCLowThresholdPercent", "enableServer", "port",
+      "tlsCertFile", "tlsPrivateKeyFile", "tlsCipherSuites", "tlsCurvePreferences", "tlsMinVersion",
+      "authentication.x509.clientCAFile", "authentication.webhook.enabled",
+      "authentication.webhook.cacheTTL", "authentication.anonymous.enabled", "authorization.mode",
+      "authorization.webhook.cacheAuthorizedTTL", "authorization.webhook.cacheUnauthorizedTTL",
+      "enableDebuggingHandlers", "streamingConnectionIdleTimeout",
       // without effect upstream too, or rejected
       "hairpinMode", "iptablesMasqueradeBit", "iptablesDropBit", "runOnce",
       "logging.flushFrequency"};

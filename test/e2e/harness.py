@@ -232,9 +232,11 @@ class Node:
         self.logs = self.dir / "pod-logs"
         for d in (self.manifests, self.root, self.logs):
             d.mkdir()
-        self.healthz, self.readonly = free_port(), free_port()
+        self.healthz, self.readonly, self.https = free_port(), free_port(), free_port()
         self.name = name or "e2e%d" % os.getpid()
         self.flags = list(flags)
+        if "--cert-dir" not in self.flags:
+            self.flags += ["--cert-dir", str(self.dir / "pki")]
         self.process = None
         self.log = self.dir / "kubelet.log"
         (self.dir / "config.yaml").write_text(f"""apiVersion: kubelet.config.k8s.io/v1beta1
@@ -245,6 +247,7 @@ containerRuntimeEndpoint: {self.endpoint}
 healthzPort: {self.healthz}
 readOnlyPort: {self.readonly}
 address: 127.0.0.1
+port: {self.https}
 cgroupDriver: cgroupfs
 cgroupRoot: /{self.CGROUP_ROOT}
 failCgroupV1: false
@@ -416,7 +419,8 @@ class ClusterNode(Node):
         self.server = server
         self.certificates = self.dir / "pki"
         self.flags = list(flags if flags is not None else ["--kubeconfig", server.kubeconfig])
-        self.flags += ["--cert-dir", str(self.certificates)]
+        if "--cert-dir" not in self.flags:
+            self.flags += ["--cert-dir", str(self.certificates)]
         server.create("/api/v1/namespaces", {"metadata": {"name": self.name}})
         self.api_pods = "/api/v1/namespaces/%s/pods" % self.name
 
