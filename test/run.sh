@@ -6,7 +6,8 @@
 # The last line is `N passed, N failed`, counted in test cases; the exit code follows it.
 #   --fuzz SECONDS  also builds the fuzz targets with clang and runs each so long
 #   --quick         no containerd (tests of the real runtime skip themselves, and say so) and no co_await lint
-# Tests find: KUBELET_TEST_CRI (endpoint), KUBELET_TEST_IMAGE, KUBELET_TEST_PAUSE, KUBELET_TEST_BINARY (the kubelet, if built).
+# Tests find: KUBELET_TEST_CRI (endpoint), KUBELET_TEST_IMAGE, KUBELET_TEST_PAUSE, KUBELET_TEST_BINARY (the kubelet, if built),
+# KUBELET_TEST_KUBECTL (in PATH, else the package of Debian testing, unpacked and not installed).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=test/lib/common.sh
@@ -128,6 +129,16 @@ stop_node() {
   return $left
 }
 
+# The tests with kubectl skip themselves, and say so, when there is none.
+find_kubectl() {
+  local found
+  if found=$("$top/test/lib/kubectl_binary.sh"); then
+    export KUBELET_TEST_KUBECTL=$found
+  else
+    warn "no kubectl: tests with it are skipped (set KUBELET_TEST_KUBECTL to have them)"
+  fi
+}
+
 run_tests() {
   say "tests"
   local log=$build/ctest.log
@@ -180,5 +191,6 @@ build
 add 1 0
 lint
 [ -n "$quick" ] || start_node
+find_kubectl
 run_tests
 [ "$fuzz_seconds" = 0 ] || fuzz

@@ -168,10 +168,10 @@ void Cluster::Start() {
   serving_->Start();
   agent_->Start();
   // A first list without the Node may be older than its registration; only what was there can be gone.
-  node_watch_->Start([this, seen = false](client::NodeWatch::NodePtr node) mutable {
+  node_watch_->Start([this, seen = false](client::NodeWatch::NodePtr node, bool relisted) mutable {
     if (!node && !seen) return;
     seen = true;
-    agent_->Observe(node);
+    agent_->Observe(node, relisted);
   });
 }
 

@@ -291,6 +291,7 @@ void Kubelet::MakeSources() {
     source::UrlSourceOptions options;
     options.url = kc.static_pod_url();
     options.node_name = node_.name;
+    options.state_dir = config_.flags.root_dir;
     for (const auto& [name, values] : kc.static_pod_url_header()) {
       for (const auto& value : values.items()) options.headers.emplace_back(name, value);
     }

@@ -5,6 +5,7 @@ namespace kubelet::client {
 namespace {
 
 constexpr char kPayload[] = "kubelet.cpp/api-error";
+constexpr char kSilence[] = "kubelet.cpp/silence";
 
 absl::StatusCode CodeOf(const ApiError& error) {
   switch (error.code) {
@@ -66,5 +67,13 @@ std::optional<ApiError> ErrorOf(const absl::Status& status) {
   error.message = text;
   return error;
 }
+
+absl::Status SilenceError(const std::string& message) {
+  absl::Status status = absl::UnavailableError(message);
+  status.SetPayload(kSilence, absl::Cord());
+  return status;
+}
+
+bool IsSilence(const absl::Status& status) { return status.GetPayload(kSilence).has_value(); }
 
 }  // namespace kubelet::client

@@ -4,7 +4,7 @@
 
 #include <charconv>
 
-#include "client/url.h"
+#include "kubelet/client/url.h"
 #include "k8s/meta/v1/meta.pb.h"
 #include "kubelet/api/codec.h"
 #include "kubelet/api/types.h"

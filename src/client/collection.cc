@@ -71,6 +71,7 @@ void Collection::State::Replace(std::vector<MessagePtr> list) {
     if (hooks.on_synced) hooks.on_synced();
     return;
   }
+  if (hooks.on_relist && !dead) hooks.on_relist();
   std::vector<std::string> changed;
   for (const auto& [key, item] : items) {
     auto old = before.find(key);

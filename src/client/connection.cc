@@ -4,6 +4,7 @@
 #include <boost/asio/write.hpp>
 
 #include "kubelet/base/time.h"
+#include "kubelet/client/api.h"
 
 namespace kubelet::client {
 namespace {
@@ -190,8 +191,8 @@ void Connection::Tick() {
   if (auto owner = owner_.lock()) owner->OnTick();
   if (closed_) return;
   if (pinged_ && now - *pinged_ >= options_.ping_timeout) {
-    Close(absl::UnavailableError("the server did not answer a ping within " +
-                                 base::GoDuration(options_.ping_timeout)));
+    Close(SilenceError("the server did not answer a ping within " +
+                       base::GoDuration(options_.ping_timeout)));
     return;
   }
   if (idle_since_ && now - *idle_since_ >= options_.idle_timeout) {
@@ -208,8 +209,8 @@ void Connection::Tick() {
     Arm(now + options_.ping_timeout);
   } else if (!watches_.empty() &&
              now - std::max(last_read_, watch_opened_) >= options_.watch_silence) {
-    Close(absl::UnavailableError("the watch brought nothing for " +
-                                 base::GoDuration(options_.watch_silence)));
+    Close(
+        SilenceError("the watch brought nothing for " + base::GoDuration(options_.watch_silence)));
   } else {
     Arm(now + options_.ping_after);
   }

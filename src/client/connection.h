@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "client/dial.h"
+#include "kubelet/client/dial.h"
 #include "client/session.h"
 #include "kubelet/base/async.h"
 #include "kubelet/base/clock.h"

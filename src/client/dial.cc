@@ -1,4 +1,4 @@
-#include "client/dial.h"
+#include "kubelet/client/dial.h"
 
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -103,11 +103,17 @@ void VerifyWithWords(Transport& transport, const std::string& server_name) {
 }
 
 base::Task<absl::Status> Handshake(DialStep& step, base::BlockingPool& pool, TlsOptions options) {
-  std::function<absl::StatusOr<TlsContext>()> work = [options] { return MakeTlsContext(options); };
-  auto context = co_await pool.Run<TlsContext>("client-tls", step.Left(), std::move(work));
-  if (!context.ok()) co_return absl::UnavailableError(base::Message(context.status()));
+  TlsContext context = options.context;
+  if (!context) {
+    std::function<absl::StatusOr<TlsContext>()> work = [options] {
+      return MakeTlsContext(options);
+    };
+    auto made = co_await pool.Run<TlsContext>("client-tls", step.Left(), std::move(work));
+    if (!made.ok()) co_return absl::UnavailableError(base::Message(made.status()));
+    context = *made;
+  }
   auto transport = step.transport;
-  transport->tls.emplace(transport->socket, **context);
+  transport->tls.emplace(transport->socket, *context);
   SSL* ssl = transport->tls->native_handle();
   VerifyWithWords(*transport, options.server_name);
   if (auto prepared = PrepareTls(ssl, options); !prepared.ok()) co_return prepared;

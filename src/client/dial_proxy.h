@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "client/dial.h"
+#include "kubelet/client/dial.h"
 #include "kubelet/base/status.h"
 
 namespace kubelet::client {

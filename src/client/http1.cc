@@ -5,7 +5,7 @@
 #include <boost/beast/http/error.hpp>
 #include <optional>
 
-#include "client/url.h"
+#include "kubelet/client/url.h"
 
 namespace kubelet::client {
 namespace {

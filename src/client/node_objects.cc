@@ -29,19 +29,21 @@ Reflector::Options ClassOptions() {
 template <typename Function>
 Collection::Hooks Both(Function changed) {
   Collection::Hooks hooks;
-  hooks.on_change = [changed](const std::string&, const std::string&) { changed(); };
-  hooks.on_synced = changed;
+  hooks.on_change = [changed](const std::string&, const std::string&) { changed(false); };
+  hooks.on_relist = [changed] { changed(true); };
+  hooks.on_synced = [changed] { changed(false); };
   return hooks;
 }
 
 }  // namespace
 
 NodeWatch::NodeWatch(Reflector::Deps deps, std::string name)
-    : name_(std::move(name)), nodes_(std::move(deps), NodeOptions(name_), Both([this] {
-                                       if (changed_) changed_(Get());
-                                     })) {}
+    : name_(std::move(name)),
+      nodes_(std::move(deps), NodeOptions(name_), Both([this](bool relisted) {
+               if (changed_) changed_(Get(), relisted);
+             })) {}
 
-void NodeWatch::Start(std::function<void(NodePtr)> changed) {
+void NodeWatch::Start(std::function<void(NodePtr, bool)> changed) {
   changed_ = std::move(changed);
   nodes_.Start();
 }

@@ -15,7 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/connection.h"
-#include "client/proxy.h"
+#include "kubelet/client/proxy.h"
 #include "kubelet/client/http_api.h"
 
 namespace kubelet::client {

@@ -79,6 +79,7 @@ struct Reflector::State {
   void EndInitial();
   void Deliver(std::vector<MessagePtr> items);
   void Healthy();
+  void Unhealthy(const absl::Status& status);
   Query BaseQuery() const;
   Query WatchQuery() const;
   // Initial events instead of a list; not while they keep failing.
@@ -224,6 +225,15 @@ void Reflector::State::Healthy() {
   if (sink.on_health) sink.on_health(absl::OkStatus());
 }
 
+void Reflector::State::Unhealthy(const absl::Status& status) {
+  if (health != false) {
+    LOG_V(1, "Cannot list or watch", "path", options.path.Text(), "selector",
+          options.field_selector, "err", status);
+  }
+  health = false;
+  if (sink.on_health) sink.on_health(status);
+}
+
 // What a failure means for the next try, and how long to wait for it.
 base::Nanos Reflector::State::Judge(absl::Status status) {
   bool lived = open && (progressed || deps.clock.Mono() - opened > kLongLife);
@@ -243,19 +253,18 @@ base::Nanos Reflector::State::Judge(absl::Status status) {
              status.code() == absl::StatusCode::kUnauthenticated) {
     // 401 ends with new credentials, and nobody tells us when they come.
     answered = 0;  // what a server said that has gone since does not count
-    if (lived && !error) return base::Nanos(0);
+    if (lived && !error) {
+      // A frozen server takes long to fail the next try too.
+      if (IsSilence(status)) Unhealthy(status);
+      return base::Nanos(0);
+    }
     ++unanswered;
   } else {
     if (lived && !error) return base::Nanos(0);
     unanswered = 0;
     if (++answered >= 2) listed = false;
   }
-  if (health != false) {
-    LOG_V(1, "Cannot list or watch", "path", options.path.Text(), "selector",
-          options.field_selector, "err", status);
-  }
-  health = false;
-  if (sink.on_health) sink.on_health(status);
+  Unhealthy(status);
   if (unanswered > 0) {
     return Scaled(Doubled(unanswered, options.unanswered_cap), 1 + deps.random() / 5);
   }

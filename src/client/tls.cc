@@ -1,4 +1,4 @@
-#include "client/tls.h"
+#include "kubelet/client/tls.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>

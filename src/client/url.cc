@@ -1,4 +1,4 @@
-#include "client/url.h"
+#include "kubelet/client/url.h"
 
 #include <openssl/evp.h>
 

@@ -96,7 +96,7 @@ base::Task<absl::Status> MirrorPods::Create(std::string full_name) {
     co_return co_await std::move(ask);
   }
   if (!status.ok()) co_return Blocked(full_name, status);
-  if (entry != nullptr) Note(*entry, answer, false);
+  if (entry != nullptr) Note(*entry, answer, From::kAnswer);
   co_return absl::OkStatus();
 }
 
@@ -104,6 +104,7 @@ base::Task<absl::Status> MirrorPods::Create(std::string full_name) {
 // the way.
 base::Task<absl::Status> MirrorPods::Ask(std::string full_name) {
   Entry* entry = Find(full_name);
+  uint64_t before = entry->mirror ? entry->mirror->version : 0;
   client::Call call = client::PodCall(client::Call::Verb::kGet, entry->namespace_, entry->name,
                                       options_.call_timeout);
   Pod found;
@@ -111,8 +112,9 @@ base::Task<absl::Status> MirrorPods::Ask(std::string full_name) {
   absl::Status status = co_await std::move(task);
   entry = Find(full_name);
   if (entry == nullptr) co_return absl::OkStatus();
+  bool fresh = (entry->mirror ? entry->mirror->version : 0) == before;
   if (status.code() == absl::StatusCode::kNotFound) {
-    if (entry->mirror && !entry->mirror->seen) entry->mirror.reset();
+    if (entry->mirror && (fresh || !entry->mirror->seen)) entry->mirror.reset();
     co_return absl::OkStatus();
   }
   if (status.code() == absl::StatusCode::kPermissionDenied) {
@@ -128,13 +130,15 @@ base::Task<absl::Status> MirrorPods::Ask(std::string full_name) {
         full_name, absl::AlreadyExistsError("a pod of this name that is no mirror pod (uid " + uid +
                                             ") stands in the way"));
   }
-  if (uid == entry->dead_uid) {
+  if (uid == entry->dead_uid && found.metadata().has_deletion_timestamp()) {
     co_return Blocked(full_name,
                       absl::AlreadyExistsError("the mirror pod before it (uid " + uid +
                                                ") is deleted, but its finalizers are not done"));
   }
+  // Deleted by us, and alive: the server's etcd was restored from a backup.
+  if (uid == entry->dead_uid) entry->dead_uid.clear();
+  Note(*entry, found, fresh ? From::kFreshAnswer : From::kAnswer);
   if (entry->mirror) entry->mirror->doubt = false;
-  Note(*entry, found, false);
   co_return absl::OkStatus();
 }
 

@@ -76,7 +76,7 @@ void MirrorPods::SetMirrors(const std::vector<api::PodPtr>& pods) {
     if (!api::IsMirror(*pod)) continue;
     std::string full_name = api::FullName(*pod);
     there.insert(full_name);
-    Note(Make(full_name, *pod), *pod, true);
+    Note(Make(full_name, *pod), *pod, From::kList);
   }
   for (auto& [full_name, entry] : entries_) {
     if (there.contains(full_name)) continue;
@@ -95,7 +95,7 @@ void MirrorPods::SetMirrors(const std::vector<api::PodPtr>& pods) {
 void MirrorPods::SetMirror(const api::PodPtr& pod) {
   if (!api::IsMirror(*pod)) return;
   std::string full_name = api::FullName(*pod);
-  if (Note(Make(full_name, *pod), *pod, true)) Look(full_name);
+  if (Note(Make(full_name, *pod), *pod, From::kEvent)) Look(full_name);
 }
 
 void MirrorPods::RemoveMirror(const api::PodPtr& last) {
@@ -160,16 +160,22 @@ MirrorPods::Entry* MirrorPods::Find(const std::string& full_name) {
 }
 
 // False for news that are older than what is known.
-bool MirrorPods::Note(Entry& entry, const api::core::Pod& pod, bool seen) {
+bool MirrorPods::Note(Entry& entry, const api::core::Pod& pod, From from) {
+  bool seen = from == From::kEvent || from == From::kList;
   Mirror next;
   next.uid = pod.metadata().uid();
   next.hash = api::Annotation(pod, api::kConfigMirror);
   next.version = Number(pod.metadata().resource_version());
   next.deleting = pod.metadata().has_deletion_timestamp();
   next.seen = seen;
-  if (seen && next.uid == entry.dead_uid) return false;
+  if (seen && next.uid == entry.dead_uid) {
+    // An old list, or an etcd in which it was never deleted: then what is known is not there.
+    if (from == From::kList && entry.mirror) entry.mirror->doubt = true;
+    return false;
+  }
   if (entry.mirror) {
-    if (next.version != 0 && next.version < entry.mirror->version) return false;
+    bool older = next.version != 0 && next.version < entry.mirror->version;
+    if (older && (from == From::kEvent || from == From::kAnswer)) return false;
     if (entry.mirror->uid == next.uid) {
       next.outlived = entry.mirror->outlived;
       next.seen |= entry.mirror->seen;

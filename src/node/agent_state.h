@@ -31,7 +31,10 @@ struct NodeAgent::State {
   client::Call MakeCall(client::Call::Verb verb) const;
 
   void Adopt(std::shared_ptr<core::Node> node);
-  void Observe(NodePtr node);
+  void Observe(NodePtr node, bool listed);
+  // Wakes the status loop on account of what others wrote, at once or when the pause is over.
+  void WakeForOthers();
+  base::Task<void> WakeAt(base::MonoTime when);
   void ServerBack();
   void Forget();
   bool ReportDue() const;
@@ -56,6 +59,9 @@ struct NodeAgent::State {
   std::string pod_cidr;  // as last applied
   bool applying_pod_cidr = false;
   bool registration_waits = false;
+  base::MonoTime others_last{}, others_next{};  // when woken for others, and when it may be again
+  base::Nanos others_pause{0};
+  bool others_told = false, waking = false;
   base::WakeEvent wake, back;
   LeaseKeeper lease;
   base::TaskScope scope;

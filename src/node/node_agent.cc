@@ -22,6 +22,8 @@ constexpr int kStatusTries = 5;
 constexpr double kJitter = 0.04;
 constexpr base::Nanos kFirstPause = milliseconds(100);
 constexpr base::Nanos kMaxPause = seconds(7);
+constexpr base::Nanos kFirstOthersPause = seconds(1);
+constexpr base::Nanos kTellOfOthersAfter = seconds(4);  // the third time in a row
 
 LeaseKeeper::Options LeaseOptions(const NodeAgent::Options& options) {
   return {options.node.name, options.lease_duration};
@@ -230,7 +232,7 @@ void NodeAgent::State::Adopt(std::shared_ptr<core::Node> fresh) {
   if (callbacks.on_node) callbacks.on_node(node);
 }
 
-void NodeAgent::State::Observe(NodePtr seen) {
+void NodeAgent::State::Observe(NodePtr seen, bool listed) {
   if (seen == nullptr) {
     if (node != nullptr) {
       LOG_WARNING(
@@ -244,10 +246,41 @@ void NodeAgent::State::Observe(NodePtr seen) {
   if (seen->metadata().name() != options.node.name) return;
   ServerBack();
   bool known = node != nullptr && node->metadata().uid() == seen->metadata().uid();
-  if (known && !Older(*node, *seen)) return;
+  bool same = known && node->metadata().resource_version() == seen->metadata().resource_version();
+  if (same || (known && !listed && !Older(*node, *seen))) return;
   bool wakes = Wakes(node, *seen);
   Adopt(std::make_shared<core::Node>(*seen));
-  if (wakes) wake.Notify();
+  if (wakes) WakeForOthers();
+}
+
+void NodeAgent::State::WakeForOthers() {
+  auto now = deps.clock.Mono();
+  if (others_pause.count() > 0 && now - others_last > 2 * options.status_update) {
+    others_pause = base::Nanos(0);
+    others_told = false;
+  }
+  others_last = now;
+  if (waking) return;
+  if (others_pause.count() > 0 && now < others_next) {
+    waking = true;
+    scope.Spawn("answer others", WakeAt(others_next));
+    return;
+  }
+  others_pause = std::min(std::max(2 * others_pause, kFirstOthersPause), options.status_update);
+  others_next = now + others_pause;
+  wake.Notify();
+  if (others_pause < kTellOfOthersAfter || std::exchange(others_told, true)) return;
+  LOG_WARNING(
+      "Somebody keeps changing what this kubelet reports of its Node (another kubelet of this "
+      "name?); answering at growing distance",
+      "node", options.node.name);
+}
+
+Task<void> NodeAgent::State::WakeAt(base::MonoTime when) {
+  co_await base::SleepFor(deps.clock, when - deps.clock.Mono());
+  waking = false;
+  others_next = deps.clock.Mono();
+  WakeForOthers();
 }
 
 void NodeAgent::State::ServerBack() {
@@ -326,7 +359,7 @@ void NodeAgent::Poke() { state_->wake.Notify(); }
 
 void NodeAgent::ServerBack() { state_->ServerBack(); }
 
-void NodeAgent::Observe(NodePtr node) { state_->Observe(std::move(node)); }
+void NodeAgent::Observe(NodePtr node, bool listed) { state_->Observe(std::move(node), listed); }
 
 NodePtr NodeAgent::node() const { return state_->node; }
 

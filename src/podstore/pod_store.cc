@@ -45,7 +45,7 @@ bool SameWish(const api::core::Pod& a, const api::core::Pod& b) {
 api::PodPtr WithUid(const api::core::Pod& pod, const std::string& uid) {
   auto copy = std::make_shared<api::core::Pod>(pod);
   auto& annotations = *copy->mutable_metadata()->mutable_annotations();
-  annotations[kManifestAnnotation] = pod.metadata().uid();
+  annotations.insert({api::kManifestAnnotation, pod.metadata().uid()});
   annotations[api::kConfigHash] = uid;
   copy->mutable_metadata()->set_uid(uid);
   return copy;

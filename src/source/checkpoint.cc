@@ -12,6 +12,7 @@ namespace {
 
 constexpr char kHeader[] = "kubelet static pod checkpoint 1";
 constexpr char kSuffix[] = ".manifest";
+constexpr char kUrlSuffix[] = ".pods";
 
 std::string Escape(const std::string& value) {
   std::string out;
@@ -143,6 +144,36 @@ absl::StatusOr<LoadedCheckpoints> LoadCheckpoints(const std::string& directory) 
     }
   }
   return out;
+}
+
+absl::Status SaveUrlPods(const std::string& directory, const std::string& url,
+                         const std::string& node_name, const std::string& pods) {
+  RETURN_IF_ERROR(os::MakeDirectories(directory, 0700));
+  Checkpoint checkpoint;
+  checkpoint.source = base::Fnv1a128Hex(url);
+  checkpoint.node_name = node_name;
+  checkpoint.text = pods;
+  std::string name = checkpoint.source + kUrlSuffix;
+  RETURN_IF_ERROR(os::WriteFileAtomic(directory + "/" + name, EncodeCheckpoint(checkpoint), 0600));
+  auto listed = os::ListDirectory(directory);
+  if (!listed.ok()) return listed.status();
+  for (const std::string& other : listed->names) {
+    if (other == name || !other.ends_with(kUrlSuffix)) continue;
+    RETURN_IF_ERROR(os::RemoveFile(directory + "/" + other));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> LoadUrlPods(const std::string& directory, const std::string& url,
+                                        const std::string& node_name) {
+  std::string id = base::Fnv1a128Hex(url);
+  auto data = os::ReadRegularFile(directory + "/" + id + kUrlSuffix, 2 * kMaxManifest);
+  if (absl::IsNotFound(data.status())) return "";
+  if (!data.ok()) return data.status();
+  auto checkpoint = DecodeCheckpoint(data->text);
+  if (!checkpoint.ok()) return checkpoint.status();
+  bool own = checkpoint->source == id && checkpoint->node_name == node_name;
+  return own ? checkpoint->text : "";
 }
 
 }  // namespace kubelet::source

@@ -43,4 +43,12 @@ struct LoadedCheckpoints {
 // No directory: empty. Left-over temporary files are removed.
 absl::StatusOr<LoadedCheckpoints> LoadCheckpoints(const std::string& directory);
 
+// What the URL source serves, under the names above: `pods` as a PodList in JSON, with the node's
+// name and a hash of the URL, which may hold a password. Saving removes what is kept of other URLs.
+absl::Status SaveUrlPods(const std::string& directory, const std::string& url,
+                         const std::string& node_name, const std::string& pods);
+// Empty: nothing is kept for this URL and node. DataLoss: it is damaged.
+absl::StatusOr<std::string> LoadUrlPods(const std::string& directory, const std::string& url,
+                                        const std::string& node_name);
+
 }  // namespace kubelet::source

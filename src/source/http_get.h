@@ -1,17 +1,17 @@
-// One HTTP GET: name resolution, proxy, TLS, redirects, one deadline over all of it. HTTP/1.1, a
-// connection per request (the request comes every 20 seconds). Core loop only; nothing blocks it.
+// One HTTP GET over client/dial.h: redirects, one deadline over all of it. HTTP/1.1, a connection
+// per request (the request comes every 20 seconds). Core loop only; nothing blocks it.
 #pragma once
 
-#include <boost/asio/ssl/context.hpp>
-#include <map>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "kubelet/base/async.h"
+#include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/clock.h"
+#include "kubelet/client/proxy.h"
+#include "kubelet/client/tls.h"
 #include "source/url.h"
 
 namespace kubelet::source {
@@ -19,10 +19,10 @@ namespace kubelet::source {
 struct GetRequest {
   Url url;
   std::vector<std::pair<std::string, std::string>> headers;  // sent in this order
-  ProxySettings proxy;
+  client::ProxyEnvironment proxy;
   base::Nanos timeout;
   size_t body_limit;
-  std::shared_ptr<boost::asio::ssl::context> tls;  // needed for https
+  client::TlsContext tls;  // needed for https
 };
 
 struct GetResponse {
@@ -38,11 +38,6 @@ struct GetResponse {
 // InvalidArgument for a bad proxy or redirect; FailedPrecondition when redirected to https without
 // `tls`.
 base::Task<absl::StatusOr<GetResponse>> HttpGet(base::Executor executor, base::Clock& clock,
-                                                GetRequest request);
-
-// A verifying client context: the system's roots, or those of `ca_file`. Reads files (blocking).
-// Unavailable when they cannot be read.
-absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> MakeTlsContext(
-    const std::string& ca_file);
+                                                base::BlockingPool& pool, GetRequest request);
 
 }  // namespace kubelet::source

@@ -88,6 +88,23 @@ std::optional<std::string_view> JsonMember(std::string_view object, std::string_
   return std::nullopt;
 }
 
+std::optional<std::vector<std::pair<std::string_view, std::string_view>>> JsonMembers(
+    std::string_view object) {
+  Cursor cursor(object);
+  std::vector<std::pair<std::string_view, std::string_view>> members;
+  if (!cursor.Take('{')) return std::nullopt;
+  if (cursor.Take('}')) return members;
+  for (;;) {
+    auto name = cursor.Value();
+    if (!name || name->size() < 2 || name->front() != '"' || !cursor.Take(':')) return std::nullopt;
+    auto value = cursor.Value();
+    if (!value) return std::nullopt;
+    members.emplace_back(name->substr(1, name->size() - 2), *value);
+    if (cursor.Take('}')) return members;
+    if (!cursor.Take(',')) return std::nullopt;
+  }
+}
+
 std::optional<std::vector<std::string_view>> JsonElements(std::string_view array) {
   Cursor cursor(array);
   std::vector<std::string_view> elements;

@@ -5,12 +5,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace kubelet::source {
 
 // The value of `key` in the object `object`, as text.
 std::optional<std::string_view> JsonMember(std::string_view object, std::string_view key);
+// The members of an object in their order, keys without their quotes and with their escapes;
+// nullopt when it is not a well-nested object.
+std::optional<std::vector<std::pair<std::string_view, std::string_view>>> JsonMembers(
+    std::string_view object);
 // The elements of an array, as text; nullopt when it is not a well-nested array.
 std::optional<std::vector<std::string_view>> JsonElements(std::string_view array);
 // The content of a string without escapes; empty for anything else.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 
 #include "kubelet/api/codec.h"
 #include "kubelet/api/defaults.h"
@@ -9,6 +10,7 @@
 #include "kubelet/api/validation.h"
 #include "kubelet/base/hash.h"
 #include "kubelet/base/status.h"
+#include "source/go_dump.h"
 #include "source/json_cut.h"
 
 namespace kubelet::source {
@@ -72,14 +74,25 @@ void TolerateNoExecute(api::core::PodSpec& spec) {
   toleration->set_effect("NoExecute");
 }
 
+std::string Place(const Origin& origin, const std::string& location) {
+  if (origin.kind == Origin::Kind::kHttp) return "url:" + location;
+  return "host:" + origin.node_name + "file:" + location;
+}
+
+// Go joins the directory and the name to a clean path.
+std::string GoLocation(const Origin& origin) {
+  if (origin.kind == Origin::Kind::kHttp) return origin.location;
+  return std::filesystem::path(origin.location).lexically_normal().string();
+}
+
 // What upstream's applyDefaults does, in its order (pkg/kubelet/config/common.go).
-void Identify(api::core::Pod& pod, const Origin& origin) {
+void Identify(api::core::Pod& pod, const std::string& json, const Origin& origin) {
   bool file = origin.kind == Origin::Kind::kFile;
   auto& meta = *pod.mutable_metadata();
   if (meta.uid().empty()) {
-    std::string place = "url:" + origin.location;
-    if (file) place = "host:" + origin.node_name + "file:" + origin.location;
-    meta.set_uid(base::Fnv1a128Hex(api::EncodeJson(pod) + place));
+    std::string manifest = base::Fnv1a128Hex(api::EncodeJson(pod) + Place(origin, origin.location));
+    meta.set_uid(base::Fnv1a128Hex(GoPodDump(pod, json) + Place(origin, GoLocation(origin))));
+    (*meta.mutable_annotations())[api::kManifestAnnotation] = manifest;
   }
   meta.set_name(SuffixedName(meta.name(), origin.node_name));
   if (meta.namespace_().empty()) meta.set_namespace_("default");
@@ -127,7 +140,7 @@ Judged JudgeJson(const std::string& json, const Origin& origin, bool item) {
   if (!out.errors.empty()) return out;
 
   api::ApplyPodDefaults(*pod);
-  Identify(*pod, origin);
+  Identify(*pod, json, origin);
   out.name = api::PodKey(*pod);
   for (const auto& error : api::ValidatePodCreate(*pod)) out.errors.push_back(error.ToString());
   std::string reference =

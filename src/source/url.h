@@ -1,11 +1,11 @@
-// URLs of manifests, and whether a request goes through a proxy. Pure.
+// URLs of manifests: client/url.h knows servers only, here there is a path, a query and user info.
+// Pure.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "kubelet/source/source.h"
+#include "kubelet/client/url.h"
 
 namespace kubelet::source {
 
@@ -16,6 +16,7 @@ struct Url {
   std::string target;     // path and query, at least "/"
   std::string user_info;  // "user:password", percent-decoded; empty when absent
   bool https() const { return scheme == "https"; }
+  client::ServerUrl Server() const;
   // The Host header: port left out when it is the scheme's, brackets around an IPv6 address.
   std::string HostHeader() const;
   // Without user info, for messages and redirects.
@@ -26,13 +27,5 @@ struct Url {
 absl::StatusOr<Url> ParseUrl(const std::string& text);
 // The Location of a redirect, relative to where it came from.
 absl::StatusOr<Url> ResolveUrl(const Url& base, const std::string& location);
-
-// The proxy for a request, by golang.org/x/net/http/httpproxy's rules; nullopt: none.
-// InvalidArgument: the variable is no proxy URL of a kind we speak (http only; the scheme may be
-// left out).
-absl::StatusOr<std::optional<Url>> ProxyFor(const Url& url, const ProxySettings& settings);
-
-// "Basic <base64>" of user info.
-std::string BasicAuthorization(const std::string& user_info);
 
 }  // namespace kubelet::source

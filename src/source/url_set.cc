@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "kubelet/api/codec.h"
 #include "kubelet/api/pod.h"
 
 namespace kubelet::source {
@@ -16,7 +17,10 @@ api::PodPtr UrlSet::Settled(const api::PodPtr& fresh) const {
     if (served->metadata().uid() != fresh->metadata().uid()) continue;
     auto aligned =
         WithIdentity(*fresh, fresh->metadata().uid(), api::Annotation(*served, api::kConfigSeen));
-    return google::protobuf::util::MessageDifferencer::Equals(*served, *aligned) ? served : aligned;
+    bool same = google::protobuf::util::MessageDifferencer::Equals(*served, *aligned);
+    // What was kept over a restart may differ in empty messages, which mean nothing.
+    same = same || api::EncodeJson(*served) == api::EncodeJson(*aligned);
+    return same ? served : aligned;
   }
   return fresh;
 }
@@ -75,6 +79,23 @@ bool UrlSet::Apply(const std::string& body, base::WallTime now) {
   problems_ = std::move(problems);
   complete_ = complete_ || !unknown;
   return changed;
+}
+
+std::string UrlSet::PodList() const {
+  api::core::PodList list;
+  for (const auto& [name, pod] : pods_) *list.add_items() = *pod;
+  return api::EncodeJson(list);
+}
+
+bool UrlSet::Restore(const std::string& pod_list) {
+  api::core::PodList list;
+  if (!api::DecodeJson(pod_list, list).ok()) return false;
+  for (auto& pod : *list.mutable_items()) {
+    std::string name = api::PodKey(pod);
+    pods_[name] = std::make_shared<api::core::Pod>(std::move(pod));
+  }
+  complete_ = true;
+  return true;
 }
 
 std::vector<api::PodPtr> UrlSet::Pods() const {

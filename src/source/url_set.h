@@ -18,6 +18,10 @@ class UrlSet {
         node_name_(std::move(node_name)),
         refuse_references_(refuse_references) {}
 
+  // What an earlier process served, out of PodList. Before the first Apply; counts as complete.
+  // False: it cannot be read, nothing happens.
+  bool Restore(const std::string& pod_list);
+  std::string PodList() const;
   // A body that differs from the one before. A bad item keeps the last good pod of its name; while
   // an item cannot even be named, no pod is removed. A document that can not be read at all changes
   // nothing. The first of two items with one name or uid counts. True when the pods changed.

@@ -3,9 +3,16 @@
 #include "kubelet/base/hash.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
+#include "source/checkpoint.h"
 
 namespace kubelet::source {
 namespace {
+
+constexpr char kSaveKind[] = "checkpoints";
+
+std::string Directory(const UrlSourceOptions& options) {
+  return options.state_dir + "/static_pods";
+}
 
 // The uid hash takes the URL as configured; messages must not show its password.
 std::string Shown(const std::string& url) {
@@ -37,13 +44,55 @@ std::vector<Problem> UrlSource::problems() const {
 }
 
 base::Task<void> UrlSource::Run() {
+  if (!options_.state_dir.empty()) co_await Restore();
+  if (restored_) {
+    auto when = deps_.clock.Mono() + options_.restore_after;
+    scope_.Spawn("kept manifests", DeliverRestored(when));
+  }
   for (;;) {
     auto next = deps_.clock.Mono() + options_.check_period;
     co_await Fetch();
+    if (restored_) Deliver();
     ++fetches_;
     auto now = deps_.clock.Mono();
     if (now < next) co_await base::SleepFor(deps_.clock, next - now);
   }
+}
+
+base::Task<void> UrlSource::Restore() {
+  std::function<absl::StatusOr<std::string>()> load =
+      [directory = Directory(options_), url = options_.url, node = options_.node_name] {
+        return LoadUrlPods(directory, url, node);
+      };
+  auto pods = co_await deps_.pool.Run<std::string>(kSaveKind, options_.timeout, std::move(load));
+  if (pods.ok() && pods->empty()) co_return;
+  restored_ = pods.ok() && set_.Restore(*pods);
+  if (restored_) co_return;
+  LOG_ERROR("Cannot use the pods kept of the URL", "url", shown_url_, "err", pods.status());
+}
+
+base::Task<void> UrlSource::DeliverRestored(base::MonoTime when) {
+  co_await base::SleepFor(deps_.clock, when - deps_.clock.Mono());
+  if (restored_) Deliver();
+}
+
+base::Task<void> UrlSource::Save() {
+  std::function<absl::Status()> save = [directory = Directory(options_), url = options_.url,
+                                        node = options_.node_name, pods = set_.PodList()] {
+    return SaveUrlPods(directory, url, node, pods);
+  };
+  auto saved = co_await deps_.pool.RunStatus(kSaveKind, options_.timeout, std::move(save));
+  if (!saved.ok()) LOG_ERROR("Cannot keep the pods of the URL", "url", shown_url_, "err", saved);
+}
+
+void UrlSource::Deliver() {
+  restored_ = false;
+  Snapshot snapshot;
+  snapshot.source = name_;
+  snapshot.pods = set_.Pods();
+  snapshot.complete = set_.complete();
+  delivered_ = delivered_ || snapshot.complete;
+  deps_.on_snapshot(snapshot);
 }
 
 base::Task<void> UrlSource::Fetch() {
@@ -70,12 +119,9 @@ base::Task<void> UrlSource::Fetch() {
   }
   Report(absl::OkStatus());
   if (changed || (!delivered_ && set_.complete())) {
-    Snapshot snapshot;
-    snapshot.source = name_;
-    snapshot.pods = set_.Pods();
-    snapshot.complete = set_.complete();
-    delivered_ = delivered_ || snapshot.complete;
-    deps_.on_snapshot(snapshot);
+    bool keep = changed || !restored_;
+    Deliver();
+    if (keep && set_.complete() && !options_.state_dir.empty()) co_await Save();
   }
 }
 
@@ -93,12 +139,12 @@ base::Task<absl::StatusOr<std::string>> UrlSource::GetBody() {
     if (!loaded.ok()) co_return loaded;
   }
   request.tls = tls_;
-  auto response = co_await HttpGet(deps_.executor, deps_.clock, request);
+  auto response = co_await HttpGet(deps_.executor, deps_.clock, deps_.pool, request);
   if (absl::IsFailedPrecondition(response.status()) && !tls_) {
     auto loaded = co_await LoadRoots();
     if (!loaded.ok()) co_return loaded;
     request.tls = tls_;
-    response = co_await HttpGet(deps_.executor, deps_.clock, request);
+    response = co_await HttpGet(deps_.executor, deps_.clock, deps_.pool, request);
   }
   if (!response.ok()) co_return response.status();
   if (response->code != 200) {
@@ -113,12 +159,13 @@ base::Task<absl::StatusOr<std::string>> UrlSource::GetBody() {
 // Once, as upstream's client does; a failure is tried again at the next fetch.
 base::Task<absl::Status> UrlSource::LoadRoots() {
   if (tls_) co_return absl::OkStatus();
-  using Context = std::shared_ptr<boost::asio::ssl::context>;
-  std::function<absl::StatusOr<Context>()> load = [ca_file = options_.ca_file] {
-    return MakeTlsContext(ca_file);
+  client::TlsOptions tls;
+  tls.ca_file = options_.ca_file;
+  std::function<absl::StatusOr<client::TlsContext>()> load = [tls] {
+    return client::MakeTlsContext(tls);
   };
-  auto context =
-      co_await deps_.pool.Run<Context>("certificates", options_.timeout, std::move(load));
+  auto context = co_await deps_.pool.Run<client::TlsContext>("certificates", options_.timeout,
+                                                             std::move(load));
   if (context.ok()) tls_ = *context;
   co_return context.status();
 }

@@ -26,6 +26,10 @@ class UrlSource : public PodSource {
  private:
   base::Task<void> Run();
   base::Task<void> Fetch();
+  base::Task<void> Restore();
+  base::Task<void> DeliverRestored(base::MonoTime when);
+  base::Task<void> Save();
+  void Deliver();
   base::Task<absl::StatusOr<std::string>> GetBody();
   base::Task<absl::Status> LoadRoots();
   void Report(const absl::Status& status);
@@ -35,11 +39,12 @@ class UrlSource : public PodSource {
   std::string name_ = kUrlSource;
   std::string shown_url_;  // without user info
   UrlSet set_;
-  std::shared_ptr<boost::asio::ssl::context> tls_;
+  client::TlsContext tls_;
   std::optional<std::string> body_id_;  // of the last body that was taken
   std::optional<Problem> fetch_problem_;
   int failures_ = 0;  // in a row
   bool delivered_ = false;
+  bool restored_ = false;  // not yet delivered
   uint64_t fetches_ = 0;
   base::TaskScope scope_;
 };

@@ -26,8 +26,10 @@ bool IsSameManifest(const api::core::Pod& pod, const ObservedPod& running) {
   if (pod.metadata().name() != running.name || pod.metadata().namespace_() != running.namespace_) return false;
   const runtime::Sandbox* sandbox = running.ReadySandbox();
   if (sandbox == nullptr) return false;
-  auto own = sandbox->annotations.find(podstore::kManifestAnnotation);
-  if (own != sandbox->annotations.end()) return own->second == pod.metadata().uid();
+  auto own = sandbox->annotations.find(api::kManifestAnnotation);
+  if (own != sandbox->annotations.end()) {
+    return own->second == pod.metadata().uid() || own->second == api::Annotation(pod, api::kManifestAnnotation);
+  }
   auto source = sandbox->annotations.find(api::kConfigSource);
   if (source == sandbox->annotations.end() || source->second != api::Annotation(pod, api::kConfigSource)) return false;
   for (const auto& container : pod.spec().containers()) {

@@ -10,7 +10,7 @@
 #include <boost/asio/write.hpp>
 
 #include "bench.h"
-#include "client/dial.h"
+#include "kubelet/client/dial.h"
 
 using namespace kubelet;
 using namespace kubelet::client;
@@ -104,6 +104,7 @@ TEST_CASE("a server that has gone silent is noticed by a ping") {
   REQUIRE(bench.RunUntil([&] { return watched.done; }));
   CHECK(watched.end.code() == absl::StatusCode::kUnavailable);
   CHECK(Has(watched.end, "ping"));
+  CHECK(IsSilence(watched.end));
   CHECK(bench.clock.Mono() - frozen < 2s);
   bench.server->Freeze(false);
   CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());

@@ -153,8 +153,11 @@ TEST_CASE("the node is followed") {
   core::Node node;
   node.mutable_metadata()->set_name("n1");
   NodeWatch watch(f.Deps(), "n1");
-  watch.Start(
-      [&](NodeWatch::NodePtr now) { seen.push_back(now ? now->spec().provider_id() : "gone"); });
+  int relists = 0;
+  watch.Start([&](NodeWatch::NodePtr now, bool relisted) {
+    relists += relisted;
+    if (!relisted) seen.push_back(now ? now->spec().provider_id() : "gone");
+  });
   f.Run();
   CHECK(seen == std::vector<std::string>{"gone"});
   CHECK(watch.synced());
@@ -170,6 +173,13 @@ TEST_CASE("the node is followed") {
   f.api.Put({kNodes}, node);
   f.Run();
   CHECK(seen.size() == 2);
+  // A list after the first is told as such, also when it brings nothing new to this watch.
+  CHECK(relists == 0);
+  f.api.Put({kPods, "default"}, test::PodNamed("elsewhere", "n1"));
+  f.api.Compact();
+  f.Run();
+  f.Advance(1s);
+  CHECK(relists == 1);
   REQUIRE(f.api.Remove({kNodes, "", "n1"}).ok());
   f.Run();
   CHECK(seen.back() == "gone");

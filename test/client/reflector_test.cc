@@ -230,6 +230,28 @@ TEST_CASE("a server that comes back is seen within two seconds, however long it 
   CHECK(f.health.back().ok());
 }
 
+TEST_CASE("a server that fell silent under a watch is told of at once, one that cut it is not") {
+  Fixture f;
+  f.Start();
+  f.Advance(10s);
+  REQUIRE(f.health.size() == 1);
+  f.api.Hold("WATCH", "/pods");  // a frozen server: the next try hangs
+  SECTION("silence") {
+    f.api.BreakWatches(SilenceError("the server did not answer a ping"));
+    f.Run();
+    REQUIRE(f.health.size() == 2);
+    CHECK(IsSilence(f.health.back()));
+    f.api.Release();
+    f.Run();
+    CHECK(f.health.back().ok());
+  }
+  SECTION("a cut connection") {
+    f.api.BreakWatches(absl::UnavailableError("connection reset"));
+    f.Run();
+    CHECK(f.health.size() == 1);
+  }
+}
+
 TEST_CASE("a server that says no is asked less and less often, and no more than it wants") {
   Fixture f;
   f.random = 0;

@@ -1,7 +1,9 @@
-#include "client/url.h"
+#include "kubelet/client/url.h"
+
+#include <cstdlib>
 
 #include "catch.h"
-#include "client/proxy.h"
+#include "kubelet/client/proxy.h"
 
 using namespace kubelet::client;
 
@@ -86,6 +88,9 @@ TEST_CASE("NO_PROXY excludes hosts, domains, addresses, networks and ports") {
            Row{"", "https://localhost:6443", false},
            Row{"", "https://[::1]:6443", false},
            Row{"", "https://[::ffff:127.0.0.1]:6443", false},
+           Row{"10.0.0.0/8", "https://[::ffff:10.0.0.1]:6443", false},
+           Row{"*.example", "https://example", true},
+           Row{"example", "https://notexample", true},
        }) {
     CAPTURE(row.no_proxy, row.server);
     ProxyEnvironment environment{"", "http://proxy:3128", row.no_proxy};
@@ -111,4 +116,35 @@ TEST_CASE("the kubeconfig's proxy goes before the environment's") {
   }
   auto refused = ChooseProxy(*ParseServerUrl("https://a", true), "https://u:secret@h", {});
   CHECK(refused.status().ToString().find("secret") == std::string::npos);
+}
+
+TEST_CASE("upper-case proxy variables go first, empty ones count as absent") {
+  struct Saved {
+    const char* name;
+    std::string value;
+    bool set;
+  };
+  std::vector<Saved> saved;
+  for (const char* name :
+       {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"}) {
+    const char* value = std::getenv(name);
+    saved.push_back({name, value ? value : "", value != nullptr});
+    ::unsetenv(name);
+  }
+  ::setenv("HTTP_PROXY", "", 1);
+  ::setenv("http_proxy", "low", 1);
+  ::setenv("HTTPS_PROXY", "up", 1);
+  ::setenv("https_proxy", "low", 1);
+  ::setenv("no_proxy", "n", 1);
+  auto environment = ProxyEnvironment::FromProcess();
+  CHECK(environment.http == "low");
+  CHECK(environment.https == "up");
+  CHECK(environment.no_proxy == "n");
+  for (const auto& v : saved) {
+    if (v.set) {
+      ::setenv(v.name, v.value.c_str(), 1);
+    } else {
+      ::unsetenv(v.name);
+    }
+  }
 }

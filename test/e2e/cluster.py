@@ -550,7 +550,7 @@ def scenario_silent_server():
         server.do("freeze")
         node.write("static.yaml", node.manifest("static"))
         node.running("static", 10)
-        until("explain tells that the server is silent", lambda: "API server" in node.cli("explain"), 45, 0.2)
+        until("explain tells that the server is silent", lambda: "API server" in node.cli("explain"), 27, 0.2)
         server.do("thaw")
         node.create("b")
         node.api_ready("b", 15)

@@ -376,6 +376,35 @@ TEST_CASE("what a late watch says of a mirror that is deleted or replaced is pas
   CHECK(bench.mirrors.MirrorOf(*bench.wanted["etcd"]) == bench.Uid("etcd"));
 }
 
+TEST_CASE("after an etcd restore the mirrors it brings back are taken for what they are") {
+  Bench bench;
+  bench.Want("etcd", "h1");
+  auto backup = bench.Stored("etcd");
+  bench.feed.reset();
+  SECTION("the mirror has got another uid since") {
+    REQUIRE(bench.Delete("etcd", false).ok());
+    bench.Feed();
+    REQUIRE(bench.Uid("etcd") != backup->metadata().uid());
+    bench.feed.reset();
+  }
+  SECTION("it had been replaced by one for another file") { bench.Want("etcd", "h2"); }
+  std::string hash = bench.HashOf("etcd");
+  bench.api.Rewind(1);
+  bench.api.Put({kPods, "default"}, *backup);
+  int writes = bench.Writes();
+  bench.Feed();
+  bench.Advance(1min);
+  REQUIRE(bench.Stored("etcd"));
+  CHECK(bench.HashOf("etcd") == hash);
+  CHECK(bench.mirrors.MirrorOf(*bench.wanted["etcd"]) == bench.Uid("etcd"));
+  CHECK(bench.mirrors.Problems().empty());
+  CHECK(bench.Writes() <= writes + 2);
+  // A deletion is seen again.
+  REQUIRE(bench.Delete("etcd", false).ok());
+  bench.Advance(1s);
+  CHECK(bench.HashOf("etcd") == hash);
+}
+
 TEST_CASE("an outlived mirror is made again") {
   Bench bench;
   bench.Want("job", "h1");

@@ -390,6 +390,61 @@ TEST_CASE("agent: what a watch saw counts, unless it is older") {
   CHECK(f.cidrs.size() == 1);
 }
 
+TEST_CASE("agent: after an etcd restore the Node of a list counts, however old it looks") {
+  Fixture f;
+  f.Start();
+  f.Change([](core::Node& node) { node.mutable_spec()->set_unschedulable(true); });
+  auto backup = f.Node();
+  for (int i = 0; i < 5; ++i)
+    f.Change([](core::Node& node) { node.mutable_spec()->set_unschedulable(false); });
+  f.agent->Observe(f.Node());
+  f.api.Rewind(1);
+  f.api.Put({kNodes}, *backup);
+  f.agent->Observe(f.Node());  // an event: a late one, for all one knows
+  CHECK_FALSE(f.agent->node()->spec().unschedulable());
+  f.agent->Observe(f.Node(), true);
+  CHECK(f.agent->node()->spec().unschedulable());
+  // And so do the events after it.
+  f.Change([](core::Node& node) { node.mutable_spec()->set_unschedulable(false); });
+  f.agent->Observe(f.Node());
+  CHECK_FALSE(f.agent->node()->spec().unschedulable());
+}
+
+TEST_CASE("agent: a second kubelet of this name is not answered at network speed") {
+  Fixture f;
+  f.Start();
+  auto other = [&](const char* ready) {
+    f.Change([&](core::Node& node) {
+      for (auto& condition : *node.mutable_status()->mutable_conditions()) {
+        if (condition.type() == "Ready") condition.set_status(ready);
+      }
+    });
+    f.agent->Observe(f.Node());
+    f.Run();
+  };
+  for (int i = 0; i < 20; ++i) other("False");
+  CHECK(f.Patches() == 1);
+  f.Advance(999ms);
+  CHECK(f.Patches() == 1);
+  f.Advance(1ms);
+  CHECK(f.Patches() == 2);
+  // It answers each of ours within 10 ms, for a minute: 1, 2, 4, 8, 10 s apart, and the turns of
+  // every ten seconds.
+  int before = f.Patches();
+  for (int i = 0; i < 6000; ++i) {
+    if (f.Condition("Ready").status() == "True") other("False");
+    f.Advance(10ms);
+  }
+  CHECK(f.Patches() - before >= 6);
+  CHECK(f.Patches() - before <= 16);
+  // Once it is quiet, the next change by others is answered at once.
+  f.Advance(60s);
+  REQUIRE(f.Condition("Ready").status() == "True");
+  before = f.Patches();
+  other("Unknown");
+  CHECK(f.Patches() == before + 1);
+}
+
 TEST_CASE("agent: a pod CIDR that the runtime refuses is given to it again") {
   Fixture f;
   f.cidr_answer = absl::UnavailableError("down");

@@ -94,7 +94,7 @@ TEST_CASE("an adopted uid stays with the manifest, and goes with it") {
   REQUIRE(adopted);
   CHECK(adopted->metadata().uid() == "theirs");
   CHECK(api::Annotation(*adopted, api::kConfigHash) == "theirs");
-  CHECK(api::Annotation(*adopted, kManifestAnnotation) == "mine");
+  CHECK(api::Annotation(*adopted, api::kManifestAnnotation) == "mine");
   auto same = store.Apply("file", {MakePod("a", "mine")}, true);
   CHECK(same.added.empty());
   CHECK(same.updated.empty());

@@ -5,7 +5,9 @@
 #include <fstream>
 
 #include "http_server.h"
+#include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
+#include "source/checkpoint.h"
 #include "source_bench.h"
 
 namespace kubelet::source {
@@ -44,7 +46,7 @@ struct UrlBench {
     options.url =
         (tls ? "https" : "http") + std::string("://127.0.0.1:") + server->port() + "/pods?x=y";
     options.node_name = "node";
-    options.proxy = ProxySettings();
+    options.proxy = client::ProxyEnvironment();
     if (tls) {
       WriteFile(dir.path + "/ca.pem", tls->ca);
       options.ca_file = dir.path + "/ca.pem";
@@ -52,12 +54,15 @@ struct UrlBench {
   }
   ~UrlBench() { Stop(); }
   void Start() {
+    Launch();
+    Fetched(1);
+  }
+  void Launch() {
     SourceDeps deps{loop.io.get_executor(), loop.clock, loop.pool, {}, {}};
     deps.on_snapshot = [this](const Snapshot& s) { snapshots.push_back(s); };
     deps.on_problem_change = [this] { ++problem_changes; };
     source = std::make_unique<UrlSource>(options, deps);
     source->Start();
-    Fetched(1);
   }
   void Fetched(uint64_t n) {
     loop.RunUntil([this, n] { return source->fetches() >= n; });
@@ -289,7 +294,7 @@ TEST_CASE("an address where nobody listens is named") {
   b.loop.io.poll();
   b.options.url = "http://127.0.0.1:" + port + "/";
   b.Start();
-  CHECK(Contains(b.Problems(), "connect to 127.0.0.1"));
+  CHECK(Contains(b.Problems(), "dial tcp 127.0.0.1:" + port));
   CHECK(b.snapshots.empty());
 }
 
@@ -361,7 +366,7 @@ TEST_CASE("TLS: the server's certificate is verified against name and authority"
   SECTION("no such file") {
     b.options.ca_file = b.dir.path + "/absent";
     b.Start();
-    CHECK(Contains(b.Problems(), "trusted certificates"));
+    CHECK(Contains(b.Problems(), "absent: cannot be read"));
   }
 }
 
@@ -371,7 +376,7 @@ TEST_CASE("TLS: a certificate for another name is refused") {
   b.answer = Ok(List({Item("a")}));
   b.Start();
   CHECK(b.snapshots.empty());
-  CHECK(Contains(b.Problems(), "TLS handshake with 127.0.0.1"));
+  CHECK(Contains(b.Problems(), "valid for elsewhere.example, not 127.0.0.1"));
 }
 
 TEST_CASE("a redirect from http to https is followed") {
@@ -426,6 +431,98 @@ TEST_CASE("an http proxy gets the absolute URL, an https request a tunnel") {
     b.Start();
     CHECK(proxy.heads.empty());
   }
+}
+
+TEST_CASE("pods of a URL outlive a restart of the kubelet while the URL is dead") {
+  UrlBench b;
+  b.options.state_dir = b.dir.path;
+  b.answer = Ok(List({Item("a"), Item("b")}));
+  b.Start();
+  b.Next(List({Item("a", "new"), R"({"metadata":{"name":"b"},"spec":{"containers":7}})"}));
+  auto uids = b.Uids();
+  REQUIRE(uids.size() == 2);
+  auto seen = api::Annotation(*b.snapshots.back().pods[0], api::kConfigSeen);
+  b.Stop();
+  b.snapshots.clear();
+  b.loop.clock.Advance(1h);
+  SECTION("it refuses") {
+    b.server.reset();
+    b.loop.io.poll();
+    b.Start();
+    REQUIRE(b.snapshots.size() == 1);
+    CHECK(b.snapshots[0].complete);
+    CHECK(b.Uids() == uids);
+    CHECK(b.snapshots[0].pods[0]->spec().containers(0).image() == "new");
+    CHECK(api::Annotation(*b.snapshots[0].pods[0], api::kConfigSeen) == seen);
+    CHECK(b.source->problems().at(0).kept);
+    b.Next();
+    CHECK(b.snapshots.size() == 1);
+  }
+  SECTION("it answers with an error") {
+    b.answer = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
+    b.Start();
+    CHECK(b.Uids() == uids);
+    // And what it says later counts again.
+    b.Next(List({Item("a", "new")}));
+    REQUIRE(b.snapshots.size() == 2);
+    CHECK(b.Uids().size() == 1);
+    CHECK(b.snapshots[1].pods[0] == b.snapshots[0].pods[0]);
+  }
+  SECTION("it is silent") {
+    b.silent = true;
+    b.Launch();
+    b.loop.RunUntil([&] { return b.server->open == 1; });
+    CHECK(b.snapshots.empty());
+    b.loop.clock.Advance(1s);
+    b.loop.RunUntil([&] { return !b.snapshots.empty(); });
+    CHECK(b.Uids() == uids);
+    b.loop.clock.Advance(9s);
+    b.Fetched(1);
+    CHECK(b.snapshots.size() == 1);
+  }
+  SECTION("it answers") {
+    b.answer = Ok(List({Item("c")}));
+    b.Start();
+    b.loop.clock.Advance(5s);
+    b.loop.io.restart();
+    b.loop.io.poll();
+    CHECK(b.snapshots.size() == 1);
+    CHECK(b.Uids().size() == 1);
+  }
+}
+
+TEST_CASE("what was kept of a URL is not used for another URL, another node, or when damaged") {
+  UrlBench b;
+  b.options.state_dir = b.dir.path;
+  b.answer = Ok(List({Item("a")}));
+  b.Start();
+  b.Stop();
+  b.snapshots.clear();
+  b.server.reset();
+  b.loop.io.poll();
+  std::string directory = b.dir.path + "/static_pods";
+  auto kept = LoadUrlPods(directory, b.options.url, "node");
+  REQUIRE(kept.ok());
+  REQUIRE_FALSE(kept->empty());
+  SECTION("another URL") { b.options.url += "&y"; }
+  SECTION("another node") { b.options.node_name = "other"; }
+  SECTION("damaged") {
+    auto listed = os::ListDirectory(directory);
+    REQUIRE(listed.ok());
+    REQUIRE(listed->names.size() == 1);
+    WriteFile(directory + "/" + listed->names[0], "kubelet static pod checkpoint 1\nx: y\n\n");
+  }
+  b.Start();
+  CHECK(b.snapshots.empty());
+}
+
+TEST_CASE("only the pods of the present URL are kept") {
+  TempDir dir;
+  REQUIRE(SaveUrlPods(dir.path, "http://a", "n", "A").ok());
+  REQUIRE(SaveUrlPods(dir.path, "http://b", "n", "B").ok());
+  CHECK(*LoadUrlPods(dir.path, "http://b", "n") == "B");
+  CHECK(LoadUrlPods(dir.path, "http://a", "n")->empty());
+  CHECK(LoadCheckpoints(dir.path)->good.empty());
 }
 
 TEST_CASE("repeated failures are logged three times, then once more, then only at V(4)") {

@@ -416,6 +416,33 @@ TEST_CASE("a pod another kubelet started from this manifest is taken over as it 
   CheckRules(world);
 }
 
+TEST_CASE("a pod an earlier build of this kubelet started from this manifest goes on under its uid") {
+  World world;
+  runtime::NodeContext context;
+  context.pod_logs_dir = "/logs";
+  PodSpec earlier;  // its uid was the manifest's hash
+  earlier.uid = "hash";
+  auto pod = MakePod(earlier);
+  auto sandbox = runtime::MakeSandboxConfig(*pod, 0, "", context);
+  REQUIRE(sandbox->annotations[runtime::kOwnSandboxAnnotation] == "hash");
+  runtime::ContainerInputs inputs;
+  inputs.image_ref = "image:1";
+  auto container = runtime::MakeContainerConfig(*pod, pod->spec().containers(0), inputs, context);
+  REQUIRE(container.ok());
+  world.runtime.AddForeignPod(*sandbox, {*container});
+  Kubelet kubelet(world);
+  PodSpec spec;
+  spec.uid = "as-go-has-it";
+  auto now = std::make_shared<api::core::Pod>(*MakePod(spec));
+  bool same = GENERATE(true, false);
+  (*now->mutable_metadata()->mutable_annotations())[api::kManifestAnnotation] = same ? "hash" : "edited";
+  kubelet.Snapshot({now});
+  world.Advance(20s);
+  CHECK(world.runtime.Starts("web", "c") == (same ? 1 : 2));
+  CHECK(kubelet.StateOf(same ? "hash" : "as-go-has-it") == "Syncing");
+  CheckRules(world);
+}
+
 TEST_CASE("of two sources that want one name, the pod that runs goes on after a restart") {
   World world;
   PodSpec a, z;

@@ -21,6 +21,9 @@ inline constexpr char kConfigHash[] = "kubernetes.io/config.hash";
 inline constexpr char kConfigSource[] = "kubernetes.io/config.source";
 inline constexpr char kConfigSeen[] = "kubernetes.io/config.seen";
 inline constexpr char kConfigMirror[] = "kubernetes.io/config.mirror";
+// Ours, on static pods and their sandboxes: a hash over the manifest and its place, whatever the uid
+// is. Tells an edited manifest from one that runs under another kubelet's or build's uid.
+inline constexpr char kManifestAnnotation[] = "kubelet.cpp/manifest";
 
 std::string Annotation(const core::Pod& pod, const std::string& key);
 bool IsStatic(const core::Pod& pod);    // config.source is there and is not `api`

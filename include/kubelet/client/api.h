@@ -37,6 +37,11 @@ absl::Status ToStatus(const ApiError& error);
 // The server's answer inside a status; nullopt when the server did not answer at all.
 std::optional<ApiError> ErrorOf(const absl::Status& status);
 
+// Unavailable, since the server was silent too long on a connection: it did not answer a ping. The
+// next try may well take its time to find out the same.
+absl::Status SilenceError(const std::string& message);
+bool IsSilence(const absl::Status& status);
+
 // Who waits for whom when the client limits its rate. Heartbeats and statuses of the node are never
 // held back.
 enum class Lane { kNormal, kHeartbeat, kEvents };

@@ -20,6 +20,10 @@ class Collection {
     // The object is another, or gone, since the last look. Not for the objects of the first list.
     // May destroy the collection.
     std::function<void(const std::string& ns, const std::string& name)> on_change;
+    // Every list after the first was taken in; before its on_change. It is the truth also where it
+    // is older than what was seen: an etcd that was restored from a backup begins with lower
+    // versions. Not to destroy the collection.
+    std::function<void()> on_relist;
     // The first list is there. May destroy the collection.
     std::function<void()> on_synced;
   };

@@ -19,8 +19,9 @@ class NodeWatch {
  public:
   using NodePtr = std::shared_ptr<const api::core::Node>;
   NodeWatch(Reflector::Deps deps, std::string name);
-  // `changed` is called when the node was first read, and at each change (null: it is gone).
-  void Start(std::function<void(NodePtr)> changed = {});
+  // `changed` is called when the node was first read, at each change (null: it is gone), and after
+  // each further list, then with `relisted`.
+  void Start(std::function<void(NodePtr, bool relisted)> changed = {});
   // The last known one; null: not read yet, or there is none.
   NodePtr Get() const;
   bool synced() const { return nodes_.synced(); }
@@ -30,7 +31,7 @@ class NodeWatch {
 
  private:
   std::string name_;
-  std::function<void(NodePtr)> changed_;
+  std::function<void(NodePtr, bool)> changed_;
   Collection nodes_;
 };
 

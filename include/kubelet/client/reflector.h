@@ -8,7 +8,8 @@
 // When it fails:
 //   watch ended in good order    goes on from the last resourceVersion, at once if it had lived a
 //                                second
-//   watch broke                  the same
+//   watch broke                  the same; told as not healthy at once when the server had fallen
+//                                silent (IsSilence), since it takes long to fail the next try too
 //   410                          a new list at once; on_list tells the whole state again
 //   the server did not answer    tries again every second (Options::unanswered_cap and a fifth of
 //     (refused, timed out), or   jitter): that costs next to nothing and the rest waits for it. A

@@ -91,7 +91,7 @@ class MirrorPods {
     bool deleting = false;  // has a deletionTimestamp
     bool outlived = false;
     bool seen = false;   // by the watch
-    bool doubt = false;  // a list did not have it
+    bool doubt = false;  // a list did not have it, or had the one before it
   };
   struct Entry {
     api::PodPtr wanted;
@@ -104,7 +104,11 @@ class MirrorPods {
   Action Decide(const std::string& full_name, const Entry& entry) const;
   Entry& Make(const std::string& full_name, const api::core::Pod& pod);
   Entry* Find(const std::string& full_name);
-  bool Note(Entry& entry, const api::core::Pod& pod, bool seen);
+  // An event and an answer are passed over when they are older than what is known. A list is not,
+  // nor an answer to a question that nothing came between: an etcd that was restored from a backup
+  // begins with lower versions.
+  enum class From { kEvent, kList, kAnswer, kFreshAnswer };
+  bool Note(Entry& entry, const api::core::Pod& pod, From from);
   void Look(const std::string& full_name);
   void LookAll();
   std::string Waiting() const;

@@ -71,9 +71,12 @@ class NodeAgent {
   // be it the registration, a status that could not be sent or the lease, is tried now.
   void ServerBack();
   // What a watch of the own Node saw (null: it is gone). Optional; without it changes by others
-  // (cordon, podCIDRs) are learnt with the next status that is sent. Older objects than the last
-  // known one are passed over.
-  void Observe(NodePtr node);
+  // (cordon, podCIDRs) are learnt with the next status that is sent. An object that is older than
+  // the last known one is passed over, unless it came with a list: an etcd that was restored from
+  // a backup begins with lower versions.
+  // Somebody who took us for dead, or another Node of our name, is answered at once; who does it
+  // again, such as a second kubelet of this name, after a second, doubling to status_update.
+  void Observe(NodePtr node, bool listed = false);
 
   // The last known object; null: never seen, or deleted. Without managedFields.
   NodePtr node() const;

@@ -55,10 +55,8 @@ class PodStore {
   std::map<std::string, std::string> adopted_;  // manifest uid -> running uid
 };
 
-// The pod under another uid: metadata.uid and config.hash change, and kManifestAnnotation keeps the first one.
+// The pod under another uid: metadata.uid and config.hash change; kManifestAnnotation, where there is none yet, keeps
+// the first one.
 api::PodPtr WithUid(const api::core::Pod& pod, const std::string& uid);
-
-// On the pod object and its sandbox: the uid that the manifest hashes to, where it is not metadata.uid.
-inline constexpr char kManifestAnnotation[] = "kubelet.cpp/manifest";
 
 }  // namespace kubelet::podstore

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "kubelet/api/pod.h"
 #include "kubelet/api/types.h"
 #include "kubelet/runtime/environment.h"
 #include "kubelet/runtime/model.h"
@@ -29,9 +30,9 @@ inline constexpr char kPodDeletionGraceAnnotation[] = "io.kubernetes.pod.deletio
 inline constexpr char kPodTerminationGraceAnnotation[] = "io.kubernetes.pod.terminationGracePeriod";
 inline constexpr char kPreStopAnnotation[] = "io.kubernetes.container.preStopHandler";
 inline constexpr char kPortsAnnotation[] = "io.kubernetes.container.ports";
-// Ours, on sandboxes only: marks a sandbox whose uid this kubelet computed, so that a static pod of another
-// kubelet's uid can be told from an edited manifest of our own.
-inline constexpr char kOwnSandboxAnnotation[] = "kubelet.cpp/manifest";
+// Ours: marks a sandbox that this kubelet made and the manifest it was made from (api::kManifestAnnotation; the uid,
+// when the manifest gives it), so that a static pod of another kubelet's uid can be told from an edited manifest.
+inline constexpr const char* kOwnSandboxAnnotation = api::kManifestAnnotation;
 
 struct DnsConfig {
   std::vector<std::string> servers, searches, options;

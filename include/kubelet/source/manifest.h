@@ -39,9 +39,11 @@ struct Judged {
 };
 using Judge = std::function<Judged(const std::string& text, const Origin& origin)>;
 
-// One document with one Pod. Steps: YAML or JSON -> Pod; API defaults; metadata.uid kept, or
-// FNV-1a-128 over the defaulted pod's JSON and the origin (`host:<node>` `file:<path>`, or
-// `url:<url>`); name suffix `-<node in lower case>`; namespace `default`; spec.nodeName;
+// One document with one Pod. Steps: YAML or JSON -> Pod; API defaults; metadata.uid kept, or the uid
+// that the Go kubelet gives this manifest: FNV-1a-128 over its dump of the defaulted pod
+// (source/go_dump.h) and the origin (`host:<node>` `file:<path>`, or `url:<url>`), with the
+// annotation `kubelet.cpp/manifest`, a hash over the pod's JSON and the origin: what earlier builds
+// of this kubelet used for uid, so that their pods are known again; name suffix `-<node in lower case>`; namespace `default`; spec.nodeName;
 // annotations config.hash, config.source, config.seen; for files the toleration of every NoExecute
 // taint; phase Pending; validation as for create; no references to API objects. The uid is a
 // function of meaning and place: comments, blanks and key order do not change it. Stricter than

@@ -20,6 +20,7 @@
 #include "kubelet/base/async.h"
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/clock.h"
+#include "kubelet/client/proxy.h"
 #include "kubelet/source/manifest.h"
 
 namespace kubelet::source {
@@ -108,29 +109,23 @@ struct FileSourceOptions {
 };
 std::unique_ptr<PodSource> MakeFileSource(FileSourceOptions options, SourceDeps deps);
 
-// Proxy variables as net/http reads them. Requests to localhost and loopback addresses never use a
-// proxy.
-struct ProxySettings {
-  std::string http;   // HTTP_PROXY
-  std::string https;  // HTTPS_PROXY
-  std::string
-      no_proxy;  // NO_PROXY: hosts, .domains, addresses, CIDRs, each with an optional port; or *
-  static ProxySettings FromEnvironment();  // upper-case names first, then lower-case
-};
-
 // staticPodURL: a Pod or a PodList, in JSON or YAML, fetched every `check_period`.
 //
 // Only a 200 with a body counts. The same body as before does nothing. Differences from upstream:
 // an empty body is an error and removes nothing (a PodList without items removes all); one bad item
-// of a list does not reject the others, and keeps its own last good version by name.
+// of a list does not reject the others, and keeps its own last good version by name. The pods that
+// are served are kept under `state_dir`/static_pods: after a restart of the kubelet they are
+// delivered when the URL has not answered within `restore_after`, or its answer is of no use.
 struct UrlSourceOptions {
   std::string url;
   std::string node_name;
+  std::string state_dir;  // kubelet root directory; empty: no checkpoint
   // Sent in this order with every request; a name may come more than once.
   std::vector<std::pair<std::string, std::string>> headers;
   base::Nanos check_period = std::chrono::seconds(20);  // httpCheckFrequency
   base::Nanos timeout = std::chrono::seconds(10);       // of the whole request, redirects included
-  ProxySettings proxy = ProxySettings::FromEnvironment();
+  base::Nanos restore_after = std::chrono::seconds(1);
+  client::ProxyEnvironment proxy = client::ProxyEnvironment::FromProcess();
   std::string ca_file;  // instead of the system's roots; for tests
   bool refuse_references = true;
 };

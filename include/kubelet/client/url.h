@@ -1,4 +1,5 @@
-// The server's URL out of a kubeconfig, and the text of requests. Pure; thread safe.
+// The server's URL out of a kubeconfig, and the pieces of URLs and requests that rooms share. Pure;
+// thread safe.
 #pragma once
 
 #include <string>
@@ -24,7 +25,7 @@ struct ServerUrl {
 // a bad port, blanks or control characters, user info.
 absl::StatusOr<ServerUrl> ParseServerUrl(const std::string& text, bool default_https);
 
-// Pieces that proxies share. False: not a host with an optional port. Brackets are taken off.
+// False: not a host with an optional port. Brackets are taken off.
 bool SplitHostPort(const std::string& text, std::string& host, std::string& port);
 bool ValidPort(const std::string& port);
 std::string LowerCase(std::string text);

@@ -1,14 +1,12 @@
-// Whether and how the way to the API server leads through a proxy. Pure; thread safe.
-//
-// Own code and not that of room `source`: rooms share contracts only, and this side speaks SOCKS5
-// and CONNECT, that one requests in absolute form.
+// Whether and how the way to a server leads through a proxy: the API server, or the URL of
+// manifests. Pure; thread safe.
 #pragma once
 
 #include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "client/url.h"
+#include "kubelet/client/url.h"
 
 namespace kubelet::client {
 

@@ -1,4 +1,4 @@
-// TLS towards the API server: what we trust, what we show, and why a handshake failed, in words.
+// TLS towards a server: what we trust, what we show, and why a handshake failed, in words.
 #pragma once
 
 #include <boost/asio/ssl/context.hpp>
@@ -10,15 +10,17 @@
 
 namespace kubelet::client {
 
+using TlsContext = std::shared_ptr<boost::asio::ssl::context>;
+
 struct TlsOptions {
   bool insecure = false;          // the server's certificate is not looked at
   std::string server_name;        // what its certificate must be for, and SNI; an address is no SNI
   std::string ca_pem, ca_file;    // both empty: the system's roots; text wins
   std::string cert_pem, key_pem;  // client certificate with its chain; empty: none
   bool http2 = true;              // offer h2 before http/1.1
+  TlsContext
+      context;  // of MakeTlsContext with these options; null: one is made for each connection
 };
-
-using TlsContext = std::shared_ptr<boost::asio::ssl::context>;
 
 // TLS 1.2 and 1.3. Reads files (blocking): call it on the pool. Unavailable: a file cannot be read,
 // or a PEM text is none (the message says which); files may be mended, so it is worth another try.

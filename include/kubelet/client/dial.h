@@ -1,5 +1,5 @@
-// A new connection to the API server: name lookup, TCP, proxy, TLS, one deadline over all of it.
-// Core loop only; lookups and files go to the blocking pool.
+// A new connection to the API server, or another HTTP server: name lookup, TCP, proxy, TLS, one
+// deadline over all of it. Core loop only; lookups and files go to the blocking pool.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -9,12 +9,12 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "client/proxy.h"
-#include "client/tls.h"
-#include "client/url.h"
 #include "kubelet/base/async.h"
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/clock.h"
+#include "kubelet/client/proxy.h"
+#include "kubelet/client/tls.h"
+#include "kubelet/client/url.h"
 
 namespace kubelet::client {
 
