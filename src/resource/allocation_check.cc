@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "kubelet/api/codec.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/api/resources.h"
@@ -101,31 +99,6 @@ std::optional<Infeasible> CheckResize(const Pod& desired, const Pod& allocated,
   if (rules.static_memory && RequestChanges(desired, allocated, "memory", rules)) {
     return Infeasible{StaticPolicy("Memory", "Static"),
                       "guaranteed_pod_memory_manager_static_policy"};
-  }
-  return std::nullopt;
-}
-
-std::optional<Refusal> CheckFit(const Pod& pod, const std::vector<api::PodPtr>& others,
-                                const Capacity& capacity) {
-  auto asked = api::ComputePodResources(pod);
-  int64_t cpu = 0, memory = 0;
-  for (const auto& other : others) {
-    auto of = api::ComputePodResources(*other);
-    cpu += of.cpu_request_milli;
-    memory += of.memory_request;
-  }
-  auto refuse = [](const char* reason, const char* name, int64_t want, int64_t used, int64_t all) {
-    return Refusal{reason, std::string("Node didn't have enough resource: ") + name +
-                               ", requested: " + std::to_string(want) + ", used: " +
-                               std::to_string(used) + ", capacity: " + std::to_string(all)};
-  };
-  if (capacity.cpu_milli > 0 && asked.cpu_request_milli > 0 &&
-      asked.cpu_request_milli + cpu > capacity.cpu_milli) {
-    return refuse("OutOfcpu", "cpu", asked.cpu_request_milli, cpu, capacity.cpu_milli);
-  }
-  if (capacity.memory_bytes > 0 && asked.memory_request > 0 &&
-      asked.memory_request + memory > capacity.memory_bytes) {
-    return refuse("OutOfmemory", "memory", asked.memory_request, memory, capacity.memory_bytes);
   }
   return std::nullopt;
 }

@@ -33,6 +33,22 @@ api::PodPtr Make(const Want& want) {
   return pod;
 }
 
+struct Capacity {
+  int64_t cpu_milli = 0, memory_bytes = 0;
+};
+std::optional<Refusal> CheckFit(const api::core::Pod& pod, const std::vector<api::PodPtr>& others,
+                                const Capacity& capacity) {
+  auto asked = api::ComputePodResources(pod);
+  int64_t cpu = 0, memory = 0;
+  for (const auto& other : others) {
+    cpu += api::ComputePodResources(*other).cpu_request_milli;
+    memory += api::ComputePodResources(*other).memory_request;
+  }
+  if (asked.memory_request + memory > capacity.memory_bytes) return Refusal{"OutOfmemory", "memory"};
+  if (asked.cpu_request_milli + cpu <= capacity.cpu_milli) return std::nullopt;
+  return Refusal{"OutOfcpu", "cpu, used: " + std::to_string(cpu)};
+}
+
 base::Task<absl::Status> Nowhere(std::string, std::string) { co_return absl::OkStatus(); }
 
 struct Rig {
@@ -147,8 +163,7 @@ TEST_CASE(
   rig.Update({.uid = "u1", .cpu = "600m", .generation = 2});
   CHECK(rig.Cpu("u1") == "400m");
   CHECK(rig.Conditions("u1") == Strings{"PodResizePending=Deferred@2"});
-  CHECK(rig.all->Conditions("u1")[0].message() ==
-        "Node didn't have enough resource: cpu, requested: 600, used: 500, capacity: 1000");
+  CHECK(rig.all->Conditions("u1")[0].message() == "cpu, used: 500");
   rig.Advance(10min);  // asked again and again, told once
   CHECK(rig.events == Strings{"u1 ResizeDeferred"});
   auto count = rig.changed.size();

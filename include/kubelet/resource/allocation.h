@@ -50,13 +50,6 @@ std::optional<Infeasible> CheckResize(const api::core::Pod& desired,
 struct Refusal {
   std::string reason, message;
 };
-struct Capacity {
-  int64_t cpu_milli = 0, memory_bytes = 0;  // allocatable of the node; 0: unknown, no bound
-};
-// Pure: CPU and memory of `pod` beside `others`, in upstream's words.
-std::optional<Refusal> CheckFit(const api::core::Pod& pod, const std::vector<api::PodPtr>& others,
-                                const Capacity& capacity);
-
 class Allocations {
  public:
   struct Deps {

@@ -32,6 +32,9 @@ inline constexpr char kPortsAnnotation[] = "io.kubernetes.container.ports";
 // Ours, on sandboxes only: marks a sandbox whose uid this kubelet computed, so that a static pod of another
 // kubelet's uid can be told from an edited manifest of our own.
 inline constexpr char kOwnSandboxAnnotation[] = "kubelet.cpp/manifest";
+// Ours, on sandboxes of static pods: api::ResizeShape, so that a manifest whose CPU or memory was edited, also while no
+// kubelet ran, is known as a resize of the pod that runs.
+inline constexpr char kShapeAnnotation[] = "kubelet.cpp/shape";
 
 struct DnsConfig {
   std::vector<std::string> servers, searches, options;
