@@ -3,6 +3,7 @@
 #include <map>
 
 #include "kubelet/api/pod.h"
+#include "kubelet/api/resources.h"
 
 namespace kubelet::api {
 namespace {
@@ -114,6 +115,8 @@ absl::StatusOr<std::string> ResourceField(const core::Pod& pod, const std::strin
       name.rfind("hugepages-", 0) != 0)
     return absl::InvalidArgumentError("unsupported container resource : " + resource);
   Quantity value = limit ? Limit(*spec, name) : Request(*spec, name);
+  if (limit && value.IsZero() && (name == "cpu" || name == "memory"))
+    value = EffectiveLimit(pod.spec(), *spec, name);
   if (limit && value.IsZero()) {
     if (name == "cpu") value = Quantity::FromMilli(node.cpu_milli);
     if (name == "memory") value = Quantity::FromBytes(node.memory_bytes);

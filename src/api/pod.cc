@@ -79,6 +79,11 @@ bool IsStatic(const core::Pod& pod) {
   return it != pod.metadata().annotations().end() && it->second != "api";
 }
 
+std::string StaticUidOf(const core::Pod& mirror) {
+  std::string uid = Annotation(mirror, kStaticUid);
+  return uid.empty() ? Annotation(mirror, kConfigMirror) : uid;
+}
+
 bool IsMirror(const core::Pod& pod) { return pod.metadata().annotations().contains(kConfigMirror); }
 
 bool IsCritical(const core::Pod& pod) {

@@ -7,6 +7,7 @@
 
 #include "app/node.h"
 #include "app/node_cgroups.h"
+#include "app/pod_resizes.h"
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/config/config.h"
 #include "kubelet/runtime/pod_syncer.h"
@@ -18,11 +19,16 @@ namespace kubelet::app {
 // runtime::PodSyncer as the worker's port; tells the others when a pod is forgotten.
 class SyncerPort : public worker::PodRuntime {
  public:
-  SyncerPort(runtime::PodSyncer& syncer, std::function<void(const std::string&)> on_forget)
-      : syncer_(syncer), on_forget_(std::move(on_forget)) {}
+  SyncerPort(runtime::PodSyncer& syncer, PodResizes& resizes,
+             std::function<void(const std::string&)> on_forget)
+      : syncer_(syncer), resizes_(resizes), on_forget_(std::move(on_forget)) {}
+  // With the resources that the pod was given.
   base::Task<runtime::SyncResult> Sync(api::PodPtr pod, std::shared_ptr<runtime::Progress> progress,
                                        std::function<bool()> wanted) override {
-    return syncer_.Sync(std::move(pod), std::move(progress), std::move(wanted));
+    api::PodPtr allocated = resizes_.allocations().Allocated(pod);
+    auto result = co_await syncer_.Sync(allocated, std::move(progress), std::move(wanted));
+    resizes_.Synced(*allocated, result);
+    co_return result;
   }
   base::Task<absl::Status> Kill(std::string uid, api::PodPtr pod, std::chrono::seconds grace,
                                 std::shared_ptr<runtime::Progress> progress) override {
@@ -44,6 +50,7 @@ class SyncerPort : public worker::PodRuntime {
 
  private:
   runtime::PodSyncer& syncer_;
+  PodResizes& resizes_;
   std::function<void(const std::string&)> on_forget_;
 };
 

@@ -278,7 +278,8 @@ void Cluster::RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& ev
   target.kind = "Pod";
   target.namespace_ = pod.metadata().namespace_();
   target.name = pod.metadata().name();
-  target.uid = pod.metadata().uid();
+  // Events of a mirror are looked for by this.
+  target.uid = api::IsStatic(pod) ? api::Annotation(pod, api::kConfigHash) : pod.metadata().uid();
   target.resource_version = pod.metadata().resource_version();
   target.field_path = FieldPath(pod, event.container);
   auto type =

@@ -200,6 +200,7 @@ void Kubelet::MakePods() {
         return cluster_ ? cluster_->Allocatable() : all;
       },
       [this](runtime::DnsConfig dns) { node_.context.host_dns = std::move(dns); });
+  MakeResizes();
   syncer_ = std::make_unique<runtime::PodSyncer>(
       runtime::PodSyncer::Deps{executor, clock_, *runtime_, *pleg_, *image_manager_,
                                adapters_->volumes(), adapters_->cgroups(), adapters_->files(),
@@ -207,10 +208,11 @@ void Kubelet::MakePods() {
                                [this] { return node_.network_ready || node_.runtime_name.empty(); },
                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
                                &metrics_, cluster_.get(), probes_.get(), hook_http_.get(),
-                               &adapters_->user_namespaces()},
+                               &adapters_->user_namespaces(), resizes_.get(),
+                               resizes_->options()},
       SyncOptions(config_, node_.machine.cpus));
   syncer_port_ = std::make_unique<SyncerPort>(
-      *syncer_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
+      *syncer_, *resizes_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
 
   pressure_ = std::make_unique<PressureWatch>(
       PressureWatch::Deps{executor, clock_, pool_, config_, node_, *images_,
@@ -220,7 +222,8 @@ void Kubelet::MakePods() {
                           }});
   admission_ = std::make_unique<NodeAdmission>(NodeAdmission::Deps{
       clock_, config_, node_, cluster_.get(), [this] { return workers_->Active(); },
-      [this] { return pressure_->Now(); }});
+      [this] { return pressure_->Now(); },
+      [this](const api::PodPtr& pod) { return resizes_->allocations().Allocated(pod); }});
 
   std::set<std::string> sources;
   if (!kc.static_pod_path().empty()) sources.insert("file");
@@ -233,6 +236,7 @@ void Kubelet::MakePods() {
                                        nullptr,  nullptr, &metrics_};
   worker_deps.on_change = [this](const std::string& uid) { OnPodChange(uid); };
   worker_deps.on_finished = [this](const std::string& uid) {
+    resizes_->allocations().Ended(uid);
     if (!cluster_) return;
     cluster_->statuses().Finished(uid);
     if (auto view = workers_->View(uid))
@@ -244,6 +248,7 @@ void Kubelet::MakePods() {
       cluster_->statuses().Forget(uid);
       renewed_.erase(uid);
     }
+    resizes_->Forget(uid);
     statuses_->Forget(uid);
     OnPodChange(uid);
     manager_->OnWorkerForgotten(uid);
@@ -255,13 +260,13 @@ void Kubelet::MakePods() {
   manager_ = std::make_unique<worker::PodManager>(worker::PodManager::Deps{
       *store_, *workers_, [this] { return pleg_->All(); },
       [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
-      [this](const auto& pod) { return admission_->Judge(pod); }, &metrics_});
+      [this](const auto& pod) { return Judge(pod); }, &metrics_});
   statuses_ = std::make_unique<StatusCache>(StatusCache::Deps{
       executor, clock_, pool_, *pleg_, *workers_, *probes_,
       [this](const std::string& uid) { return store_->Get(uid); },
       [this] { return node_.runtime_name; }, [this] { return node_.context.host_ips; }, &metrics_,
       [this](const std::string& uid) { OnStatus(uid); },
-      config_.gates.Enabled("ContainerStopSignals")});
+      config_.gates.Enabled("ContainerStopSignals"), resizes_.get()});
   housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::Deps{
       clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},
       [this] { return LivePods(); }});
@@ -320,10 +325,13 @@ void Kubelet::OnSnapshot(const source::Snapshot& snapshot) {
   for (const auto* pods : {&changes.added, &changes.updated, &changes.reconciled}) {
     for (const auto& pod : *pods) OnPodChange(pod->metadata().uid());
   }
-  for (const auto& pod : changes.updated)
+  for (const auto& pod : changes.updated) {
+    resizes_->allocations().Updated(pod);
     if (from_api) RenewVolumes(pod);
+  }
   for (const auto& pod : changes.removed) {
     const auto& uid = pod->metadata().uid();
+    resizes_->allocations().Removed(uid);
     if (from_api && !workers_->Has(uid)) cluster_->ForgetPod(uid);
   }
   // Whether a mirror is an orphan depends on every source having spoken.

@@ -15,6 +15,7 @@
 #include "app/local_api.h"
 #include "app/node.h"
 #include "app/node_admission.h"
+#include "app/pod_resizes.h"
 #include "app/pressure_watch.h"
 #include "app/secure_port.h"
 #include "app/status_cache.h"
@@ -53,6 +54,8 @@ class Kubelet {
   absl::Status MakeRuntime();
   absl::Status MakeImages();
   void MakePods();
+  void MakeResizes();
+  worker::Judgement Judge(const api::core::Pod& pod);
   void MakeSources();
   void MakeProbes();
   void FollowProbes(const std::string& uid);
@@ -111,6 +114,7 @@ class Kubelet {
   std::unique_ptr<Adapters> adapters_;
   std::unique_ptr<PressureWatch> pressure_;
   std::unique_ptr<NodeAdmission> admission_;
+  std::unique_ptr<PodResizes> resizes_;
   std::unique_ptr<runtime::PodSyncer> syncer_;
   std::unique_ptr<SyncerPort> syncer_port_;
   std::unique_ptr<podstore::PodStore> store_;

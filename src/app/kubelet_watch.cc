@@ -11,10 +11,11 @@ using base::Task;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// What UpdateQos needs: requests of the burstable pods that are wanted here.
+// What UpdateQos needs: what the burstable pods here were given.
 int64_t Kubelet::BurstableCpu() const {
   int64_t sum = 0;
-  for (const auto& pod : store_->All()) {
+  for (const auto& wanted : store_->All()) {
+    api::PodPtr pod = resizes_->allocations().Allocated(wanted);
     if (api::ComputeQos(*pod) == api::QosClass::kBurstable)
       sum += api::ComputePodResources(*pod).cpu_request_milli;
   }

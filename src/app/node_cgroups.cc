@@ -73,6 +73,15 @@ resource::PodCgroupOptions MakeOptions(const config::LoadedConfig& config, const
   return options;
 }
 
+runtime::PodLimits LimitsOf(const os::CgroupValues& values) {
+  runtime::PodLimits out;
+  if (values.cpu_shares) out.cpu_shares = static_cast<int64_t>(*values.cpu_shares);
+  if (values.cpu_period_us) out.cpu_period_us = static_cast<int64_t>(*values.cpu_period_us);
+  out.cpu_quota_us = values.cpu_quota_us;
+  out.memory_bytes = values.memory_bytes;
+  return out;
+}
+
 }  // namespace
 
 NodeCgroups::NodeCgroups(Deps deps) : deps_(std::move(deps)), scope_(deps_.executor) {}
@@ -166,6 +175,44 @@ Task<absl::Status> NodeCgroups::RemovePod(std::string uid) {
   auto status = co_await groups_->RemovePod(uid, std::nullopt);
   UpdateQosSoon();
   co_return status;
+}
+
+Task<absl::StatusOr<runtime::PodLimits>> NodeCgroups::ReadPod(api::PodPtr pod) {
+  auto ready = co_await Ready();
+  if (!ready.ok()) co_return ready;
+  auto values = co_await groups_->ReadPod(pod);
+  if (!values.ok()) co_return values.status();
+  co_return LimitsOf(*values);
+}
+
+runtime::PodLimits NodeCgroups::WantedLimits(const api::core::Pod& pod) {
+  return groups_ ? LimitsOf(groups_->Wanted(pod)) : runtime::PodLimits{};
+}
+
+Task<absl::Status> NodeCgroups::LimitPod(api::PodPtr pod, runtime::PodLimits limits) {
+  auto ready = co_await Ready();
+  if (!ready.ok()) co_return ready;
+  os::CgroupValues values;
+  if (limits.cpu_shares) values.cpu_shares = static_cast<uint64_t>(*limits.cpu_shares);
+  if (limits.cpu_period_us) values.cpu_period_us = static_cast<uint64_t>(*limits.cpu_period_us);
+  values.cpu_quota_us = limits.cpu_quota_us;
+  values.memory_bytes = limits.memory_bytes;
+  auto status = co_await groups_->LimitPod(pod, values);
+  UpdateQosSoon();
+  co_return status;
+}
+
+Task<absl::StatusOr<runtime::MemoryUse>> NodeCgroups::MemoryInUse(
+    api::PodPtr pod, std::vector<std::string> containers) {
+  auto ready = co_await Ready();
+  if (!ready.ok()) co_return ready;
+  auto used = co_await groups_->MemoryInUse(pod, std::move(containers));
+  if (!used.ok()) co_return used.status();
+  runtime::MemoryUse out;
+  out.pod = (*used)[""];
+  used->erase("");
+  out.containers = *std::move(used);
+  co_return out;
 }
 
 Task<absl::StatusOr<std::set<std::string>>> NodeCgroups::ListPods() {

@@ -36,6 +36,11 @@ class NodeCgroups : public runtime::Cgroups {
 
   base::Task<absl::StatusOr<std::string>> EnsurePod(api::PodPtr pod) override;
   base::Task<absl::Status> RemovePod(std::string uid) override;
+  base::Task<absl::StatusOr<runtime::PodLimits>> ReadPod(api::PodPtr pod) override;
+  runtime::PodLimits WantedLimits(const api::core::Pod& pod) override;
+  base::Task<absl::Status> LimitPod(api::PodPtr pod, runtime::PodLimits limits) override;
+  base::Task<absl::StatusOr<runtime::MemoryUse>> MemoryInUse(
+      api::PodPtr pod, std::vector<std::string> containers) override;
   // Pods that have a cgroup; Unavailable before the driver is known.
   base::Task<absl::StatusOr<std::set<std::string>>> ListPods();
   int64_t OomScoreAdj(const api::core::Pod& pod, const api::core::Container& container) override;

@@ -53,6 +53,7 @@ void StatusCache::Update(const std::string& uid) {
     Forget(uid);
     return;
   }
+  if (deps_.resizes != nullptr) pod = deps_.resizes->allocations().Allocated(pod);
   auto observed = deps_.observer.Get(uid);
   if (!observed && !deps_.observer.Known(uid)) return;
   // Half an answer is none: exit codes are not known yet, nor what container ids are prefixed with.
@@ -78,6 +79,11 @@ void StatusCache::Update(const std::string& uid) {
                   status::IsTerminal(pod->status().phase()) && !pod->status().reason().empty() &&
                   pod->status().container_statuses_size() == 0;
   if (rejected) input.verdict = {pod->status().reason(), pod->status().message(), true};
+  if (deps_.resizes != nullptr) {
+    if (!input.terminating) input.resize_conditions = deps_.resizes->allocations().Conditions(uid);
+    input.actuated = deps_.resizes->Actuated(uid);
+    input.pod_level_resources = deps_.resizes->options().pod_level;
+  }
   input.termination_messages = entry.messages;
   if (observed) input.health = HealthOf(*pod, *observed);
   input.runtime_name = deps_.runtime_name();

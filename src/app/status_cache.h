@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/pod_resizes.h"
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/metrics.h"
 #include "kubelet/runtime/health.h"
@@ -32,6 +33,7 @@ class StatusCache {
     // gives nothing. The writer asks Get and PodWorkers::View. May be empty.
     std::function<void(const std::string& uid)> on_update;
     bool stop_signals = false;  // gate ContainerStopSignals
+    PodResizes* resizes = nullptr;  // null: pods have what their specs say
   };
   explicit StatusCache(Deps deps);
 

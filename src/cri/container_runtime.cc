@@ -194,6 +194,17 @@ base::Task<absl::Status> GrpcContainerRuntime::UpdateContainerResources(
                 &Stub::PrepareAsyncUpdateContainerResources, call, core_->options.request_timeout);
 }
 
+base::Task<absl::Status> GrpcContainerRuntime::UpdatePodSandboxResources(
+    runtime::SandboxId id, runtime::LinuxResources overhead, runtime::LinuxResources resources) {
+  auto call =
+      NewCall<v1::UpdatePodSandboxResourcesRequest, v1::UpdatePodSandboxResourcesResponse>();
+  call->request.set_pod_sandbox_id(id.str());
+  *call->request.mutable_overhead() = ToProto(overhead);
+  *call->request.mutable_resources() = ToProto(resources);
+  return Invoke(core_, "update_podsandbox_resources", core_->runtime.get(),
+                &Stub::PrepareAsyncUpdatePodSandboxResources, call, core_->options.request_timeout);
+}
+
 base::Task<absl::Status> GrpcContainerRuntime::ReopenContainerLog(runtime::ContainerId id) {
   auto call = NewCall<v1::ReopenContainerLogRequest, v1::ReopenContainerLogResponse>();
   call->request.set_container_id(id.str());

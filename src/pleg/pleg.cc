@@ -333,6 +333,7 @@ Task<absl::StatusOr<ObservedPodPtr>> Pleg::Inspect(std::string uid) {
   MonoTime asked = deps_.clock.Mono();
   pods_[uid].dirty = false;
   pods_[uid].asked = asked;
+  const uint64_t distrusted = pods_[uid].distrusted;
   auto fail = [&](const absl::Status& status) {
     pods_[uid].error = "cannot inspect: " + base::Message(status);
     LOG_ERROR("Cannot inspect pod", "podUID", uid, "err", status);
@@ -381,6 +382,8 @@ Task<absl::StatusOr<ObservedPodPtr>> Pleg::Inspect(std::string uid) {
         if (c.id == container.id && c.state == container.state) before = &c;
       }
     }
+    bool anew = distrusted != pods_[uid].trusted && container.state == runtime::ContainerState::kRunning;
+    if (anew) before = nullptr;
     if (before != nullptr) {
       pod->containers.push_back(*before);
       continue;
@@ -394,6 +397,7 @@ Task<absl::StatusOr<ObservedPodPtr>> Pleg::Inspect(std::string uid) {
   }
   std::sort(pod->containers.begin(), pod->containers.end(), Newer<runtime::ContainerStatus>);
   pods_[uid].error.clear();
+  pods_[uid].trusted = distrusted;
   ObservedPodPtr result = pod;
   Publish(uid, result);
   co_return result;

@@ -3,6 +3,7 @@
 #include <google/protobuf/util/message_differencer.h>
 
 #include "kubelet/api/pod.h"
+#include "kubelet/api/resources.h"
 
 namespace kubelet::podstore {
 namespace {
@@ -42,18 +43,18 @@ bool SameWish(const api::core::Pod& a, const api::core::Pod& b) {
 
 }  // namespace
 
-api::PodPtr WithUid(const api::core::Pod& pod, const std::string& uid) {
+api::PodPtr WithUid(const api::core::Pod& pod, const std::string& uid, bool resized) {
   auto copy = std::make_shared<api::core::Pod>(pod);
   auto& annotations = *copy->mutable_metadata()->mutable_annotations();
   annotations.insert({api::kManifestAnnotation, pod.metadata().uid()});
-  annotations[api::kConfigHash] = uid;
+  annotations[resized ? api::kStaticUid : api::kConfigHash] = uid;
   copy->mutable_metadata()->set_uid(uid);
   return copy;
 }
 
 api::PodPtr PodStore::Mapped(const api::PodPtr& pod) const {
   auto it = adopted_.find(pod->metadata().uid());
-  return it == adopted_.end() ? pod : WithUid(*pod, it->second);
+  return it == adopted_.end() ? pod : WithUid(*pod, it->second.uid, it->second.resized);
 }
 
 // A static pod that says the same keeps its object, and so the time it was first seen.
@@ -68,9 +69,30 @@ void PodStore::Compare(api::PodPtr& known, const api::PodPtr& pod, Changes& chan
   known = pod;
 }
 
+// A manifest whose CPU or memory was edited hashes to another uid, and yet it is the pod that runs.
+void PodStore::KeepResized(const std::string& source, const std::vector<api::PodPtr>& pods) {
+  std::set<std::string> there;
+  for (const auto& pod : pods) there.insert(Mapped(pod)->metadata().uid());
+  for (const auto& pod : pods) {
+    const std::string& uid = pod->metadata().uid();
+    if (!api::IsStatic(*pod) || adopted_.contains(uid) || pods_.contains(uid)) continue;
+    std::string shape;
+    for (const auto& [known, wanted] : pods_) {
+      if (wanted.source != source || there.contains(known) || api::FullName(*wanted.pod) != api::FullName(*pod)) continue;
+      if (MessageDifferencer::Equals(wanted.pod->spec(), pod->spec())) continue;
+      if (shape.empty()) shape = api::ResizeShape(*pod);
+      if (api::ResizeShape(*wanted.pod) != shape) continue;
+      std::erase_if(adopted_, [&](const auto& pair) { return pair.second.uid == known; });
+      adopted_[uid] = {known, true};
+      break;
+    }
+  }
+}
+
 Changes PodStore::Apply(const std::string& source, const std::vector<api::PodPtr>& pods, bool complete) {
   Changes changes;
   std::set<std::string> names, seen;
+  KeepResized(source, pods);
   for (const auto& original : pods) {
     api::PodPtr pod = Mapped(original);
     const std::string& uid = pod->metadata().uid();
@@ -97,7 +119,7 @@ Changes PodStore::Apply(const std::string& source, const std::vector<api::PodPtr
   for (auto it = pods_.begin(); it != pods_.end();) {
     if (it->second.source == source && !seen.contains(it->first)) {
       changes.removed.push_back(it->second.pod);
-      std::erase_if(adopted_, [&](const auto& pair) { return pair.second == it->first; });
+      std::erase_if(adopted_, [&](const auto& pair) { return pair.second.uid == it->first; });
       it = pods_.erase(it);
     } else {
       ++it;
@@ -106,13 +128,13 @@ Changes PodStore::Apply(const std::string& source, const std::vector<api::PodPtr
   return changes;
 }
 
-api::PodPtr PodStore::Adopt(const std::string& manifest_uid, const std::string& running_uid) {
+api::PodPtr PodStore::Adopt(const std::string& manifest_uid, const std::string& running_uid, bool resized) {
   auto it = pods_.find(manifest_uid);
   if (it == pods_.end() || pods_.contains(running_uid)) return nullptr;
   Wanted_ wanted = it->second;
   pods_.erase(it);
-  adopted_[manifest_uid] = running_uid;
-  wanted.pod = WithUid(*wanted.pod, running_uid);
+  adopted_[manifest_uid] = {running_uid, resized};
+  wanted.pod = WithUid(*wanted.pod, running_uid, resized);
   pods_[running_uid] = wanted;
   return wanted.pod;
 }

@@ -1,5 +1,7 @@
 #include "kubelet/resource/pod_cgroups.h"
 
+#include <algorithm>
+#include <charconv>
 #include <functional>
 #include <mutex>
 
@@ -17,6 +19,27 @@ constexpr auto kTimeout =
     std::chrono::seconds(60);  // above the 30 s that a job of systemd may take
 constexpr QosClass kClasses[] = {QosClass::kGuaranteed, QosClass::kBurstable,
                                  QosClass::kBestEffort};
+
+// -1: no limit. v1 shows that as a number beyond all memory.
+int64_t ParseLimit(const std::string& text) {
+  int64_t value = -1;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  constexpr int64_t kBeyond = int64_t{1} << 62;
+  return error != std::errc() || value >= kBeyond ? -1 : value;
+}
+
+// Many shares have one weight; the wanted ones are meant when they have this.
+void ReadV2(const std::string& weight, const std::string& max, const os::CgroupValues& wanted,
+            os::CgroupValues& values) {
+  auto w = static_cast<uint64_t>(std::max<int64_t>(ParseLimit(weight), 0));
+  bool as_wanted = wanted.cpu_shares && os::KubeletCpuWeight(*wanted.cpu_shares) == w;
+  values.cpu_shares = as_wanted ? *wanted.cpu_shares : os::SharesOfKubeletCpuWeight(w);
+  values.cpu_quota_us = ParseLimit(max.substr(0, max.find(' ')));
+  if (auto space = max.find(' '); space != std::string::npos) {
+    values.cpu_period_us =
+        static_cast<uint64_t>(std::max<int64_t>(ParseLimit(max.substr(space + 1)), 0));
+  }
+}
 
 }  // namespace
 
@@ -110,9 +133,82 @@ struct PodCgroups::State {
     if (pod.metadata().uid().empty())
       return absl::InvalidArgumentError("pod " + api::PodKey(pod) + ": no uid");
     RETURN_IF_ERROR(CheckUid(name, api::PodKey(pod)));
-    RETURN_IF_ERROR(
-        base::Annotate(Make(name, ComputePodCgroup(pod, options)), "pod " + api::PodKey(pod)));
+    auto values = ComputePodCgroup(pod, options);
+    // Of a group that is there the limit is a resize's to lower: the kernel would make room by
+    // killing.
+    if (values.memory_bytes && *values.memory_bytes > 0) {
+      auto used = Bytes(driver->Path(name), UsageFile());
+      if (used.ok() && *used >= *values.memory_bytes) values.memory_bytes.reset();
+    }
+    RETURN_IF_ERROR(base::Annotate(Make(name, values), "pod " + api::PodKey(pod)));
     return driver->Path(name);
+  }
+
+  const char* UsageFile() const {
+    return hierarchy->v2() ? "memory.current" : "memory.usage_in_bytes";
+  }
+  absl::StatusOr<int64_t> Bytes(const std::string& path, const std::string& file) const {
+    ASSIGN_OR_RETURN(std::string text, hierarchy->Read(path, "memory", file));
+    return ParseLimit(text);
+  }
+
+  os::CgroupName NameOf(const api::core::Pod& pod) const {
+    return PodCgroupName(options.cgroup_root, api::ComputeQos(pod), pod.metadata().uid());
+  }
+
+  absl::StatusOr<os::CgroupValues> ReadPod(const api::core::Pod& pod) const {
+    os::CgroupValues values;
+    if (!options.pods_per_qos) return values;
+    const std::string path = driver->Path(NameOf(pod));
+    auto read = [&](const char* controller, const char* file) {
+      return hierarchy->Read(path, controller, file);
+    };
+    if (hierarchy->v2()) {
+      ASSIGN_OR_RETURN(std::string weight, read("cpu", "cpu.weight"));
+      ASSIGN_OR_RETURN(std::string max, read("cpu", "cpu.max"));
+      ASSIGN_OR_RETURN(std::string memory, read("memory", "memory.max"));
+      ReadV2(weight, max, ComputePodCgroup(pod, options), values);
+      values.memory_bytes = ParseLimit(memory);
+      return values;
+    }
+    ASSIGN_OR_RETURN(std::string shares, read("cpu", "cpu.shares"));
+    ASSIGN_OR_RETURN(std::string memory, read("memory", "memory.limit_in_bytes"));
+    values.cpu_shares = static_cast<uint64_t>(std::max<int64_t>(ParseLimit(shares), 0));
+    values.memory_bytes = ParseLimit(memory);
+    // Absent where the kernel was built without bandwidth control.
+    auto quota = read("cpu", "cpu.cfs_quota_us"), period = read("cpu", "cpu.cfs_period_us");
+    if (quota.ok()) values.cpu_quota_us = ParseLimit(*quota);
+    if (period.ok())
+      values.cpu_period_us = static_cast<uint64_t>(std::max<int64_t>(ParseLimit(*period), 0));
+    return values;
+  }
+
+  absl::Status LimitPod(const api::core::Pod& pod, const os::CgroupValues& values) {
+    if (!options.pods_per_qos) return absl::OkStatus();
+    auto lost = driver->Update(NameOf(pod), values);
+    if (!lost.ok()) return lost.status();
+    if (lost->empty()) return absl::OkStatus();
+    return absl::UnavailableError(base::Message(lost->front().status));
+  }
+
+  absl::StatusOr<std::map<std::string, int64_t>> MemoryInUse(
+      const api::core::Pod& pod, const std::vector<std::string>& ids) const {
+    if (!options.pods_per_qos)
+      return absl::FailedPreconditionError("there are no cgroups per QoS class");
+    const std::string path = driver->Path(NameOf(pod));
+    std::map<std::string, int64_t> used;
+    ASSIGN_OR_RETURN(used[""], Bytes(path, UsageFile()));
+    auto children = hierarchy->Children(path);
+    for (const auto& id : ids) {
+      // <id>, cri-containerd-<id>.scope, crio-<id>.scope
+      auto child = std::find_if(children.begin(), children.end(), [&](const auto& name) {
+        return name.find(id) != std::string::npos;
+      });
+      if (child == children.end()) continue;
+      auto bytes = Bytes(path + "/" + *child, UsageFile());
+      if (bytes.ok()) used[id] = *bytes;
+    }
+    return used;
   }
 
   absl::Status RemovePod(const std::string& uid, std::optional<QosClass> qos) {
@@ -196,6 +292,35 @@ Task<absl::StatusOr<std::string>> PodCgroups::EnsurePod(api::PodPtr pod) {
     return state->EnsurePod(*pod);
   };
   co_return co_await pool_.Run<std::string>(std::move(kind), kTimeout, std::move(work));
+}
+
+Task<absl::StatusOr<os::CgroupValues>> PodCgroups::ReadPod(api::PodPtr pod) {
+  std::string kind = kKind;
+  std::function<absl::StatusOr<os::CgroupValues>()> work = [state = state_, pod] {
+    return state->ReadPod(*pod);
+  };
+  co_return co_await pool_.Run<os::CgroupValues>(std::move(kind), kTimeout, std::move(work));
+}
+
+Task<absl::Status> PodCgroups::LimitPod(api::PodPtr pod, os::CgroupValues values) {
+  std::string kind = kKind;
+  std::function<absl::Status()> work = [state = state_, pod, values] {
+    return state->LimitPod(*pod, values);
+  };
+  co_return co_await pool_.RunStatus(std::move(kind), kTimeout, std::move(work));
+}
+
+Task<absl::StatusOr<std::map<std::string, int64_t>>> PodCgroups::MemoryInUse(
+    api::PodPtr pod, std::vector<std::string> ids) {
+  std::string kind = kKind;
+  std::function<absl::StatusOr<std::map<std::string, int64_t>>()> work =
+      [state = state_, pod, ids] { return state->MemoryInUse(*pod, ids); };
+  co_return co_await pool_.Run<std::map<std::string, int64_t>>(std::move(kind), kTimeout,
+                                                               std::move(work));
+}
+
+os::CgroupValues PodCgroups::Wanted(const api::core::Pod& pod) const {
+  return state_->options.pods_per_qos ? ComputePodCgroup(pod, state_->options) : os::CgroupValues{};
 }
 
 Task<absl::Status> PodCgroups::RemovePod(std::string uid, std::optional<QosClass> qos) {

@@ -2,6 +2,7 @@
 #include "kubelet/api/pod.h"
 #include "kubelet/base/status.h"
 #include "kubelet/runtime/config.h"
+#include "runtime/resources.h"
 #include "runtime/security.h"
 
 namespace kubelet::runtime {
@@ -118,26 +119,6 @@ absl::Status MakeMounts(const Pod& pod, const ContainerSpec& container, const Co
   return absl::OkStatus();
 }
 
-LinuxResources MakeResources(const ContainerSpec& container, const ContainerInputs& inputs, const NodeContext& node) {
-  LinuxResources out;
-  int64_t cpu_request = api::Request(container, "cpu").MilliValue();
-  int64_t cpu_limit = api::Limit(container, "cpu").MilliValue();
-  bool has_request = container.resources().requests().contains("cpu");
-  out.cpu_shares = MilliCpuToShares(has_request || cpu_limit == 0 ? cpu_request : cpu_limit);
-  if (node.cpu_cfs_quota) {
-    out.cpu_period = node.cpu_cfs_quota_period_us;
-    out.cpu_quota = MilliCpuToQuota(cpu_limit, node.cpu_cfs_quota_period_us);
-  }
-  out.memory_limit_bytes = api::Limit(container, "memory").Value();
-  out.oom_score_adj = inputs.oom_score_adj;
-  for (const auto& size : node.hugepage_sizes) {
-    std::string name = "hugepages-" + size.substr(0, size.size() - 1) + "i";  // 2MB -> hugepages-2Mi
-    out.hugepage_limits.emplace_back(size, static_cast<uint64_t>(api::Limit(container, name).Value()));
-  }
-  if (node.cgroup_v2 && !node.single_process_oom_kill) out.unified["memory.oom.group"] = "1";
-  return out;
-}
-
 void MakeAnnotations(const Pod& pod, const ContainerSpec& container, const ContainerInputs& inputs,
                      ContainerConfig& config) {
   auto& out = config.annotations;
@@ -185,7 +166,7 @@ absl::StatusOr<ContainerConfig> MakeContainerConfig(const Pod& pod, const Contai
   config.stdin_open = container.stdin();
   config.stdin_once = container.stdin_once();
   config.tty = container.tty();
-  config.resources = MakeResources(container, inputs, node);
+  config.resources = MakeContainerResources(pod.spec(), container, inputs.oom_score_adj, node);
   if (node.container_stop_signals && container.lifecycle().has_stop_signal()) config.stop_signal = container.lifecycle().stop_signal();
   RETURN_IF_ERROR(ApplySecurity(pod, container, inputs, node, config));
   return config;

@@ -143,6 +143,7 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
     reset_exits_.erase(BackoffKey(*pod, *start.spec));
   }
   SandboxId sandbox = pass.observed->sandboxes.front().id;
+  if (resizer_ && start.kind != ContainerKind::kEphemeral) co_await resizer_->Creating(pod, start.spec);
   pass.acted = true;
   auto id = co_await deps_.runtime.CreateContainer(sandbox, *config, pass.sandbox);
   image_volumes_->Count(*start.spec, pass.image_mounts, id.status());

@@ -27,6 +27,7 @@ ContainerToKill WhyKill(const Facts& facts, const ContainerSpec& spec, Container
   ContainerToKill kill;
   const std::string who = Title(kind) + spec.name();
   ContainerHealth health = facts.HealthOf(status);
+  bool resized = false;
   kill.restart = RestartPolicyOf(facts.pod, spec) != "Never";
   if (DefinitionChanged(spec, status)) {
     kill.message = who + " definition changed";
@@ -37,12 +38,15 @@ ContainerToKill WhyKill(const Facts& facts, const ContainerSpec& spec, Container
   } else if (health.startup_failed) {
     kill.message = who + " failed startup probe";
     kill.reason = KillReason::kStartupProbe;
+  } else if (facts.known.resized.contains(status.id)) {
+    kill.message = "Container " + spec.name() + " resize requires restart";
+    kill.restart = resized = true;
   } else {
     return kill;
   }
   kill.id = status.id;
   kill.name = spec.name();
-  if (kill.restart && kind != ContainerKind::kSidecar) kill.message += ", will be restarted";
+  if (kill.restart && !resized && kind != ContainerKind::kSidecar) kill.message += ", will be restarted";
   return kill;
 }
 

@@ -21,7 +21,6 @@ std::vector<std::string> NotBuiltYet(const api::core::Pod& pod) {
   auto add = [&](bool set, const char* field) {
     if (set) out.push_back(std::string("spec.") + field);
   };
-  add(spec.has_resources(), "resources (pod level)");
   for (int i = 0; i < spec.init_containers_size(); ++i) {
     LookAt(spec.init_containers(i), "spec.initContainers[" + std::to_string(i) + "]", out);
   }

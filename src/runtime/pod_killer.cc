@@ -123,6 +123,7 @@ void PodSyncer::Forget(const std::string& uid) {
   crash_backoff_.ResetPrefix(uid + "/");
   stopped_.erase(uid);
   stopper_->Forget(uid);
+  if (resizer_) resizer_->Forget(uid);
   std::erase_if(reset_exits_, [&](const auto& entry) { return entry.first.rfind(uid + "/", 0) == 0; });
   std::erase_if(blocked_, [&](const auto& entry) { return entry.first.rfind(uid + "/", 0) == 0; });
   crash_backoff_.Collect(deps_.clock.Mono());

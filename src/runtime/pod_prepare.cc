@@ -35,6 +35,7 @@ Task<bool> PodSyncer::Prepare(Pass& pass) {
     co_return false;
   }
   pass.cgroup_parent = *cgroup;
+  if (resizer_) resizer_->CgroupMade(*pass.pod);
   Step(*pass.progress, "creating its directories");
   auto paths = co_await deps_.files.PreparePod(pass.pod);
   if (!paths.ok()) {

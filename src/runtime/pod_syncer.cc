@@ -39,6 +39,10 @@ PodSyncer::PodSyncer(Deps deps, Options options)
   hooks_ = std::make_unique<HookRunner>(std::move(hook_deps));
   ContainerStopper::Deps stop_deps{deps_.executor, deps_.clock, deps_.runtime, *hooks_, deps_.on_event};
   stopper_ = std::make_unique<ContainerStopper>(std::move(stop_deps));
+  if (deps_.actuations != nullptr) {
+    Resizer::Deps resize{deps_.runtime, deps_.cgroups, *deps_.actuations, deps_.node, deps_.clock, deps_.metrics};
+    resizer_ = std::make_unique<Resizer>(std::move(resize), deps_.resize);
+  }
   if (deps_.metrics == nullptr) return;
   auto& m = *deps_.metrics;
   started_pods_ = &m.AddCounter("kubelet_started_pods_total", "Cumulative number of pods started");
@@ -143,6 +147,7 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
   }
   if (!pass.Done() && !actions.reset.empty()) co_await ResetContainers(pass, actions.reset);
   if (!pass.Done() && !actions.kill.empty()) co_await KillContainers(pass, actions.kill);
+  if (!pass.Done() && actions.reset.empty()) co_await ResizeInPlace(pass, actions);
   if (!pass.Done() && !actions.start.empty()) co_await StartContainers(pass, actions);
   if (pass.held) pass.held->Release();
   if (pass.acted) {
@@ -184,6 +189,7 @@ Knowledge PodSyncer::Know(const api::core::Pod& pod, const ObservedPod& observed
   Knowledge known;
   auto stopped = stopped_.find(observed.uid);
   if (stopped != stopped_.end()) known.stopped = stopped->second;
+  if (resizer_) known.resized = resizer_->Compute(pod, observed).restart;
   if (deps_.health == nullptr) return known;
   for (const auto* specs : {&pod.spec().containers(), &pod.spec().init_containers()}) {
     for (const auto& spec : *specs) {

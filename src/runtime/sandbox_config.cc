@@ -2,9 +2,10 @@
 #include <set>
 
 #include "kubelet/api/pod.h"
+#include "kubelet/api/resources.h"
 #include "kubelet/base/status.h"
 #include "kubelet/runtime/config.h"
-#include "runtime/overhead.h"
+#include "runtime/resources.h"
 #include "runtime/security.h"
 
 namespace kubelet::runtime {
@@ -20,17 +21,6 @@ bool AnyPrivileged(const Pod& pod) {
     return false;
   };
   return privileged(pod.spec().containers()) || privileged(pod.spec().init_containers());
-}
-
-LinuxResources SumOf(const api::PodResources& sums, const NodeContext& node) {
-  LinuxResources out;
-  out.cpu_shares = MilliCpuToShares(sums.cpu_request_milli);
-  if (node.cpu_cfs_quota && sums.all_cpu_limited) {
-    out.cpu_period = node.cpu_cfs_quota_period_us;
-    out.cpu_quota = MilliCpuToQuota(sums.cpu_limit_milli, node.cpu_cfs_quota_period_us);
-  }
-  if (sums.all_memory_limited) out.memory_limit_bytes = sums.memory_limit;
-  return out;
 }
 
 Protocol ParseProtocol(const std::string& text) {
@@ -102,6 +92,7 @@ absl::StatusOr<SandboxConfig> MakeSandboxConfig(const Pod& pod, uint32_t attempt
   config.labels[kPodUidLabel] = meta.uid();
   config.annotations.insert(meta.annotations().begin(), meta.annotations().end());
   if (api::IsStatic(pod)) config.annotations.try_emplace(kOwnSandboxAnnotation, meta.uid());
+  if (api::IsStatic(pod)) config.annotations[kShapeAnnotation] = api::ResizeShape(pod);
   config.cgroup_parent = cgroup_parent;
   config.namespaces = PodNamespaces(pod);
   config.privileged = AnyPrivileged(pod);
@@ -114,8 +105,8 @@ absl::StatusOr<SandboxConfig> MakeSandboxConfig(const Pod& pod, uint32_t attempt
   }
   config.supplemental_groups = SupplementalGroups(pod);
   ASSIGN_OR_RETURN(config.supplemental_groups_policy, GroupsPolicy(pod));
-  config.resources = SumOf(ResourcesWithoutOverhead(pod), node);
-  config.overhead = OverheadOf(pod, node);
+  config.resources = MakeSandboxResources(pod, node);
+  config.overhead = MakeOverhead(pod, node);
   return config;
 }
 

@@ -239,9 +239,10 @@ Condition AllRestarting(const Input& input, const PodStatus& status) {
 // Conditions of others: as the server has them; those of a static pod as they were.
 void KeepForeign(const Input& input, PodStatus& status) {
   static const std::string kOurs[] = {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady",
-                                      "PodScheduled", "AllContainersRestarting"};
+                                      "PodScheduled", "AllContainersRestarting", "PodResizePending",
+                                      "PodResizeInProgress"};
   // Shared with others, or the kubelet's but not made anew each time.
-  static const std::string kOwnMemory[] = {"DisruptionTarget", "PodResizePending", "PodResizeInProgress"};
+  static const std::string kOwnMemory[] = {"DisruptionTarget"};
   auto among = [](const auto& names, const std::string& type) {
     return std::find(std::begin(names), std::end(names), type) != std::end(names);
   };
@@ -288,6 +289,7 @@ void SetConditions(const Input& input, PodStatus& status) {
   const Pod& pod = *input.pod;
   KeepForeign(input, status);
   if (input.verdict && !input.verdict->disruption.empty()) SetDisruption(input, status);
+  for (const auto& condition : input.resize_conditions) *status.add_conditions() = condition;
   Condition network{"PodReadyToStartContainers"};
   const runtime::Sandbox* sandbox = input.observed != nullptr ? input.observed->ReadySandbox() : nullptr;
   network.status = sandbox != nullptr && (pod.spec().host_network() || !input.observed->ips.empty());

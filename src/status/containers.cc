@@ -5,6 +5,7 @@
 #include "kubelet/api/containers.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/runtime/actions.h"
+#include "status/resources.h"
 
 namespace kubelet::status {
 namespace {
@@ -223,7 +224,7 @@ class Converter {
       default:
         break;
     }
-    SetResources();
+    SetContainerResources(input_, spec_, *newest_, old_, out_);
     SetUser();
     if (input_.stop_signals && !newest_->stop_signal.empty()) out_.set_stop_signal(newest_->stop_signal);
   }
@@ -246,11 +247,6 @@ class Converter {
     out->mutable_started_at()->set_seconds(Seconds(seen.started_at));
     out->mutable_finished_at()->set_seconds(Seconds(seen.finished_at));
     out->set_container_id(Id(seen));
-  }
-
-  void SetResources() {
-    *out_.mutable_resources() = spec_.resources();
-    *out_.mutable_allocated_resources() = spec_.resources().requests();
   }
 
   void SetUser() {

@@ -6,6 +6,7 @@
 #include "kubelet/runtime/config.h"
 #include "status/conditions.h"
 #include "status/containers.h"
+#include "status/resources.h"
 
 namespace kubelet::status {
 namespace {
@@ -128,6 +129,7 @@ PodStatus Generate(const Input& input) {
   if (input.finished && !IsTerminal(status.phase()) && !api::IsStatic(pod)) {
     status.set_phase("Failed");
   }
+  SetPodResources(input, status);
   status.set_qos_class(api::QosName(api::ComputeQos(pod)));
   status.mutable_start_time()->set_seconds(StartTime(input));
   if (pod.metadata().generation() != 0) {

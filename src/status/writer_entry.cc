@@ -32,7 +32,7 @@ ServerView ViewOf(const api::core::Pod& pod) {
 }
 
 std::string KeyOf(const api::core::Pod& pod) {
-  return api::IsMirror(pod) ? api::Annotation(pod, api::kConfigMirror) : pod.metadata().uid();
+  return api::IsMirror(pod) ? api::StaticUidOf(pod) : pod.metadata().uid();
 }
 
 void SerializeTo(const api::core::PodStatus& status, std::string& out) {

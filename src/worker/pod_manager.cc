@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kubelet/api/pod.h"
+#include "kubelet/api/resources.h"
 #include "kubelet/base/log.h"
 #include "kubelet/runtime/actions.h"
 #include "kubelet/runtime/config.h"
@@ -27,8 +28,11 @@ bool IsSameManifest(const api::core::Pod& pod, const ObservedPod& running) {
   const runtime::Sandbox* sandbox = running.ReadySandbox();
   if (sandbox == nullptr) return false;
   auto own = sandbox->annotations.find(api::kManifestAnnotation);
+  auto shape = sandbox->annotations.find(runtime::kShapeAnnotation);
+  bool resized = shape != sandbox->annotations.end() && shape->second == api::ResizeShape(pod);
   if (own != sandbox->annotations.end()) {
-    return own->second == pod.metadata().uid() || own->second == api::Annotation(pod, api::kManifestAnnotation);
+    return resized || own->second == pod.metadata().uid() ||
+           own->second == api::Annotation(pod, api::kManifestAnnotation);
   }
   auto source = sandbox->annotations.find(api::kConfigSource);
   if (source == sandbox->annotations.end() || source->second != api::Annotation(pod, api::kConfigSource)) return false;
@@ -42,6 +46,20 @@ bool IsSameManifest(const api::core::Pod& pod, const ObservedPod& running) {
            std::any_of(pod.spec().init_containers().begin(), pod.spec().init_containers().end(), named);
   });
 }
+
+namespace {
+
+// The running pod is our own, made from another manifest, or from this one after it had been edited before.
+bool IsEditedManifest(const api::core::Pod& pod, const runtime::StringMap& sandbox) {
+  auto own = sandbox.find(api::kManifestAnnotation);
+  auto hash = sandbox.find(api::kConfigHash);
+  std::string manifest = api::Annotation(pod, api::kManifestAnnotation);
+  if (manifest.empty()) manifest = pod.metadata().uid();
+  bool before = hash != sandbox.end() && hash->second == api::Annotation(pod, api::kConfigHash);
+  return own != sandbox.end() && (own->second != manifest || before);
+}
+
+}  // namespace
 
 PodManager::PodManager(Deps deps) : deps_(std::move(deps)) {
   if (deps_.metrics == nullptr) return;
@@ -240,7 +258,8 @@ api::PodPtr PodManager::MaybeAdopt(const api::PodPtr& pod) {
     if (!IsSameManifest(*pod, *running)) continue;
     LOG_INFO("Adopting running static pod under its own uid", "pod", api::PodKey(*pod), "podUID", running->uid,
              "manifestUID", pod->metadata().uid());
-    return deps_.store.Adopt(pod->metadata().uid(), running->uid);
+    bool resized = IsEditedManifest(*pod, running->ReadySandbox()->annotations);
+    return deps_.store.Adopt(pod->metadata().uid(), running->uid, resized);
   }
   return nullptr;
 }

@@ -1,6 +1,7 @@
 // What the kubelet relies on from any runtime, run against the fake and, when KUBELET_TEST_CRI
 // names a socket (unix:///run/containerd/containerd.sock) and KUBELET_TEST_IMAGE an image with a
 // POSIX shell that is there, against that runtime too.
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -496,6 +497,71 @@ TEST_CASE("contract: resources of a running container can be changed") {
     REQUIRE(updated.ok());
     auto status = b.Status(id);
     if (status.resources) CHECK(status.resources->cpu_shares == 512);
+  });
+}
+
+// First line of a file in the container's cgroup on this machine.
+std::string OfCgroup(const std::string& controller, const ContainerId& id,
+                     const std::string& file) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it("/sys/fs/cgroup/" + controller, error), end;
+       it != end && !error; it.increment(error)) {
+    if (it->path().filename().string().find(id.str()) == std::string::npos) continue;
+    std::ifstream in(it->path() / file);
+    std::string line;
+    if (std::getline(in, line)) return line;
+  }
+  return "not found";
+}
+
+TEST_CASE("contract: CPU and memory limits of a running container are changed in its cgroup") {
+  ForEach([](Backend& b) {
+    auto pod = b.Pod("resize-limits");
+    auto sandbox = b.Run(pod);
+    auto id = b.Create(sandbox, pod, "main", kForever);
+    b.Start(id);
+    runtime::LinuxResources resources;
+    resources.cpu_shares = 205;
+    resources.cpu_period = 100'000;
+    resources.cpu_quota = 20'000;
+    resources.memory_limit_bytes = 96 << 20;
+    auto updated = b.client->Await(b.client->runtime->UpdateContainerResources(id, resources));
+    INFO(updated);
+    REQUIRE(updated.ok());
+    // The other resource stays.
+    resources = {};
+    resources.cpu_period = 100'000;
+    resources.cpu_quota = 30'000;
+    REQUIRE(b.client->Await(b.client->runtime->UpdateContainerResources(id, resources)).ok());
+    auto status = b.Status(id);
+    CHECK(status.state == runtime::ContainerState::kRunning);
+    if (status.resources) {
+      CHECK(status.resources->cpu_quota == 30'000);
+      CHECK(status.resources->memory_limit_bytes == 96 << 20);
+    }
+    if (b.fake) return;
+    bool v2 = std::filesystem::exists("/sys/fs/cgroup/cgroup.controllers");
+    CHECK(OfCgroup(v2 ? "" : "cpu", id, v2 ? "cpu.max" : "cpu.cfs_quota_us") ==
+          (v2 ? "30000 100000" : "30000"));
+    CHECK(OfCgroup(v2 ? "" : "memory", id, v2 ? "memory.max" : "memory.limit_in_bytes") ==
+          std::to_string(96 << 20));
+  });
+}
+
+TEST_CASE("contract: resources of a sandbox are taken note of, or the runtime says it cannot") {
+  ForEach([](Backend& b) {
+    auto pod = b.Pod("resize-sandbox");
+    auto sandbox = b.Run(pod);
+    runtime::LinuxResources resources;
+    resources.cpu_shares = 512;
+    runtime::LinuxResources overhead;
+    auto told = b.client->Await(
+        b.client->runtime->UpdatePodSandboxResources(sandbox, overhead, resources));
+    INFO(told);
+    bool lacks = absl::IsUnimplemented(told) ||
+                 told.message().find("not implemented") != absl::string_view::npos;
+    CHECK((told.ok() || lacks));
   });
 }
 

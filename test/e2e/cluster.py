@@ -627,6 +627,84 @@ def scenario_memory_pressure():
         node.api_ready("modest")
 
 
+def scenario_resize():
+    """The `resize` subresource: grown and shrunk in place, deferred until another pod ends, pod level, mirror made anew."""
+    def amounts(cpu, memory):
+        return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu, "memory": memory}}
+
+    def resize(name, main, **spec):
+        if main:
+            spec["containers"] = [{"name": "main", "resources": main}]
+        body = {"spec": spec}
+        server.must("PATCH", "%s/%s/resize" % (node.api_pods, name), body, "application/strategic-merge-patch+json")
+
+    def conditions(pod):
+        return {c["type"]: c.get("reason", "") for c in pod["status"].get("conditions") or [] if "Resize" in c["type"]}
+
+    def has(name, cpu, memory):
+        pod = node.api_pod(name)
+        shown = pod["status"]["containerStatuses"][0].get("resources")
+        return shown == amounts(cpu, memory) and not conditions(pod) and pod
+
+    with cluster() as (server, node):
+        node.join()
+        cpus = os.cpu_count()
+        node.create("a", container={"resources": amounts("100m", "64Mi")})
+        pod = node.api_ready("a")
+        before = node.api_ids("a")
+        check(pod["status"]["allocatedResources"] == {"cpu": "100m", "memory": "64Mi"}, "allocated: %s" % pod["status"])
+        resize("a", amounts("200m", "96Mi"))
+        pod = until("grown", lambda: has("a", "200m", "96Mi"), 20)
+        main = pod["status"]["containerStatuses"][0]
+        check(main["restartCount"] == 0 and node.api_ids("a") == before, "no restart: %s" % main)
+        check(main["allocatedResources"] == {"cpu": "200m", "memory": "96Mi"}, "allocated: %s" % main)
+        check(pod["status"]["resources"]["limits"] == {"cpu": "200m", "memory": "96Mi"}, "of the pod: %s" % pod["status"])
+        check(pod["status"]["observedGeneration"] == pod["metadata"]["generation"], "generation")
+        until("started and completed", lambda: node.events("a", "ResizeStarted") and node.events("a", "ResizeCompleted"))
+        resize("a", amounts("150m", "80Mi"))
+        until("shrunk", lambda: has("a", "150m", "80Mi"), 20)
+        node.create("b", container={"resources": amounts("%dm" % (cpus * 500), "64Mi")})
+        node.api_ready("b")
+        resize("a", amounts("%dm" % (cpus * 800), "80Mi"))
+        until("deferred", lambda: conditions(node.api_pod("a")) == {"PodResizePending": "Deferred"}, 10)
+        check(node.events("a", "ResizeDeferred"), "its event")
+        main = node.api_pod("a")["status"]["containerStatuses"][0]
+        check(main["allocatedResources"]["cpu"] == "150m", "it keeps what it has: %s" % main)
+        node.kill()
+        node.start()
+        until("deferred still", lambda: conditions(node.api_pod("a")) == {"PodResizePending": "Deferred"}, 10)
+        server.delete(node.api_pods + "/b", 1)
+        until("grown when another pod has gone", lambda: has("a", amounts("%dm" % (cpus * 800), "")["limits"]["cpu"], "80Mi")
+              or has("a", "%g" % (cpus * 0.8), "80Mi"), 30)
+        check(node.api_ids("a") == before, "all in one container")
+        # As limits of the pod as a whole.
+        node.create("c", resources=amounts("200m", "64Mi"))
+        uid = node.api_ready("c")["metadata"]["uid"]
+        group = [g for g in node.cgroups(uid) if (g / "memory.limit_in_bytes").exists() or (g / "memory.max").exists()][0]
+        file = group / ("memory.max" if (group / "memory.max").exists() else "memory.limit_in_bytes")
+        check(int(file.read_text()) == 64 << 20, "the pod's cgroup: %s" % file.read_text())
+        check(node.api_pod("c")["status"]["qosClass"] == "Guaranteed", "QoS class")
+        resize("c", None, resources=amounts("300m", "96Mi"))
+        until("the pod grew", lambda: int(file.read_text()) == 96 << 20, 20)
+        until("and shows it", lambda: node.api_pod("c")["status"]["resources"] == amounts("300m", "96Mi")
+              and not conditions(node.api_pod("c")))
+        check(node.api_pod("c")["status"]["containerStatuses"][0]["restartCount"] == 0, "no restart")
+        # A static pod: its mirror follows.
+        extra = "    resources: {limits: {cpu: %s}, requests: {cpu: 50m}}\n"
+        node.write("s.yaml", node.manifest("s", extra=extra % "100m"))
+        old = until("mirror", lambda: (node.mirror("s") or {}).get("status", {}).get("phase") == "Running" and node.mirror("s"), 20)
+        ids = node.ids("s")
+        node.write("s.yaml", node.manifest("s", extra=extra % "200m"))
+
+        def follows():
+            mirror = node.mirror("s")
+            return mirror and mirror["metadata"]["annotations"][HASH] != old["metadata"]["annotations"][HASH] and \
+                mirror["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "200m" and \
+                ((mirror["status"].get("containerStatuses") or [{}])[0].get("resources") or {}).get("limits") == {"cpu": "200m"}
+        until("mirror made anew", follows, 20)
+        check(node.ids("s") == ids, "and its container runs on")
+
+
 def scenario_kubectl():
     """What people type: get, describe, run, delete."""
     kubectl = os.environ.get("KUBELET_TEST_KUBECTL") or shutil.which("kubectl")

@@ -569,5 +569,73 @@ def main():
     print("ok", sys.argv[1])
 
 
+def cgroup_file(node, uid, controller, file):
+    """Of the pod's cgroup, and of its one container's below it."""
+    v2 = (node.CGROUPS / "cgroup.controllers").exists()
+    tree = (node.CGROUPS if v2 else node.CGROUPS / controller) / node.CGROUP_ROOT
+    group = next(tree.glob("**/pod" + uid))
+    sums = (group / file).read_text().strip()
+    return sums, {p.name: (p / file).read_text().strip() for p in group.iterdir() if p.is_dir()}
+
+
+def scenario_resize_in_place():
+    """Editing CPU and memory of a manifest resizes the running container, also over kill -9; a bad file harms nothing."""
+    def resources(cpu, memory, policy=""):
+        return """    resources:
+      limits: {cpu: %s, memory: %s}
+      requests: {cpu: 100m, memory: 32Mi}
+%s""" % (cpu, memory, policy)
+
+    with Node() as node:
+        node.start()
+        node.write("a.yaml", node.manifest("a", extra=resources("200m", "64Mi")))
+        node.running("a")
+        before, uid = node.ids("a"), node.pod("a")["metadata"]["uid"]
+        v2 = (node.CGROUPS / "cgroup.controllers").exists()
+        quota, memory = ("cpu.max", "memory.max") if v2 else ("cpu.cfs_quota_us", "memory.limit_in_bytes")
+
+        def limits():
+            (pod_quota, quotas), (pod_memory, memories) = (
+                cgroup_file(node, uid, "cpu", quota), cgroup_file(node, uid, "memory", memory))
+            ids = [k for k in quotas if any(i in k for i in before)]
+            check(len(ids) == 1, "one group of %s in %s" % (before, quotas))
+            return [int(t.split()[0]) for t in (pod_quota, quotas[ids[0]], pod_memory, memories[ids[0]])]
+
+        check(limits() == [20000, 20000, 64 << 20, 64 << 20], "limits at first: %s" % limits())
+        node.write("a.yaml", node.manifest("a", extra=resources("300m", "96Mi")))
+        until("grown", lambda: limits() == [30000, 30000, 96 << 20, 96 << 20], 20)
+        check(node.pod("a")["metadata"]["uid"] == uid, "same uid")
+        shown = until("status shows it", lambda: node.pod("a")["status"]["containerStatuses"][0]["resources"]["limits"]
+                      == {"cpu": "300m", "memory": "96Mi"} and node.pod("a")["status"])
+        check(shown["containerStatuses"][0]["restartCount"] == 0 and node.ids("a") == before, "no restart")
+        node.kill()
+        node.write("a.yaml", node.manifest("a", extra=resources("150m", "48Mi")))
+        node.start()
+        until("shrunk by the next kubelet", lambda: limits() == [15000, 15000, 48 << 20, 48 << 20], 20)
+        check(node.ids("a") == before, "still the same container")
+        node.kill()
+        for name in ("allocated_pods_state", "actuated_pods_state"):
+            check((node.root / name).exists(), name)
+            (node.root / name).write_text("{")
+        node.start()
+        node.running("a")
+        until("set aside", lambda: (node.root / "actuated_pods_state.bad").exists())
+        until("written anew", lambda: (node.root / "actuated_pods_state").exists())
+        check(node.ids("a") == before and limits()[1] == 15000, "a bad file changes nothing")
+        policy = "    resizePolicy: [{resourceName: cpu, restartPolicy: RestartContainer}]\n"
+        node.write("b.yaml", node.manifest("b", extra=resources("200m", "64Mi", policy)))
+        node.running("b")
+        old = node.ids("b")
+        node.write("b.yaml", node.manifest("b", extra=resources("250m", "64Mi", policy)))
+        until("restarted as its policy says", lambda: node.ids("b") and node.ids("b") != old, 20)
+        until("once", lambda: node.pod("b")["status"]["containerStatuses"][0]["restartCount"] == 1)
+        check(len([s for s in node.sandboxes("b") if s.state == 0]) == 1, "in its sandbox")
+        node.write("b.yaml", node.manifest("b", extra=resources("250m", "64Mi", policy).replace("cpu: 100m", "cpu: 99k", 1)
+                                           .replace("250m", "99k", 1)))
+        until("deferred", lambda: [c["reason"] for c in node.pod("b")["status"]["conditions"]
+                                   if c["type"] == "PodResizePending"] == ["Deferred"], 20)
+        check(node.pod("b")["status"]["containerStatuses"][0]["restartCount"] == 1, "it runs on as it is")
+
+
 if __name__ == "__main__":
     main()

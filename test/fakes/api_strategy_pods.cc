@@ -7,6 +7,7 @@
 #include "k8s/core/v1/service.pb.h"
 #include "kubelet/api/defaults.h"
 #include "kubelet/api/pod.h"
+#include "kubelet/api/resources.h"
 #include "kubelet/api/time.h"
 #include "kubelet/api/validation.h"
 #include "kubelet/base/status.h"
@@ -216,6 +217,27 @@ absl::Status PreparePodStatus(const core::Pod& current, core::Pod& next) {
   return CheckTransitions(current, next);
 }
 
+template <typename Containers>
+void TakeResources(const Containers& wanted, Containers& containers) {
+  for (auto& container : containers)
+    for (const auto& change : wanted)
+      if (change.name() == container.name()) *container.mutable_resources() = change.resources();
+}
+
+// ValidatePodResize, as far as a kubelet can tell.
+absl::Status PreparePodResize(const core::Pod& current, core::Pod& next) {
+  const std::string& name = current.metadata().name();
+  if (api::IsMirror(current))
+    return ApiInvalid(Pods(), name, "Forbidden: static pods cannot be resized");
+  core::PodSpec wanted = next.spec();
+  *next.mutable_spec() = current.spec();
+  TakeResources(wanted.containers(), *next.mutable_spec()->mutable_containers());
+  TakeResources(wanted.init_containers(), *next.mutable_spec()->mutable_init_containers());
+  if (wanted.has_resources()) *next.mutable_spec()->mutable_resources() = wanted.resources();
+  std::string problem = api::ResizeProblem(current, next);
+  return problem.empty() ? absl::OkStatus() : ApiInvalid(Pods(), name, "spec: " + problem);
+}
+
 }  // namespace
 
 absl::Status PreparePodCreate(const ApiStore& store, core::Pod& pod, const std::string& suffix) {
@@ -247,11 +269,7 @@ absl::Status PreparePodUpdate(const std::string& subresource, const core::Pod& c
     *next.mutable_spec()->mutable_ephemeral_containers() = wanted;
     api::ApplyPodDefaults(next);
   } else if (subresource == "resize") {
-    core::PodSpec wanted = next.spec();
-    *next.mutable_spec() = current.spec();
-    for (auto& container : *next.mutable_spec()->mutable_containers())
-      for (const auto& change : wanted.containers())
-        if (change.name() == container.name()) *container.mutable_resources() = change.resources();
+    RETURN_IF_ERROR(PreparePodResize(current, next));
   } else {
     api::ApplyPodDefaults(next);
     RETURN_IF_ERROR(CheckSpecUpdate(current, next));

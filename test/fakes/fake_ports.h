@@ -22,6 +22,9 @@ struct FakeNode {
   std::map<std::string, std::map<std::string, uint32_t>> logs;  // uid -> container -> next attempt
   std::set<std::string> directories, mounts, cgroups;           // uids
   std::map<std::string, std::string> files;  // `<volume>/<path>` -> text
+  std::map<std::string, runtime::PodLimits> limits;             // of the cgroups, by uid
+  std::function<runtime::PodLimits(const api::core::Pod&)> wanted_limits;
+  int64_t memory_in_use = 0;  // of every container
   std::vector<std::string> calls;
   std::function<void(const std::string& uid)> on_logs_gone;
 
@@ -86,14 +89,40 @@ class FakeCgroups : public runtime::Cgroups {
     const std::string uid = pod->metadata().uid();
     if (auto status = hands_.Call("Cgroups.EnsurePod", uid); !status.ok()) co_return status;
     hands_.node.cgroups.insert(uid);
+    if (hands_.node.wanted_limits) hands_.node.limits[uid] = hands_.node.wanted_limits(*pod);
     co_return "/kubepods/pod" + uid;
   }
   base::Task<absl::Status> RemovePod(std::string uid) override {
     auto status = hands_.Call("Cgroups.RemovePod", uid);
     if (status.ok()) hands_.node.cgroups.erase(uid);
+    if (status.ok()) hands_.node.limits.erase(uid);
     co_return status;
   }
   int64_t OomScoreAdj(const api::core::Pod&, const api::core::Container&) override { return 1000; }
+  // No pod is limited, so there is nothing to resize; a test of resizing has groups of its own.
+  base::Task<absl::StatusOr<runtime::PodLimits>> ReadPod(api::PodPtr pod) override {
+    if (auto status = hands_.Call("Cgroups.ReadPod", pod->metadata().uid()); !status.ok()) co_return status;
+    co_return hands_.node.limits[pod->metadata().uid()];
+  }
+  runtime::PodLimits WantedLimits(const api::core::Pod& pod) override {
+    return hands_.node.wanted_limits ? hands_.node.wanted_limits(pod) : runtime::PodLimits{};
+  }
+  base::Task<absl::Status> LimitPod(api::PodPtr pod, runtime::PodLimits limits) override {
+    if (auto status = hands_.Call("Cgroups.LimitPod", pod->metadata().uid()); !status.ok()) co_return status;
+    auto& has = hands_.node.limits[pod->metadata().uid()];
+    if (limits.cpu_shares) has.cpu_shares = limits.cpu_shares;
+    if (limits.cpu_quota_us) has.cpu_quota_us = limits.cpu_quota_us;
+    if (limits.cpu_period_us) has.cpu_period_us = limits.cpu_period_us;
+    if (limits.memory_bytes) has.memory_bytes = limits.memory_bytes;
+    co_return absl::OkStatus();
+  }
+  base::Task<absl::StatusOr<runtime::MemoryUse>> MemoryInUse(api::PodPtr pod, std::vector<std::string> ids) override {
+    if (auto status = hands_.Call("Cgroups.MemoryInUse", pod->metadata().uid()); !status.ok()) co_return status;
+    runtime::MemoryUse use;
+    for (const auto& id : ids) use.containers[id] = hands_.node.memory_in_use;
+    use.pod = hands_.node.memory_in_use * static_cast<int64_t>(ids.size());
+    co_return use;
+  }
 
  private:
   FakeHands hands_;

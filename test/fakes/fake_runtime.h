@@ -187,6 +187,8 @@ class FakeRuntimeClient : public runtime::ContainerRuntime, public runtime::Imag
   Task<absl::StatusOr<std::vector<runtime::Container>>> ListContainers(std::string pod_uid) override;
   Task<absl::StatusOr<runtime::ContainerStatus>> GetContainerStatus(runtime::ContainerId id) override;
   Task<absl::Status> UpdateContainerResources(runtime::ContainerId id, runtime::LinuxResources resources) override;
+  Task<absl::Status> UpdatePodSandboxResources(runtime::SandboxId id, runtime::LinuxResources overhead,
+                                               runtime::LinuxResources resources) override;
   Task<absl::Status> ReopenContainerLog(runtime::ContainerId id) override;
   Task<absl::StatusOr<runtime::ExecResult>> ExecSync(runtime::ContainerId id, std::vector<std::string> command,
                                                      std::chrono::seconds timeout) override;

@@ -252,8 +252,23 @@ Answer<runtime::ContainerStatus> FakeRuntimeClient::GetContainerStatus(Container
                                       });
 }
 
-Task<absl::Status> FakeRuntimeClient::UpdateContainerResources(ContainerId id, runtime::LinuxResources) {
-  return DoStatus("UpdateContainerResources", world_.SubjectOf(id), [] { return absl::OkStatus(); });
+// What is zero stays as it is, as in CRI.
+Task<absl::Status> FakeRuntimeClient::UpdateContainerResources(ContainerId id, runtime::LinuxResources resources) {
+  return DoStatus("UpdateContainerResources", world_.SubjectOf(id), [this, id, resources]() -> absl::Status {
+    auto it = world_.containers_.find(id);
+    if (it == world_.containers_.end()) return absl::NotFoundError("no such container");
+    if (!it->second.status.resources) it->second.status.resources.emplace();
+    runtime::LinuxResources& has = *it->second.status.resources;
+    if (resources.cpu_shares != 0) has.cpu_shares = resources.cpu_shares;
+    if (resources.cpu_quota != 0) has.cpu_quota = resources.cpu_quota;
+    if (resources.cpu_period != 0) has.cpu_period = resources.cpu_period;
+    if (resources.memory_limit_bytes != 0) has.memory_limit_bytes = resources.memory_limit_bytes;
+    return absl::OkStatus();
+  });
+}
+Task<absl::Status> FakeRuntimeClient::UpdatePodSandboxResources(SandboxId id, runtime::LinuxResources,
+                                                                runtime::LinuxResources) {
+  return DoStatus("UpdatePodSandboxResources", world_.SubjectOf(id), [] { return absl::OkStatus(); });
 }
 Task<absl::Status> FakeRuntimeClient::ReopenContainerLog(ContainerId id) {
   return DoStatus("ReopenContainerLog", world_.SubjectOf(id), [] { return absl::OkStatus(); });

@@ -2,6 +2,7 @@
 #include "kubelet/resource/pod_cgroups.h"
 
 #include <boost/asio/io_context.hpp>
+#include <fstream>
 #include <iostream>
 
 #include "catch.h"
@@ -40,6 +41,7 @@ struct FakeDriver : os::CgroupDriver {
   std::string root;
   std::vector<std::string> log;
   os::LostLimits lose;
+  os::CgroupValues last;
   absl::Status fail;
 
   std::string Path(const os::CgroupName& name) const override { return os::CgroupfsPath(name); }
@@ -52,6 +54,7 @@ struct FakeDriver : os::CgroupDriver {
   }
   absl::StatusOr<os::LostLimits> Create(const os::CgroupName& name,
                                         const os::CgroupValues& values) override {
+    last = values;
     log.push_back("create " + Path(name) + " " + std::to_string(values.cpu_shares.value_or(0)));
     if (!fail.ok()) return fail;
     for (const char* controller : {"cpu", "memory"})
@@ -211,6 +214,59 @@ TEST_CASE("without groups per QoS class nothing is made") {
   CHECK(fixture.loop.Await(cgroups.RemovePod("1", std::nullopt)).ok());
   CHECK(fixture.loop.Await(cgroups.UpdateQos(5)).ok());
   CHECK(fixture.driver->log.empty());
+}
+
+void Put(const std::string& path, const std::string& text) {
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  std::ofstream(path) << text << "\n";
+}
+
+TEST_CASE("what a resize reads of a pod's group, and sets in it") {
+  Fixture fixture;
+  auto cgroups = fixture.Make();
+  auto pod = Shared(PodOf("containers: [{name: a, resources: {requests: {cpu: 100m}}}]"));
+  CHECK(absl::IsNotFound(fixture.loop.Await(cgroups.ReadPod(pod)).status()));
+  std::string group = "/kubepods/burstable/pod1-2/";
+  std::string cpu = fixture.root / "cpu" + group, memory = fixture.root / "memory" + group;
+  Put(cpu + "cpu.shares", "102");
+  Put(cpu + "cpu.cfs_quota_us", "-1");
+  Put(cpu + "cpu.cfs_period_us", "100000");
+  Put(memory + "memory.limit_in_bytes", "9223372036854771712");
+  Put(memory + "memory.usage_in_bytes", "4096");
+  Put(memory + "cri-containerd-abc.scope/memory.usage_in_bytes", "1024");
+  auto values = fixture.loop.Await(cgroups.ReadPod(pod));
+  REQUIRE(values.ok());
+  CHECK(values->cpu_shares == 102u);
+  CHECK(values->cpu_quota_us == -1);
+  CHECK(values->memory_bytes == -1);
+  auto used = fixture.loop.Await(cgroups.MemoryInUse(pod, {"abc", "other"}));
+  REQUIRE(used.ok());
+  CHECK(*used == std::map<std::string, int64_t>{{"", 4096}, {"abc", 1024}});
+
+  fixture.driver->log.clear();
+  os::CgroupValues change;
+  change.cpu_shares = 205;
+  CHECK(fixture.loop.Await(cgroups.LimitPod(pod, change)).ok());
+  CHECK(fixture.driver->log == Log{"update /kubepods/burstable/pod1-2 205"});
+  fixture.driver->lose = {{"cpu.shares", absl::UnavailableError("refused")}};
+  auto refused = fixture.loop.Await(cgroups.LimitPod(pod, change));
+  CHECK(absl::IsUnavailable(refused));
+}
+
+TEST_CASE("bringing a group that is there to its limits does not lower memory below what is used") {
+  Fixture fixture;
+  auto cgroups = fixture.Make();
+  auto pod = Shared(
+      PodOf("containers: [{name: a, resources: {limits: {cpu: 1, memory: 1Mi}, requests: {cpu: 1, "
+            "memory: 1Mi}}}]"));
+  std::string usage = fixture.root / "memory/kubepods/pod1-2/memory.usage_in_bytes";
+  Put(usage, "2097152");
+  REQUIRE(fixture.loop.Await(cgroups.EnsurePod(pod)).ok());
+  CHECK_FALSE(fixture.driver->last.memory_bytes);
+  CHECK(fixture.driver->last.cpu_shares == 1024u);
+  Put(usage, "1000");
+  REQUIRE(fixture.loop.Await(cgroups.EnsurePod(pod)).ok());
+  CHECK(fixture.driver->last.memory_bytes == 1 << 20);
 }
 
 TEST_CASE("real cgroups: a pod's limits, orphans, removal, and no trace") {

@@ -74,6 +74,7 @@ TEST_CASE("an edit while the kubelet is away ends the old pod first") {
   }
   PodSpec next;
   next.uid = "u2";
+  next.image = "image:2";
   Kubelet second(world);
   SECTION("in one complete set") { second.Snapshot({MakePod(next)}); }
   SECTION("in a set that is complete only later") {

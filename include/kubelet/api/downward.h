@@ -9,7 +9,7 @@
 
 namespace kubelet::api {
 
-// What a limit that is not set counts as: what the node has for pods.
+// What a limit that neither container nor pod sets counts as: what the node has for pods.
 struct NodeAllocatable {
   int64_t cpu_milli = 0;
   int64_t memory_bytes = 0;

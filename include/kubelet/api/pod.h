@@ -24,10 +24,14 @@ inline constexpr char kConfigMirror[] = "kubernetes.io/config.mirror";
 // Ours, on static pods and their sandboxes: a hash over the manifest and its place, whatever the uid
 // is. Tells an edited manifest from one that runs under another kubelet's or build's uid.
 inline constexpr char kManifestAnnotation[] = "kubelet.cpp/manifest";
+// Ours, on static pods and so on their mirrors: metadata.uid of the static pod, where config.hash is not that. The two
+// differ once a manifest was edited in CPU or memory and its pod runs on, resized.
+inline constexpr char kStaticUid[] = "kubelet.cpp/uid";
 
 std::string Annotation(const core::Pod& pod, const std::string& key);
 bool IsStatic(const core::Pod& pod);    // config.source is there and is not `api`
 bool IsMirror(const core::Pod& pod);    // has config.mirror
+std::string StaticUidOf(const core::Pod& mirror);  // of the pod that it shows
 bool IsCritical(const core::Pod& pod);  // static, mirror, or priority of at least 2000000000
 bool IsRestartableInit(const core::Container& container);
 

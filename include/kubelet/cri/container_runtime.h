@@ -49,6 +49,8 @@ class GrpcContainerRuntime final : public runtime::ContainerRuntime {
   Result<runtime::ContainerStatus> GetContainerStatus(runtime::ContainerId id) override;
   Done UpdateContainerResources(runtime::ContainerId id,
                                 runtime::LinuxResources resources) override;
+  Done UpdatePodSandboxResources(runtime::SandboxId id, runtime::LinuxResources overhead,
+                                 runtime::LinuxResources resources) override;
   Done ReopenContainerLog(runtime::ContainerId id) override;
   Result<runtime::ExecResult> ExecSync(runtime::ContainerId id, std::vector<std::string> command,
                                        std::chrono::seconds timeout) override;

@@ -53,6 +53,7 @@ class Pleg : public runtime::PodObserver {
   base::Task<absl::StatusOr<runtime::ObservedPodPtr>> Refresh(std::string uid) override;
   void Hold(const std::string& uid, bool held) override;
   bool Known(const std::string& uid) const override;
+  void Distrust(const std::string& uid) override { ++pods_[uid].distrusted; }
 
   bool Synced() const { return synced_; }
   std::vector<runtime::ObservedPodPtr> All() const;
@@ -69,6 +70,7 @@ class Pleg : public runtime::PodObserver {
     bool dirty = false;       // something happened since the last question
     bool inspecting = false;
     bool provisional = false;  // `pod` is what the lists say; it was never inspected
+    uint64_t distrusted = 0, trusted = 0;  // differ: details of running containers are asked anew
     std::string error;
     base::MonoTime asked;     // start of the inspection under way
   };

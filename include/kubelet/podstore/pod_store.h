@@ -32,8 +32,9 @@ class PodStore {
   Changes Apply(const std::string& source, const std::vector<api::PodPtr>& pods, bool complete);
 
   // Replaces the uid of a static pod by that of a running pod it was matched with (another kubelet's naming of
-  // the same manifest). Later snapshots with the manifest's own uid are mapped the same way.
-  api::PodPtr Adopt(const std::string& manifest_uid, const std::string& running_uid);
+  // the same manifest). Later snapshots with the manifest's own uid are mapped the same way. `resized`: it is a pod of
+  // our own whose manifest was edited in CPU or memory only; Apply finds those by itself while the pod is wanted.
+  api::PodPtr Adopt(const std::string& manifest_uid, const std::string& running_uid, bool resized = false);
 
   api::PodPtr Get(const std::string& uid) const;
   bool Wanted(const std::string& uid) const { return pods_.contains(uid); }
@@ -43,6 +44,7 @@ class PodStore {
   bool AllComplete() const;
 
  private:
+  void KeepResized(const std::string& source, const std::vector<api::PodPtr>& pods);
   api::PodPtr Mapped(const api::PodPtr& pod) const;
   static void Compare(api::PodPtr& known, const api::PodPtr& pod, Changes& changes);
   struct Wanted_ {
@@ -52,11 +54,16 @@ class PodStore {
   std::set<std::string> sources_;
   std::set<std::string> complete_;
   std::map<std::string, Wanted_> pods_;
-  std::map<std::string, std::string> adopted_;  // manifest uid -> running uid
+  struct Adopted {
+    std::string uid;
+    bool resized = false;
+  };
+  std::map<std::string, Adopted> adopted_;  // by the uid of the manifest
 };
 
 // The pod under another uid: metadata.uid and config.hash change; kManifestAnnotation, where there is none yet, keeps
-// the first one.
-api::PodPtr WithUid(const api::core::Pod& pod, const std::string& uid);
+// the first one. The config.hash of a resized pod stays its manifest's, so that its mirror is made anew (kubeadm waits for
+// that); api::kStaticUid tells uids apart.
+api::PodPtr WithUid(const api::core::Pod& pod, const std::string& uid, bool resized = false);
 
 }  // namespace kubelet::podstore

@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "kubelet/api/pod.h"
@@ -77,6 +78,17 @@ class PodCgroups {
   // The cgroup_parent for the pod's sandbox, with the pod's limits. InvalidArgument for a uid that
   // is no name.
   base::Task<absl::StatusOr<std::string>> EnsurePod(api::PodPtr pod);
+  // What a resize changes of the pod's group, as it is now: cpu_shares, quota, period, memory (-1:
+  // no limit). On cgroup v2 shares that the weight stands for. NotFound without the group; nothing
+  // is set without cgroups per QoS.
+  base::Task<absl::StatusOr<os::CgroupValues>> ReadPod(api::PodPtr pod);
+  // The values given; Unavailable names what the kernel refused. NotFound without the group.
+  base::Task<absl::Status> LimitPod(api::PodPtr pod, os::CgroupValues values);
+  // Bytes that the pod uses, under "", and those of its containers, found by the ids in the names
+  // of their groups.
+  base::Task<absl::StatusOr<std::map<std::string, int64_t>>> MemoryInUse(
+      api::PodPtr pod, std::vector<std::string> ids);
+  os::CgroupValues Wanted(const api::core::Pod& pod) const;
   // Kills what is left inside and removes the group; without `qos` in every class. Unavailable
   // names the blocker.
   base::Task<absl::Status> RemovePod(std::string uid, std::optional<api::QosClass> qos);

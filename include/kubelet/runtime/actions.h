@@ -24,6 +24,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -88,6 +89,7 @@ enum class StoppedFor { kRestart, kUnhealthy };
 struct Knowledge {
   std::map<ContainerId, StoppedFor> stopped;
   std::map<ContainerId, ContainerHealth> health;  // of what runs; absent: started, and nothing is wrong
+  std::set<ContainerId> resized;  // running, and its new resources want a restart (Resize::restart)
 };
 
 PodActions ComputePodActions(const api::core::Pod& pod, const ObservedPod& observed, const Knowledge& known = {});

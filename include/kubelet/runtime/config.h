@@ -33,6 +33,9 @@ inline constexpr char kPortsAnnotation[] = "io.kubernetes.container.ports";
 // Ours: marks a sandbox that this kubelet made and the manifest it was made from (api::kManifestAnnotation; the uid,
 // when the manifest gives it), so that a static pod of another kubelet's uid can be told from an edited manifest.
 inline constexpr const char* kOwnSandboxAnnotation = api::kManifestAnnotation;
+// Ours, on sandboxes of static pods: api::ResizeShape, so that a manifest whose CPU or memory was edited, also while no
+// kubelet ran, is known as a resize of the pod that runs.
+inline constexpr char kShapeAnnotation[] = "kubelet.cpp/shape";
 
 struct DnsConfig {
   std::vector<std::string> servers, searches, options;

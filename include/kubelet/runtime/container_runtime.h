@@ -47,6 +47,9 @@ class ContainerRuntime {
   virtual Task<absl::StatusOr<std::vector<Container>>> ListContainers(std::string pod_uid = "") = 0;
   virtual Task<absl::StatusOr<ContainerStatus>> GetContainerStatus(ContainerId id) = 0;
   virtual Task<absl::Status> UpdateContainerResources(ContainerId id, LinuxResources resources) = 0;
+  // Best effort, for the runtime's information: many lack it.
+  virtual Task<absl::Status> UpdatePodSandboxResources(SandboxId id, LinuxResources overhead,
+                                                       LinuxResources resources) = 0;
   virtual Task<absl::Status> ReopenContainerLog(ContainerId id) = 0;
   // Zero timeout: none. DeadlineExceeded when the command ran out of its time.
   virtual Task<absl::StatusOr<ExecResult>> ExecSync(ContainerId id, std::vector<std::string> command,

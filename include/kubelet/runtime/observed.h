@@ -42,6 +42,8 @@ class PodObserver {
   virtual bool Known(const std::string& uid) const = 0;
   // Asks the runtime now and returns the answer (never null). Unavailable or DeadlineExceeded: retry later.
   virtual base::Task<absl::StatusOr<ObservedPodPtr>> Refresh(std::string uid) = 0;
+  // Running containers of the pod were changed (resized): what is known of them is asked anew with the next question.
+  virtual void Distrust(const std::string&) {}
   // While a pod is held, events about it do not cause extra questions: its worker is acting and asks itself.
   virtual void Hold(const std::string& uid, bool held) = 0;
 };

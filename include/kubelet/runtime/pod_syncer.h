@@ -19,6 +19,7 @@
 #include "kubelet/runtime/health.h"
 #include "kubelet/runtime/observed.h"
 #include "kubelet/runtime/ports.h"
+#include "kubelet/runtime/resize.h"
 
 namespace kubelet::runtime {
 
@@ -33,6 +34,9 @@ struct SyncResult {
   bool terminal = false;  // ran to its end; nothing will start again, what still runs is left for Kill
   std::optional<base::MonoTime> retry_at;  // nullopt: only a change can lead further
   std::map<std::string, Waiting> waiting;  // per container
+  // What the runtime has differs from what the pod was given; absent: it was not looked at.
+  std::optional<bool> resizing;
+  std::optional<std::string> resize_error;  // in words for the pod's condition
 };
 
 // What the worker shows of a pod under way, in words; one owner, read by `kubelet explain`.
@@ -69,6 +73,8 @@ class PodSyncer {
     Health* health = nullptr;           // null: what runs is started, and nothing is wrong with it
     HookHttp* hook_http = nullptr;      // null: httpGet hooks fail
     UserNamespaces* user_namespaces = nullptr;  // null: pods with `hostUsers: false` are refused
+    Actuations* actuations = nullptr;           // null: nothing is resized in place
+    ResizeOptions resize;
   };
   PodSyncer(Deps deps, Options options);
   ~PodSyncer();
@@ -119,6 +125,7 @@ class PodSyncer {
   base::Task<void> TakeTurn(Pass& pass);
   base::Task<bool> Prepare(Pass& pass);
   base::Task<bool> PrepareUserNamespace(Pass& pass);
+  base::Task<void> ResizeInPlace(Pass& pass, const PodActions& actions);
   absl::StatusOr<SandboxConfig> SandboxFor(const Pass& pass, uint32_t attempt) const;
   void TellDnsTroubles(const api::core::Pod& pod);
   base::Task<absl::StatusOr<ContainerConfig>> ConfigFor(Pass& pass, const ContainerToStart& start,
@@ -146,6 +153,7 @@ class PodSyncer {
   std::unique_ptr<HookRunner> hooks_;
   std::unique_ptr<ContainerStopper> stopper_;
   std::unique_ptr<ImageVolumes> image_volumes_;
+  std::unique_ptr<Resizer> resizer_;
   base::Family<base::Counter>* started_pods_ = nullptr;
   base::Family<base::Counter>* started_pods_errors_ = nullptr;
   base::Family<base::Counter>* started_user_pods_ = nullptr;

@@ -69,6 +69,16 @@ class Volumes {
   virtual base::Task<absl::Status> Teardown(std::string uid) = 0;
 };
 
+// Of a pod's cgroup, as far as a resize changes it; -1: no limit, absent: not known, or to stay as it is.
+struct PodLimits {
+  std::optional<int64_t> cpu_shares, cpu_quota_us, cpu_period_us, memory_bytes;
+  bool operator==(const PodLimits&) const = default;
+};
+struct MemoryUse {
+  int64_t pod = 0;                            // bytes
+  std::map<std::string, int64_t> containers;  // by id; one that was not found is absent
+};
+
 class Cgroups {
  public:
   virtual ~Cgroups() = default;
@@ -77,6 +87,13 @@ class Cgroups {
   // Kills what is left inside. `pod` may be null: all QoS classes are looked at.
   virtual base::Task<absl::Status> RemovePod(std::string uid) = 0;
   virtual int64_t OomScoreAdj(const api::core::Pod& pod, const api::core::Container& container) = 0;
+
+  // In-place resize. What the pod's cgroup has now, what it shall have (a limit that is not named stays), and setting
+  // part of it: an error when the kernel refuses. Without cgroups per QoS there are no limits.
+  virtual base::Task<absl::StatusOr<PodLimits>> ReadPod(api::PodPtr pod) = 0;
+  virtual PodLimits WantedLimits(const api::core::Pod& pod) = 0;
+  virtual base::Task<absl::Status> LimitPod(api::PodPtr pod, PodLimits limits) = 0;
+  virtual base::Task<absl::StatusOr<MemoryUse>> MemoryInUse(api::PodPtr pod, std::vector<std::string> containers) = 0;
 };
 
 // Ids of pods with `hostUsers: false`. What a pod has it keeps until Release, over restarts of the kubelet too.

@@ -40,6 +40,12 @@ struct Input {
   bool finished = false;     // and it is cleaned up: what did not end in sight ended unknown
   std::optional<Verdict> verdict;
   bool stop_signals = false;  // gate ContainerStopSignals: the status names the signal that ends a container
+  // `pod` has the resources that it was given. PodResizePending and PodResizeInProgress, as far as they are true; what
+  // its containers were last set to (by name, may be null).
+  std::vector<api::core::PodCondition> resize_conditions;
+  const std::map<std::string, api::core::ResourceRequirements>* actuated = nullptr;
+  // Gate InPlacePodLevelResourcesVerticalScaling: the pod's own resources and allocatedResources are shown.
+  bool pod_level_resources = false;
 };
 
 // Succeeded or Failed.

@@ -7,7 +7,7 @@
 // before a write, and what equals it is not written: after a restart of the kubelet no status
 // flips.
 //
-// A static pod's status goes to its mirror pod: the one whose config.mirror is the pod's uid. It is
+// A static pod's status goes to its mirror pod: the one that names the pod's uid (api::StaticUidOf). It is
 // kept while there is none. Both go by the static uid here.
 //
 // Rules: pkg/kubelet/status/status_manager.go (1.36). Deviations: no GET before a PATCH; what
