@@ -61,6 +61,10 @@ class Runtime : public runtime::ContainerRuntime {
     return No<runtime::CgroupDriver>();
   }
   Task<absl::Status> UpdateRuntimeConfig(std::string) override { return NoStatus(); }
+  Task<absl::Status> UpdatePodSandboxResources(runtime::SandboxId, runtime::LinuxResources,
+                                               runtime::LinuxResources) override {
+    return NoStatus();
+  }
   Task<absl::StatusOr<runtime::SandboxId>> RunPodSandbox(runtime::SandboxConfig) override {
     return No<runtime::SandboxId>();
   }
