@@ -434,9 +434,11 @@ TEST_CASE("a container that a resize would restart is written down before it is 
 TEST_CASE("a container that a resize restarts is stopped and started, and the others are left alone") {
   auto pod = Make({{"a", kMoreCpu, "cpu"}, {"b", kSmall}});
   ObservedPod observed = Running(*pod);
-  auto actions = ComputePodActions(*pod, observed, {}, {ContainerId("id-a")});
+  Knowledge known;
+  known.resized.insert(ContainerId("id-a"));
+  auto actions = ComputePodActions(*pod, observed, known);
   REQUIRE(actions.kill.size() == 1);
-  CHECK(actions.kill[0].reason == "Container a resize requires restart");
+  CHECK(actions.kill[0].message == "Container a resize requires restart");
   REQUIRE(actions.start.size() == 1);
   CHECK(actions.start[0].spec->name() == "a");
   CHECK(actions.start[0].previous_exit == base::WallTime{});
