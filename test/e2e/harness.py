@@ -282,8 +282,28 @@ makeIPTablesUtilChains: false
         # Looks only below our own root: other groups come and go while a glob walks.
         groups = [g for tree in self.cgroup_trees() for g in (tree / self.CGROUP_ROOT).glob("**/")]
         for group in sorted(groups, key=lambda p: -len(p.parts)):
-            # A sandbox that was being made when the kubelet was killed comes into the list late.
-            until("cgroup %s removed" % group, lambda g=group: self.rmdir(g) or self.remove_sandboxes(), 20, 0.1)
+            # A sandbox that was being made when the kubelet was killed comes into the list late. And containerd can
+            # lose a container whose start it had begun: then `runc init` waits for ever, and only we know of it. (A
+            # kubelet that lives ends what is left in a pod's group.)
+            patience = time.monotonic() + 5
+
+            def gone(group=group, patience=patience):
+                if time.monotonic() > patience:
+                    self.kill_all_in(group)
+                return self.rmdir(group) or self.remove_sandboxes()
+            until("cgroup %s removed" % group, gone, 20, 0.1)
+
+    @staticmethod
+    def kill_all_in(group):
+        try:
+            pids = (group / "cgroup.procs").read_text().split()
+        except OSError:
+            return
+        for pid in pids:
+            try:
+                os.kill(int(pid), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
     @staticmethod
     def rmdir(group):
