@@ -260,7 +260,8 @@ void Kubelet::MakePods() {
   manager_ = std::make_unique<worker::PodManager>(worker::PodManager::Deps{
       *store_, *workers_, [this] { return pleg_->All(); },
       [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
-      [this](const auto& pod) { return Judge(pod); }, &metrics_});
+      [this](const auto& pod) { return Judge(pod); }, &metrics_,
+      [this](const api::PodPtr& pod) { resizes_->allocations().Admitted(pod); }});
   statuses_ = std::make_unique<StatusCache>(StatusCache::Deps{
       executor, clock_, pool_, *pleg_, *workers_, *probes_,
       [this](const std::string& uid) { return store_->Get(uid); },

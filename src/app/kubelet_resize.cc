@@ -46,9 +46,7 @@ void Kubelet::MakeResizes() {
 worker::Judgement Kubelet::Judge(const api::core::Pod& pod) {
   api::PodPtr wanted = store_->Get(pod.metadata().uid());
   if (!wanted) return admission_->Judge(pod);
-  auto judgement = admission_->Judge(*resizes_->allocations().Allocated(wanted));
-  if (!judgement.rejection) resizes_->allocations().Admitted(wanted);
-  return judgement;
+  return admission_->Judge(*resizes_->allocations().Allocated(wanted));
 }
 
 }  // namespace kubelet::app

@@ -28,11 +28,13 @@ bool IsSameManifest(const api::core::Pod& pod, const ObservedPod& running) {
   const runtime::Sandbox* sandbox = running.ReadySandbox();
   if (sandbox == nullptr) return false;
   auto own = sandbox->annotations.find(api::kManifestAnnotation);
-  auto shape = sandbox->annotations.find(runtime::kShapeAnnotation);
-  bool resized = shape != sandbox->annotations.end() && shape->second == api::ResizeShape(pod);
   if (own != sandbox->annotations.end()) {
-    return resized || own->second == pod.metadata().uid() ||
-           own->second == api::Annotation(pod, api::kManifestAnnotation);
+    const std::string manifest = api::Annotation(pod, api::kManifestAnnotation);
+    if (own->second == pod.metadata().uid() || own->second == manifest) return true;
+    // A uid that a manifest gives is its author's word: another one is another pod.
+    if (manifest.empty() || own->second == sandbox->uid) return false;
+    auto shape = sandbox->annotations.find(runtime::kShapeAnnotation);
+    return shape != sandbox->annotations.end() && shape->second == api::ResizeShape(pod);
   }
   auto source = sandbox->annotations.find(api::kConfigSource);
   if (source == sandbox->annotations.end() || source->second != api::Annotation(pod, api::kConfigSource)) return false;
@@ -181,6 +183,7 @@ void PodManager::TakeOn(const api::PodPtr& pod, bool admitted_before) {
     Reject(pod, *judgement.rejection);
     return;
   }
+  if (!over && deps_.on_admitted) deps_.on_admitted(pod);
   if (judged && !deps_.store.AllComplete()) early_.insert(pod->metadata().uid());
   for (const auto& uid : judgement.preempt) Preempt(uid, judgement.preempt_for, *pod);
   judgement.after.insert(judgement.preempt.begin(), judgement.preempt.end());

@@ -2,6 +2,7 @@
 #include "catch.h"
 #include "fakes/node_sim.h"
 #include "fakes/pods.h"
+#include "kubelet/api/pod.h"
 #include "kubelet/api/quantity.h"
 
 namespace kubelet::test {
@@ -14,6 +15,7 @@ api::PodPtr Sized(const char* uid, const char* cpu, const char* image = "image:1
   want.uid = uid;
   want.image = image;
   auto pod = std::make_shared<api::core::Pod>(*MakePod(want));
+  (*pod->mutable_metadata()->mutable_annotations())[api::kManifestAnnotation] = std::string("manifest of ") + uid;
   auto& resources = *pod->mutable_spec()->mutable_containers(0)->mutable_resources();
   (*resources.mutable_requests())["cpu"].set_string(cpu);
   (*resources.mutable_requests())["memory"].set_string("64Mi");
@@ -62,6 +64,24 @@ TEST_CASE("a static pod whose CPU is edited goes on under its uid, also over res
   kubelet.Snapshot({});
   world.Advance(1s);
   CHECK(world.runtime.Size() == 0);
+}
+
+TEST_CASE("a manifest that gives its uid is a pod of its own, however like it is to the one that runs") {
+  World world;
+  {
+    Kubelet kubelet(world);
+    kubelet.Snapshot({Sized("u1", "100m")});
+    world.Advance(1s);
+    kubelet.client.CutAfter(0);
+  }
+  auto pod = std::make_shared<api::core::Pod>(*Sized("mine", "200m"));
+  pod->mutable_metadata()->mutable_annotations()->erase(api::kManifestAnnotation);
+  Kubelet kubelet(world);
+  kubelet.Snapshot({pod});
+  world.Advance(1min);
+  CHECK(kubelet.store->Get("u1") == nullptr);
+  CHECK(RequestOf(kubelet, "mine") == "200m");
+  CHECK(world.runtime.ReadySandboxes("web") == 1);
 }
 
 TEST_CASE("an edit that is more than a resize makes another pod") {

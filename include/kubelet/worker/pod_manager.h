@@ -47,6 +47,8 @@ class PodManager {
     // May this pod run here? Empty: every pod may.
     std::function<Judgement(const api::core::Pod&)> admit;
     base::Registry* metrics = nullptr;
+    // The pod gets its worker: it was let in now, or had been before this kubelet ran. May be empty.
+    std::function<void(const api::PodPtr&)> on_admitted = {};
   };
   explicit PodManager(Deps deps);
 
