@@ -76,6 +76,8 @@ void PodStore::KeepResized(const std::string& source, const std::vector<api::Pod
   for (const auto& pod : pods) {
     const std::string& uid = pod->metadata().uid();
     if (!api::IsStatic(*pod) || adopted_.contains(uid) || pods_.contains(uid)) continue;
+    // A uid that the manifest gives is its author's word: another one is another pod.
+    if (api::Annotation(*pod, api::kManifestAnnotation).empty()) continue;
     std::string shape;
     for (const auto& [known, wanted] : pods_) {
       if (wanted.source != source || there.contains(known) || api::FullName(*wanted.pod) != api::FullName(*pod)) continue;

@@ -89,6 +89,11 @@ TEST_CASE("an edit that is more than a resize makes another pod") {
   Kubelet kubelet(world);
   kubelet.Snapshot({Sized("u1", "100m")});
   SECTION("another image") { kubelet.Snapshot({Sized("u2", "200m", "image:2")}); }
+  SECTION("another uid, which the manifest gives") {
+    auto pod = std::make_shared<api::core::Pod>(*Sized("u2", "200m"));
+    pod->mutable_metadata()->mutable_annotations()->erase(api::kManifestAnnotation);
+    kubelet.Snapshot({pod});
+  }
   SECTION("another QoS class") { kubelet.Snapshot({Sized("u2", "100m", "image:1", true)}); }
   SECTION("a request taken away") {
     auto pod = std::make_shared<api::core::Pod>(*Sized("u2", "100m"));
