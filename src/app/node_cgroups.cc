@@ -151,11 +151,14 @@ std::string NodeCgroups::PodsPath() const {
 
 Task<absl::Status> NodeCgroups::Ready() {
   if (!root_) {
-    base::Promise<bool> promise(deps_.executor);
-    // Set when the wait is cancelled, too: a promise must end.
-    promise.OnCancel([promise] { promise.Set(false); });
-    waiting_.push_back(promise);
-    co_await promise.Get();
+    auto promise = std::make_shared<base::Promise<bool>>(deps_.executor);
+    // Set when the wait is cancelled, too: a promise must end. It keeps its hook: one that kept it would never go.
+    auto give_up = [weak = std::weak_ptr(promise)] {
+      if (auto p = weak.lock()) p->Set(false);
+    };
+    promise->OnCancel(std::move(give_up));
+    waiting_.push_back(*promise);
+    co_await promise->Get();
   }
   if (!root_) co_return absl::CancelledError("stopped while waiting for the node cgroups");
   co_return *root_;

@@ -126,12 +126,16 @@ Task<void> AllocationFile::Write() {
 
 Task<void> AllocationFile::Flushed() {
   if (!writing_) co_return;
-  base::Promise<bool> promise(deps_.executor);
-  promise.OnCancel([promise] { promise.Set(false); });
+  auto promise = std::make_shared<base::Promise<bool>>(deps_.executor);
+  // The promise keeps its hook: one that kept the promise would never go.
+  auto give_up = [weak = std::weak_ptr(promise)] {
+    if (auto p = weak.lock()) p->Set(false);
+  };
+  promise->OnCancel(std::move(give_up));
   // What is under way may be older than what was set last.
   dirty_ = true;
-  waiting_.push_back(promise);
-  co_await promise.Get();
+  waiting_.push_back(*promise);
+  co_await promise->Get();
 }
 
 }  // namespace kubelet::resource
