@@ -16,14 +16,13 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
-from harness import Failed, FakeRuntime, Node, free_port, until  # noqa: E402  pylint: disable=wrong-import-position
+from harness import Failed, FakeRuntime, Node, until  # noqa: E402  pylint: disable=wrong-import-position
 import table  # noqa: E402  pylint: disable=wrong-import-position
 from floor import STARTING, Floor, started_at  # noqa: E402  pylint: disable=wrong-import-position
 from recorder import Recorder  # noqa: E402  pylint: disable=wrong-import-position
 
 # What any kubelet needs to run alone with many pods and without its disk or memory guards stepping in.
-CONFIG = """port: %d
-authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
+CONFIG = """authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
 authorization: {mode: AlwaysAllow}
 maxPods: 2000
 evictionHard: {memory.available: 50Mi}
@@ -39,8 +38,7 @@ class BenchNode(Node):
     def __init__(self, binary, name, endpoint):
         # One per node: the recorded one's must outlive those that are measured.
         self.CGROUP_ROOT = "kubelet-bench-%d-%s" % (os.getpid(), name)
-        super().__init__(CONFIG % free_port(), endpoint=endpoint, binary=binary, name="%s%d" % (name, os.getpid()))
-        self.flags += ["--cert-dir", str(self.dir / "pki")]
+        super().__init__(CONFIG, endpoint=endpoint, binary=binary, name="%s%d" % (name, os.getpid()))
 
     def ready_ms(self):
         began = time.monotonic()

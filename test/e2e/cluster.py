@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 from harness import ApiServer, ClusterNode, Failed, Watch, condition, skip, stamped_image, until
 
@@ -705,11 +706,14 @@ def scenario_resize():
         check(node.ids("s") == ids, "and its container runs on")
 
 
+def find_kubectl():
+    return os.environ.get("KUBELET_TEST_KUBECTL") or shutil.which("kubectl") or \
+        skip("there is no kubectl: neither in PATH nor in KUBELET_TEST_KUBECTL")
+
+
 def scenario_kubectl():
     """What people type: get, describe, run, delete."""
-    kubectl = os.environ.get("KUBELET_TEST_KUBECTL") or shutil.which("kubectl")
-    if not kubectl:
-        skip("there is no kubectl: neither in PATH nor in KUBELET_TEST_KUBECTL")
+    kubectl = find_kubectl()
     with cluster() as (server, node):
         node.join()
         node.write("static.yaml", node.manifest("static"))
@@ -736,6 +740,56 @@ def scenario_kubectl():
         run("delete", "pod", "typed", "--timeout=20s")
         check(not node.api_ids("typed"), "no container is left")
         check("NotFound" not in text and run("get", "pods", "--no-headers", "--ignore-not-found") == "", "no pods")
+
+
+def scenario_kubectl_streams():
+    """logs, exec, attach, cp and port-forward, as people type them."""
+    kubectl = find_kubectl()
+    web = "mkdir -p /tmp/www; echo page >/tmp/www/index.html; httpd -p 8080 -h /tmp/www; echo line 1; echo line 2; "
+    with tempfile.TemporaryDirectory(prefix="apiserver-e2e-") as folder, ApiServer(folder, "e2e%d" % os.getpid()) as server:
+        # The API server calls the node by its address, and shows the certificate of an administrator.
+        config = "address: 0.0.0.0\nauthentication: {x509: {clientCAFile: %s/pki/ca.crt}}" % folder
+        with ClusterNode(server, config) as node:
+            node.join()
+            node.create("web", web + "trap 'exit 0' TERM; while read -r word; do echo got $word; done; sleep 3600 & wait",
+                        container={"stdin": True})
+            node.api_ready("web")
+
+            def typed(*words, code=0, send=""):
+                done = subprocess.run([kubectl, "--kubeconfig", server.admin, "-n", node.name, *words], input=send, text=True,
+                                      timeout=60, capture_output=True, env={**os.environ, "HOME": str(node.dir)})
+                check(done.returncode == code, "kubectl %s: %d %s" % (" ".join(words), done.returncode, done.stderr))
+                return done.stdout
+            check(typed("logs", "web") == "line 1\nline 2\n", "logs")
+            check(typed("logs", "web", "--tail=1") == "line 2\n", "logs --tail")
+            check("not found" in subprocess.run([kubectl, "--kubeconfig", server.admin, "-n", node.name, "logs", "none"], text=True,
+                                                capture_output=True, timeout=30, check=False).stderr, "logs of a pod that is not there")
+            check(typed("exec", "web", "--", "echo", "a  b") == "a  b\n", "exec")
+            check(typed("exec", "-i", "web", "--", "cat", send="through\n" * 5000) == "through\n" * 5000, "exec -i")
+            typed("exec", "web", "--", "sh", "-c", "exit 7", code=7)
+            there, back = node.dir / "there", node.dir / "back"
+            there.write_bytes(os.urandom(3 << 20))
+            typed("cp", str(there), "web:/tmp/there")
+            typed("cp", "web:/tmp/there", str(back))
+            check(there.read_bytes() == back.read_bytes(), "cp both ways")
+            follower = subprocess.Popen([kubectl, "--kubeconfig", server.admin, "-n", node.name, "logs", "-f", "web"], text=True,
+                                        stdout=subprocess.PIPE)
+            with subprocess.Popen([kubectl, "--kubeconfig", server.admin, "-n", node.name, "attach", "-i", "web"], text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as attached:
+                attached.stdin.write("word\n")
+                attached.stdin.flush()
+                check(attached.stdout.readline() == "got word\n", "attach")
+                attached.kill()
+            check([follower.stdout.readline() for _ in range(3)] == ["line 1\n", "line 2\n", "got word\n"], "logs -f")
+            forward = subprocess.Popen([kubectl, "--kubeconfig", server.admin, "-n", node.name, "port-forward", "web", ":8080"],
+                                       text=True, stdout=subprocess.PIPE)
+            port = int(forward.stdout.readline().split("127.0.0.1:")[1].split()[0])
+            for _ in range(3):
+                with urllib.request.urlopen("http://127.0.0.1:%d/index.html" % port, timeout=20) as page:
+                    check(page.read() == b"page\n", "port-forward")
+            forward.kill()
+            node.server.delete("%s/web" % node.api_pods)
+            check(follower.wait(30) == 0, "the followed log ends with the container")
 
 
 def main():

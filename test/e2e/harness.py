@@ -246,7 +246,7 @@ podLogsDir: {self.logs}
 containerRuntimeEndpoint: {self.endpoint}
 healthzPort: {self.healthz}
 readOnlyPort: {self.readonly}
-address: 127.0.0.1
+{"" if "address:" in config else "address: 127.0.0.1"}
 port: {self.https}
 cgroupDriver: cgroupfs
 cgroupRoot: /{self.CGROUP_ROOT}

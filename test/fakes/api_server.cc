@@ -39,6 +39,11 @@ ApiServer::ApiServer(base::Executor executor, base::Clock& clock, ApiServerOptio
                {"system:bootstrappers", "system:bootstrappers:kubeadm:default-node-token",
                 "system:authenticated"}});
   controllers_ = std::make_unique<ApiControllers>(registry_, clock_, options_.controllers);
+  streams_ = std::make_unique<ApiStreams>(executor_, registry_, pki_.admin);
+  options_.handler.stream = [this](const ApiUser&, const ApiRequest& request,
+                                   const HttpRequest& http, ResponderPtr responder) {
+    streams_->Serve(request, http, responder);
+  };
   handler_ = std::make_unique<ApiHandler>(registry_, tokens_, clock_, options_.handler);
 }
 

@@ -24,6 +24,7 @@
 #include "fakes/api_faults.h"
 #include "fakes/api_handler.h"
 #include "fakes/api_pki.h"
+#include "fakes/api_streams.h"
 #include "fakes/http2_server.h"
 
 namespace kubelet::fakes {
@@ -84,6 +85,7 @@ class ApiServer {
   ApiFaults faults_;
   std::map<std::string, int64_t> calls_;
   std::vector<ResponderPtr> hanging_;
+  std::unique_ptr<ApiStreams> streams_;
   std::unique_ptr<ApiControllers> controllers_;
   std::unique_ptr<ApiHandler> handler_;
   std::unique_ptr<HttpServer> http_, control_;
