@@ -323,12 +323,13 @@ void Kubelet::OnSnapshot(const source::Snapshot& snapshot) {
   auto pods_seen = snapshot.pods;
   for (auto& pod : pods_seen) pod = runtime::WithRestartGates(pod, rules, restart_all);
   auto changes = manager_->OnSnapshot(snapshot.source, pods_seen, snapshot.complete);
+  // First, so that no status tells of a spec as seen while its resize is not judged yet.
+  for (const auto& pod : changes.updated) resizes_->allocations().Updated(pod);
   for (const auto* pods : {&changes.added, &changes.updated, &changes.reconciled}) {
     for (const auto& pod : *pods) OnPodChange(pod->metadata().uid());
   }
-  for (const auto& pod : changes.updated) {
-    resizes_->allocations().Updated(pod);
-    if (from_api) RenewVolumes(pod);
+  if (from_api) {
+    for (const auto& pod : changes.updated) RenewVolumes(pod);
   }
   for (const auto& pod : changes.removed) {
     const auto& uid = pod->metadata().uid();

@@ -53,7 +53,10 @@ void StatusCache::Update(const std::string& uid) {
     Forget(uid);
     return;
   }
-  if (deps_.resizes != nullptr) pod = deps_.resizes->allocations().Allocated(pod);
+  if (deps_.resizes != nullptr) {
+    if (deps_.resizes->allocations().Judging(uid)) return;
+    pod = deps_.resizes->allocations().Allocated(pod);
+  }
   auto observed = deps_.observer.Get(uid);
   if (!observed && !deps_.observer.Known(uid)) return;
   // Half an answer is none: exit codes are not known yet, nor what container ids are prefixed with.

@@ -201,7 +201,7 @@ void Allocations::Admitted(const api::PodPtr& pod) {
   if (fresh) deps_.allocated.Set(uid, std::move(next));
   entry.source.reset();
   if (!Wants(pod)) {
-    if (ClearPending(entry)) deps_.on_change(uid);
+    if (ClearPending(entry)) Tell(uid);
     return;
   }
   Push(uid);
@@ -218,7 +218,7 @@ void Allocations::Updated(const api::PodPtr& pod) {
   CountResizes(*before, *pod);
   if (!Wants(pod)) {
     std::erase(pending_, uid);
-    if (ClearPending(entry)) deps_.on_change(uid);
+    if (ClearPending(entry)) Tell(uid);
     return;
   }
   // An infeasible wish is judged again only when it is another one.
@@ -270,7 +270,7 @@ void Allocations::Synced(const Pod& allocated, bool resizing,
     UpdateGauges();
     deps_.on_event(allocated, false, "ResizeCompleted",
                    ResizeMessage(allocated, observed, "", "Pod resize completed"));
-    deps_.on_change(uid);
+    Tell(uid);
     if (!pending_.empty()) RetrySoon("pod_resized");
     return;
   }
@@ -291,7 +291,7 @@ void Allocations::Synced(const Pod& allocated, bool resizing,
     deps_.on_event(allocated, true, "ResizeError",
                    ResizeMessage(allocated, generation, *error, "Pod resize error"));
   }
-  deps_.on_change(uid);
+  Tell(uid);
 }
 
 std::vector<PodCondition> Allocations::Conditions(const std::string& uid) const {
@@ -338,7 +338,7 @@ void Allocations::SetPending(const api::PodPtr& pod, const std::string& reason,
     deps_.on_event(*pod, true, reason == kInfeasible ? "ResizeInfeasible" : "ResizeDeferred",
                    ResizeMessage(*pod, generation, message, "Pod resize " + reason));
   }
-  if (news || before->message() != message) deps_.on_change(pod->metadata().uid());
+  if (news || before->message() != message) Tell(pod->metadata().uid());
 }
 
 }  // namespace kubelet::resource

@@ -95,8 +95,19 @@ void Allocations::RetrySoon(const std::string& trigger) {
   boost::asio::post(deps_.executor, [this, alive = alive_] {
     if (!*alive || !soon_) return;
     std::string why = *std::exchange(soon_, std::nullopt);
+    untold_.insert(pending_.begin(), pending_.end());
     Retry(why);
+    for (const auto& uid : std::exchange(untold_, {})) deps_.on_change(uid);
   });
+}
+
+void Allocations::Tell(const std::string& uid) {
+  untold_.erase(uid);
+  deps_.on_change(uid);
+}
+
+bool Allocations::Judging(const std::string& uid) const {
+  return soon_ && std::find(pending_.begin(), pending_.end(), uid) != pending_.end();
 }
 
 void Allocations::Arm(base::Nanos delay) {
@@ -135,7 +146,7 @@ void Allocations::Retry(const std::string& trigger) {
 bool Allocations::TryOne(const api::PodPtr& pod) {
   const std::string uid = pod->metadata().uid();
   if (!Wants(pod)) {
-    if (ClearPending(EntryOf(pod))) deps_.on_change(uid);
+    if (ClearPending(EntryOf(pod))) Tell(uid);
     return false;
   }
   if (auto infeasible = CheckResize(*pod, *Allocated(pod), rules_)) {
@@ -164,7 +175,7 @@ void Allocations::Let(const api::PodPtr& pod) {
   deps_.on_event(*pod, false, "ResizeStarted",
                  ResizeMessage(*pod, pod->metadata().generation(), "", "Pod resize started"));
   LOG_INFO("Pod resize is let through", "pod", api::PodKey(*pod), "podUID", uid);
-  deps_.on_change(uid);
+  Tell(uid);
 }
 
 }  // namespace kubelet::resource

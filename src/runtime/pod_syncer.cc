@@ -163,6 +163,9 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
   if (pass.result.status.ok()) {
     retry_backoff_.Reset(uid);
     if (pass.result.waiting.empty()) Step(*progress, "running");
+  } else if (pass.started_own_users && started_user_pods_errors_ != nullptr) {
+    // Runtimes often notice only when they make a container that they cannot map its users.
+    started_user_pods_errors_->Only().Add();
   }
   co_return pass.result;
 }
@@ -248,6 +251,7 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
   bool own_users = pass.user_namespace.mode == NamespaceMode::kPod;
   if (started_pods_ != nullptr) started_pods_->Only().Add();
   if (started_user_pods_ != nullptr && own_users) started_user_pods_->Only().Add();
+  pass.started_own_users = own_users;
   auto id = co_await deps_.runtime.RunPodSandbox(pass.sandbox);
   pass.acted = true;
   if (run_sandbox_seconds_ != nullptr) {
@@ -256,7 +260,6 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
   if (!id.ok()) {
     if (run_sandbox_errors_ != nullptr) run_sandbox_errors_->With({""}).Add();
     if (started_pods_errors_ != nullptr) started_pods_errors_->Only().Add();
-    if (started_user_pods_errors_ != nullptr && own_users) started_user_pods_errors_->Only().Add();
     Event(*pod, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + Message(id.status()));
     Fail(pass, id.status(), "cannot create the sandbox");
     blocked_[uid + "/"] = {*pass.result.retry_at, pass.result.status, {}};

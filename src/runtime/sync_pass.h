@@ -27,6 +27,7 @@ struct PodSyncer::Pass {
   bool prepared = false;
   bool acted = false;  // the runtime was asked to change something
   bool stop = false;
+  bool started_own_users = false;  // its sandbox, in a user namespace of its own, was asked for
 
   bool Done() const { return stop || !wanted(); }
 

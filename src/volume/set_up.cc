@@ -138,7 +138,7 @@ absl::StatusOr<std::string> SetUpSubPath(const std::string& pod_dir, const std::
   auto mode = ModeOf(volume_path);
   if (!mode) return base::ErrnoStatus(errno, "stat " + volume_path);
   // Searchable for the owner at least, or the next component could not be made in it.
-  ASSIGN_OR_RETURN(int fd, os::OpenInside(volume_path, path, (*mode & 0777) | 0100));
+  ASSIGN_OR_RETURN(int fd, os::OpenInside(volume_path, path, (*mode & 07777) | 0100));
   std::string place = pod_dir + "/volume-subpaths/" + target;
   auto bound = os::BindDescriptor(fd, place);
   close(fd);

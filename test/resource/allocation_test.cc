@@ -44,7 +44,8 @@ std::optional<Refusal> CheckFit(const api::core::Pod& pod, const std::vector<api
     cpu += api::ComputePodResources(*other).cpu_request_milli;
     memory += api::ComputePodResources(*other).memory_request;
   }
-  if (asked.memory_request + memory > capacity.memory_bytes) return Refusal{"OutOfmemory", "memory"};
+  if (asked.memory_request + memory > capacity.memory_bytes)
+    return Refusal{"OutOfmemory", "memory"};
   if (asked.cpu_request_milli + cpu <= capacity.cpu_milli) return std::nullopt;
   return Refusal{"OutOfcpu", "cpu, used: " + std::to_string(cpu)};
 }
@@ -232,6 +233,31 @@ TEST_CASE(
   rig.Run();
   // What shrinks goes first, and counts until it has shrunk.
   CHECK(rig.events == Strings{"f ResizeStarted", "e ResizeStarted"});
+}
+
+// An API client reads "seen, and no resize under way" as done.
+TEST_CASE("a resize that came and is not judged yet is told apart from one that is done") {
+  Rig rig;
+  rig.Add({});
+  CHECK_FALSE(rig.all->Judging("u1"));
+  Want more{.cpu = "200m", .generation = 2};
+  rig.pods["u1"] = Make(more);
+  rig.all->Updated(rig.pods["u1"]);
+  CHECK(rig.all->Judging("u1"));
+  CHECK(rig.all->Conditions("u1").empty());
+  rig.changed.clear();
+  rig.Run();
+  CHECK_FALSE(rig.all->Judging("u1"));
+  CHECK(rig.all->Conditions("u1").size() == 1);
+  CHECK_FALSE(rig.changed.empty());
+  // Also when the verdict is no news: another one of the same kind.
+  rig.ready = false;
+  Want most{.cpu = "300m", .generation = 3};
+  rig.pods["u1"] = Make(most);
+  rig.all->Updated(rig.pods["u1"]);
+  rig.changed.clear();
+  rig.Run();
+  CHECK_FALSE(rig.changed.empty());
 }
 
 TEST_CASE("a pod that shrinks counts with what it still holds") {

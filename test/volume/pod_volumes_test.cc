@@ -66,7 +66,8 @@ struct Fixture {
   absl::StatusOr<VolumeMap> Prepare(const std::string& spec) {
     return Await(volumes.Prepare(std::make_shared<const api::core::Pod>(PodOf(spec))));
   }
-  absl::StatusOr<std::map<int, std::string>> SubPath(const std::string& spec, const std::string& path) {
+  absl::StatusOr<std::map<int, std::string>> SubPath(const std::string& spec,
+                                                     const std::string& path) {
     auto pod = std::make_shared<const api::core::Pod>(PodOf(spec));
     return Await(volumes.PrepareSubPaths(pod, "c", {{0, path}}));
   }
@@ -213,6 +214,20 @@ TEST_CASE("a sub path is made with the volume's mode, bound, and goes with the p
   REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
   CHECK(f.Mounts() == 0);
   CHECK(std::filesystem::is_empty(f.pod_dir));
+}
+
+// Of a volume in memory with fsGroup the group and the sticky bit are part of it
+// (pkg/volume/util/subpath/subpath_linux.go).
+TEST_CASE("a sub path is made with all bits of the volume's mode") {
+  if (!NeedsRoot("bind mounts")) return;
+  Fixture f;
+  auto paths = f.Prepare(WithVolume("emptyDir: {medium: Memory}"));
+  REQUIRE(paths.ok());
+  std::string volume = (*paths)["v"].host_path;
+  REQUIRE(chmod(volume.c_str(), 03777) == 0);
+  REQUIRE(f.SubPath(WithVolume("emptyDir: {medium: Memory}"), "a").ok());
+  CHECK(ModeOf(volume + "/a") == 03777);
+  REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
 }
 
 TEST_CASE("a sub path of a host path: the data stays, a way out is refused") {

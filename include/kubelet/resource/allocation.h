@@ -97,6 +97,9 @@ class Allocations {
   // PodResizePending and PodResizeInProgress, as far as they are true.
   std::vector<api::core::PodCondition> Conditions(const std::string& uid) const;
   bool HasPending() const { return !pending_.empty(); }
+  // A resize of it came in this turn of the loop and is judged at its end, when on_change tells:
+  // what a status said of the new spec before that would be taken for the verdict.
+  bool Judging(const std::string& uid) const;
 
  private:
   struct Entry;
@@ -116,11 +119,13 @@ class Allocations {
   void SetPending(const api::PodPtr& pod, const std::string& reason, const std::string& message);
   bool ClearPending(Entry& entry);
   void UpdateGauges();
+  void Tell(const std::string& uid);
 
   Deps deps_;
   ResizeRules rules_;
   std::map<std::string, Entry> entries_;
   std::vector<std::string> pending_;  // uids, in the order they are tried
+  std::set<std::string> untold_;      // were judged, with on_change to come
   std::optional<std::string> soon_;   // trigger of the retry at the end of this turn of the loop
   std::optional<base::Clock::TimerId> timer_;
   base::Family<base::Counter>* requested_ = nullptr;
