@@ -32,6 +32,9 @@ class VolumesAdapter : public runtime::Volumes {
   Task<absl::Status> Teardown(std::string uid) override {
     return volumes_.Teardown(std::move(uid));
   }
+  std::optional<base::MonoTime> RetryAt(const std::string& uid) override {
+    return volumes_.RetryAt(uid);
+  }
   volume::PodVolumes& volumes() { return volumes_; }
 
  private:
@@ -64,10 +67,13 @@ class UserNamespacesAdapter : public runtime::UserNamespaces {
 };
 
 volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps, volume::Objects* objects,
-                                      std::function<api::NodeAllocatable()> allocatable) {
+                                      std::function<api::NodeAllocatable()> allocatable,
+                                      VolumeHooks hooks) {
   volume::VolumeOptions options;
   options.objects = objects;
   options.allocatable = std::move(allocatable);
+  options.metrics = hooks.metrics;
+  options.on_event = std::move(hooks.on_event);
   options.root_dir = deps.config.flags.root_dir;
   options.memory_bytes = deps.node.machine.memory_bytes;
   return options;
@@ -78,8 +84,8 @@ volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps, volume::Obj
 struct Adapters::Parts {
   Parts(NodeCgroups::Deps deps, volume::Objects* objects,
         std::function<api::NodeAllocatable()> allocatable,
-        std::function<void(runtime::DnsConfig)> on_resolv_conf)
-      : volumes(deps, VolumeOptionsOf(deps, objects, std::move(allocatable))),
+        std::function<void(runtime::DnsConfig)> on_resolv_conf, VolumeHooks hooks)
+      : volumes(deps, VolumeOptionsOf(deps, objects, std::move(allocatable), std::move(hooks))),
         files(deps.pool, {deps.config.flags.root_dir, deps.config.kubelet.pod_logs_dir()},
               deps.node.context, deps.config.kubelet.resolv_conf(), std::move(on_resolv_conf)),
         user_namespaces(deps),
@@ -92,9 +98,9 @@ struct Adapters::Parts {
 
 Adapters::Adapters(NodeCgroups::Deps deps, volume::Objects* objects,
                    std::function<api::NodeAllocatable()> allocatable,
-                   std::function<void(runtime::DnsConfig)> on_resolv_conf)
+                   std::function<void(runtime::DnsConfig)> on_resolv_conf, VolumeHooks hooks)
     : parts_(std::make_unique<Parts>(std::move(deps), objects, std::move(allocatable),
-                                     std::move(on_resolv_conf))) {}
+                                     std::move(on_resolv_conf), std::move(hooks))) {}
 Adapters::~Adapters() = default;
 runtime::Volumes& Adapters::volumes() { return parts_->volumes; }
 runtime::Cgroups& Adapters::cgroups() { return parts_->cgroups; }

@@ -54,6 +54,12 @@ class SyncerPort : public worker::PodRuntime {
   std::function<void(const std::string&)> on_forget_;
 };
 
+// What PodVolumes tells and counts with.
+struct VolumeHooks {
+  base::Registry* metrics = nullptr;
+  decltype(volume::VolumeOptions::on_event) on_event;
+};
+
 // Volumes, cgroups and files of pods for runtime::PodSyncer, on the blocking pool.
 class Adapters {
  public:
@@ -61,7 +67,7 @@ class Adapters {
   // `on_resolv_conf` gets the node's resolver configuration whenever a pod is about to start.
   Adapters(NodeCgroups::Deps deps, volume::Objects* objects,
            std::function<api::NodeAllocatable()> allocatable,
-           std::function<void(runtime::DnsConfig)> on_resolv_conf);
+           std::function<void(runtime::DnsConfig)> on_resolv_conf, VolumeHooks hooks = {});
   ~Adapters();
   runtime::Volumes& volumes();
   runtime::Cgroups& cgroups();

@@ -7,8 +7,10 @@
 
 #include "kubelet/base/status.h"
 #include "kubelet/config/config.h"
+#include "kubelet/os/child_call.h"
 #include "kubelet/server/http_server.h"
 #include "kubelet/source/source.h"
+#include "kubelet/volume/child_calls.h"
 
 namespace kubelet::app {
 namespace {
@@ -106,6 +108,8 @@ std::string HostName() {
 std::optional<int> RunSubcommand(const std::vector<std::string>& args) {
   if (args.empty()) return std::nullopt;
   const std::string& command = args[0];
+  if (command == os::kChildCallWord)
+    return os::ServeChildCall({args.begin() + 1, args.end()}, volume::ChildCallTable());
   if (command == "help") {
     std::cout << kUsage;
     return 0;

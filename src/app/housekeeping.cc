@@ -1,15 +1,35 @@
 #include "app/housekeeping.h"
 
+#include <algorithm>
+
 #include "kubelet/base/log.h"
 
 namespace kubelet::app {
 
 using base::Task;
 
+namespace {
+constexpr std::chrono::seconds kFirst{5}, kMost{60};
+}
+
+Housekeeping::Housekeeping(Deps deps) : deps_(std::move(deps)) {
+  if (deps_.metrics == nullptr) return;
+  // pkg/kubelet/metrics of 1.36.
+  cleaned_ = &deps_.metrics->AddGauge(
+      "kubelet_orphan_pod_cleaned_volumes",
+      "The total number of orphaned Pods whose volumes were cleaned in the last periodic sweep.");
+  cleaned_errors_ = &deps_.metrics->AddGauge(
+      "kubelet_orphan_pod_cleaned_volumes_errors",
+      "The number of orphaned Pods whose volumes failed to be cleaned in the last periodic sweep.");
+}
+
 Task<void> Housekeeping::Run() {
-  for (;;) {
-    co_await base::SleepFor(deps_.clock, std::chrono::seconds(deps_.live() ? 60 : 5));
-    if (deps_.live()) co_await Once();
+  // What a crash left shows up in the first minute, one thing after another.
+  for (std::chrono::seconds delay = kFirst;;) {
+    co_await base::SleepFor(deps_.clock, delay);
+    if (!deps_.live()) continue;
+    co_await Once();
+    delay = std::min(delay * 2, kMost);
   }
 }
 
@@ -24,6 +44,7 @@ Task<void> Housekeeping::Once() {
       if (!live->contains(uid)) gone.insert(uid);
     }
   }
+  int orphans = 0, failed = 0;
   for (const auto& uid : gone) {
     // A pod of that uid may come between any two steps: then what is there is its own.
     auto still_gone = [this, &uid] {
@@ -33,11 +54,17 @@ Task<void> Housekeeping::Once() {
     if (!still_gone()) continue;
     LOG_INFO("Removing what a pod left behind", "podUID", uid);
     auto status = co_await deps_.adapters.volumes().Teardown(uid);
+    if (left.ok() && left->contains(uid)) ++orphans;
+    if (!status.ok()) ++failed;
     if (status.ok() && still_gone()) status = co_await deps_.adapters.cgroups().RemovePod(uid);
     if (status.ok() && still_gone())
       status = co_await deps_.adapters.files().RemovePod(uid, "", "");
     if (!status.ok())
       LOG_WARNING("Cannot remove what a pod left behind", "podUID", uid, "err", status);
+  }
+  if (cleaned_ != nullptr) {
+    cleaned_->Only().Set(orphans);
+    cleaned_errors_->Only().Set(failed);
   }
   live = deps_.live();
   if (!live) co_return;

@@ -9,6 +9,7 @@
 
 #include "app/adapters.h"
 #include "kubelet/base/blocking_pool.h"
+#include "kubelet/base/metrics.h"
 #include "kubelet/volume/pod_files.h"
 
 namespace kubelet::app {
@@ -22,15 +23,18 @@ class Housekeeping {
     volume::PodDirs dirs;
     // Pods that are wanted, worked on or in the runtime; nullopt while that is not known for sure.
     std::function<std::optional<std::set<std::string>>()> live;
+    base::Registry* metrics = nullptr;
   };
-  explicit Housekeeping(Deps deps) : deps_(std::move(deps)) {}
+  explicit Housekeeping(Deps deps);
 
-  // Until cancelled: soon after the start, then every minute.
+  // Until cancelled: soon after the start, then less and less often down to every minute.
   base::Task<void> Run();
 
  private:
   base::Task<void> Once();
   Deps deps_;
+  base::Family<base::Gauge>* cleaned_ = nullptr;
+  base::Family<base::Gauge>* cleaned_errors_ = nullptr;
 };
 
 }  // namespace kubelet::app

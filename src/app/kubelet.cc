@@ -78,6 +78,7 @@ int Kubelet::Run() {
   LOG_V(2, "Effective configuration", "config", config::DumpEffective(config_));
   auto usable = InspectMachine(config_, node_);
   if (usable.ok()) usable = MakeDataDirectories(config_.flags.root_dir);
+  if (usable.ok()) ShareRoot();
   if (usable.ok()) usable = MakeRuntime();
   if (!usable.ok()) {
     LOG_ERROR("Cannot run on this machine with this configuration", "err", usable);
@@ -199,7 +200,7 @@ void Kubelet::MakePods() {
         all.memory_bytes = node_.machine.memory_bytes;
         return cluster_ ? cluster_->Allocatable() : all;
       },
-      [this](runtime::DnsConfig dns) { node_.context.host_dns = std::move(dns); });
+      [this](runtime::DnsConfig dns) { node_.context.host_dns = std::move(dns); }, HooksOfVolumes());
   MakeResizes();
   syncer_ = std::make_unique<runtime::PodSyncer>(
       runtime::PodSyncer::Deps{executor, clock_, *runtime_, *pleg_, *image_manager_,
@@ -270,12 +271,13 @@ void Kubelet::MakePods() {
       config_.gates.Enabled("ContainerStopSignals"), resizes_.get()});
   housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::Deps{
       clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},
-      [this] { return LivePods(); }});
+      [this] { return LivePods(); }, &metrics_});
   api_ = std::make_unique<LocalApi>(
       LocalApi::Deps{clock_, *store_, *workers_, *pleg_, *statuses_, metrics_,
                      [this] { return Problems(); }, [this] { return node_.runtime_health; },
                      [this] { return cluster_ ? cluster_->Problems() : std::string(); },
-                     [this] { return config::DumpEffective(config_); }});
+                     [this] { return config::DumpEffective(config_); },
+                     [this](const std::string& uid) { return ExplainVolumes(uid); }});
 }
 
 void Kubelet::MakeSources() {

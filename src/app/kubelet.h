@@ -76,6 +76,9 @@ class Kubelet {
   base::Task<void> RefreshVolumes();
   base::Task<void> RefreshVolumesOf(api::PodPtr pod);
   void RenewVolumes(const api::PodPtr& pod);
+  void ShareRoot();
+  VolumeHooks HooksOfVolumes();
+  std::vector<std::string> ExplainVolumes(const std::string& uid) const;
   void SettleAddresses();
   void OnObjectChange(const std::string& namespace_, const std::string& name);
   bool Ending(const std::string& full_name) const;

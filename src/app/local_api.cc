@@ -221,6 +221,8 @@ server::Response LocalApi::Explain(const std::string& which) const {
   if (absl::Status health = deps_.runtime_health(); !health.ok())
     out += "Runtime: " + base::Message(health) + "\n";
   if (which.empty()) out += deps_.cluster_problems();
+  if (which.empty() && deps_.volume_problems)
+    for (const auto& line : deps_.volume_problems("")) out += "Volumes: " + line + "\n";
   if (out.empty()) {
     if (which.empty()) return {200, kText, "No pods and no problems.\n"};
     return {404, kText, "No pod, manifest or problem is called \"" + which + "\".\n"};
@@ -251,6 +253,8 @@ void LocalApi::ExplainPod(const std::string& uid, std::string& out) const {
     out +=
         "  next retry  in " + base::GoDuration(std::max<base::Nanos>(left, base::Nanos(0))) + "\n";
   }
+  if (deps_.volume_problems)
+    for (const auto& line : deps_.volume_problems(uid)) out += "  volume      " + line + "\n";
   auto problems = deps_.pleg.Problems();
   if (auto it = problems.find(uid); it != problems.end())
     out += "  runtime     " + it->second + "\n";

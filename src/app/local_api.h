@@ -38,6 +38,8 @@ class LocalApi {
     std::function<absl::Status()> runtime_health;
     std::function<std::string()> cluster_problems;  // lines of text; empty as a rule
     std::function<std::string()> configuration;     // JSON
+    // Lines about the volumes of a pod; empty uid: about those of nobody else.
+    std::function<std::vector<std::string>(const std::string& uid)> volume_problems = {};
   };
   explicit LocalApi(Deps deps) : deps_(std::move(deps)) {}
 

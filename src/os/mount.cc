@@ -59,14 +59,22 @@ absl::Status Unmount(const std::string& target, bool lazy) {
   return base::ErrnoStatus(errno, (lazy ? "detach " : "unmount ") + target);
 }
 
-absl::Status UnmountBelow(const std::string& dir, bool lazy) {
+absl::Status UnmountBelow(const std::string& dir, bool lazy,
+                          const std::function<void(const std::string&)>& tell) {
   for (int round = 0; round < kUnmountRounds; ++round) {
     auto mounts = ReadMountinfo();
     if (!mounts.ok()) return mounts.status();
     auto below = MountsBelow(*mounts, dir);
     if (below.empty()) return absl::OkStatus();
     for (const auto& mount : below) {
-      if (lazy || !Unmount(mount.point, false).ok()) RETURN_IF_ERROR(Unmount(mount.point, true));
+      auto status = lazy ? absl::OkStatus() : Unmount(mount.point, false);
+      if (!lazy && status.ok()) continue;
+      if (!status.ok() && tell) {
+        std::string holders = MountHolders(mount);
+        tell(mount.point + " (" + mount.type + " " + mount.source + ") was in use" +
+             (holders.empty() ? "" : ": " + holders) + "; detached");
+      }
+      RETURN_IF_ERROR(Unmount(mount.point, true));
     }
   }
   auto mounts = ReadMountinfo();

@@ -65,6 +65,8 @@ bool ParseLine(std::string_view line, Mount& mount) {
   mount.root = Unescape(fields[3]);
   mount.point = Unescape(fields[4]);
   mount.options = std::string(fields[5]);
+  for (auto tag = fields.begin() + 6; tag != dash; ++tag)
+    if (tag->substr(0, 7) == "shared:") mount.shared = true;
   mount.type = std::string(dash[1]);
   mount.source = Unescape(dash[2]);
   if (fields.end() - dash > 3) mount.super_options = std::string(dash[3]);

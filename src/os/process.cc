@@ -54,6 +54,7 @@ struct Child {
   Fd pidfd, out, err;
   bool ended = false;
   int exit_code = 0;
+  std::shared_ptr<void> held;
 
   void Kill() const {
     if (pid > 0 && !ended) ::kill(-pid, SIGKILL);
@@ -103,6 +104,7 @@ absl::Status OpenPipe(Fd& read, Fd& write) {
 
 absl::StatusOr<ChildPtr> Start(const ProcessRequest& request) {
   auto child = std::make_shared<Child>();
+  child->held = request.held;
   Fd out, err;
   RETURN_IF_ERROR(OpenPipe(child->out, out));
   RETURN_IF_ERROR(OpenPipe(child->err, err));

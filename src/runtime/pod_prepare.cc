@@ -48,8 +48,8 @@ Task<bool> PodSyncer::Prepare(Pass& pass) {
   Step(*pass.progress, "preparing its volumes");
   auto volumes = co_await deps_.volumes.Prepare(pass.pod);
   if (!volumes.ok()) {
-    Event(*pass.pod, true, "FailedMount", Message(volumes.status()));
     Fail(pass, volumes.status(), "cannot prepare volumes");
+    if (auto at = deps_.volumes.RetryAt(pass.pod->metadata().uid())) pass.result.retry_at = *at;
     co_return false;
   }
   pass.volume_paths = *std::move(volumes);

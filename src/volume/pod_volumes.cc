@@ -21,6 +21,7 @@ namespace {
 // Where the first step ends: what may hang comes after it, one volume at a time.
 struct Local {
   VolumeMap paths;
+  std::map<std::string, absl::Status> empty_dirs;   // what became of those that were tried
   std::map<std::string, std::string> mount_points;  // of host paths that have to be looked at
 };
 
@@ -30,11 +31,12 @@ absl::Status About(const absl::Status& status, const api::core::Pod& pod,
                                     ": MountVolume.SetUp failed for volume \"" + volume + "\" ");
 }
 
-absl::StatusOr<Local> PrepareLocal(const api::core::Pod& pod, const VolumePlan& plan,
-                                   const std::string& pod_dir) {
+absl::StatusOr<Local> SetUpLocal(const VolumePlan& plan, const std::set<std::string>& passed_over,
+                                 const std::string& pod_dir) {
   Local out;
   for (const auto& empty_dir : plan.empty_dirs) {
-    RETURN_IF_ERROR(About(SetUpEmptyDir(pod_dir, empty_dir), pod, empty_dir.name));
+    if (!passed_over.contains(empty_dir.name))
+      out.empty_dirs[empty_dir.name] = SetUpEmptyDir(pod_dir, empty_dir);
     out.paths[empty_dir.name] = {EmptyDirPath(pod_dir, empty_dir.name), true};
   }
   std::vector<os::Mount> mounts;
@@ -50,12 +52,22 @@ absl::StatusOr<Local> PrepareLocal(const api::core::Pod& pod, const VolumePlan& 
   return out;
 }
 
-absl::Status TearDownNow(const std::string& pod_dir, bool lazy) {
-  RETURN_IF_ERROR(os::UnmountBelow(pod_dir, lazy));
-  return RemoveVolumes(pod_dir);
-}
-
 }  // namespace
+
+// One Prepare: what is ready, and what is not.
+struct PodVolumes::Round {
+  api::PodPtr pod;
+  std::shared_ptr<const VolumePlan> plan;
+  std::shared_ptr<VolumeMap> paths = std::make_shared<VolumeMap>();
+  std::map<std::string, std::string> mount_points;
+  absl::Status first;
+  std::set<std::string> unmounted;
+  void Failed(const std::string& volume, const absl::Status& status) {
+    if (status.ok()) return;
+    if (first.ok()) first = status;
+    unmounted.insert(volume);
+  }
+};
 
 PodVolumes::PodVolumes(base::Executor executor, base::Clock& clock, base::BlockingPool& pool,
                        VolumeOptions options)
@@ -63,106 +75,156 @@ PodVolumes::PodVolumes(base::Executor executor, base::Clock& clock, base::Blocki
       clock_(clock),
       pool_(pool),
       options_(std::move(options)),
-      state_(std::make_shared<State>()) {}
+      calls_(executor_, clock_, pool_, options_.children),
+      state_(std::make_shared<State>(clock_, options_)) {}
 
 PodVolumes::~PodVolumes() = default;
 
 Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
+  const std::string uid = pod->metadata().uid();
   auto planned = PlanVolumes(*pod, options_.memory_bytes);
-  if (!planned.ok()) co_return planned.status();
-  auto plan = std::make_shared<const VolumePlan>(*std::move(planned));
-  if (plan->empty_dirs.empty() && plan->host_paths.empty() && plan->api_volumes.empty())
+  if (!planned.ok()) {
+    auto before = state_->operations.MayMount(uid, "");
+    if (before != planned.status())
+      state_->operations.Mounted(*pod, "", clock_.Mono(), planned.status());
+    co_return planned.status();
+  }
+  auto round = std::make_shared<Round>();
+  round->pod = pod;
+  round->plan = std::make_shared<const VolumePlan>(*std::move(planned));
+  const auto& plan = *round->plan;
+  if (plan.empty_dirs.empty() && plan.host_paths.empty() && plan.api_volumes.empty())
     co_return VolumeMap();
-  std::string pod_dir = PodDir(options_.root_dir, pod->metadata().uid());
+  co_await PrepareLocal(round);
+  for (const auto& volume : plan.api_volumes) {
+    auto work = FillApiVolume(pod, volume, false, round->paths);
+    co_await Attempt(round, volume, std::move(work));
+  }
+  // What may hang comes last, so that it delays nothing else.
+  for (const auto& [volume, mount_point] : round->mount_points) {
+    auto work = PrepareHostPath(pod, volume, mount_point, round->paths);
+    co_await Attempt(round, volume, std::move(work));
+  }
+  state_->operations.Waits(*pod, round->unmounted, round->first);
+  if (!round->first.ok()) co_return round->first;
+  co_return *round->paths;
+}
+
+// The work is not begun, just dropped, when it is too early for it.
+Task<void> PodVolumes::Attempt(std::shared_ptr<Round> round, std::string volume,
+                               Task<absl::Status> work) {
+  auto status = state_->operations.MayMount(round->pod->metadata().uid(), volume);
+  if (status.ok()) {
+    auto begun = clock_.Mono();
+    status = co_await std::move(work);
+    status = About(status, *round->pod, volume);
+    status = state_->operations.Mounted(*round->pod, volume, begun, status);
+  }
+  round->Failed(volume, status);
+}
+
+Task<void> PodVolumes::PrepareLocal(std::shared_ptr<Round> round) {
+  const auto& pod = *round->pod;
+  const std::string uid = pod.metadata().uid();
+  std::set<std::string> passed_over;
+  for (const auto& empty_dir : round->plan->empty_dirs) {
+    auto status = state_->operations.MayMount(uid, empty_dir.name);
+    if (status.ok()) continue;
+    round->Failed(empty_dir.name, status);
+    passed_over.insert(empty_dir.name);
+  }
+  auto begun = clock_.Mono();
   std::string kind = "volume";
-  std::function<absl::StatusOr<Local>()> local_work = [pod, plan, pod_dir] {
-    return PrepareLocal(*pod, *plan, pod_dir);
+  std::function<absl::StatusOr<Local>()> work = [plan = round->plan, passed_over,
+                                                 pod_dir = PodDir(options_.root_dir, uid)] {
+    return SetUpLocal(*plan, passed_over, pod_dir);
   };
   auto local =
-      co_await pool_.Run<Local>(std::move(kind), options_.prepare_timeout, std::move(local_work));
-  if (absl::IsDeadlineExceeded(local.status())) {
-    co_return base::Annotate(local.status(), "pod " + api::PodKey(*pod));
+      co_await pool_.Run<Local>(std::move(kind), options_.prepare_timeout, std::move(work));
+  if (!local.ok()) {
+    auto status = base::Annotate(local.status(), "pod " + api::PodKey(pod));
+    for (const auto& empty_dir : round->plan->empty_dirs) {
+      if (!passed_over.contains(empty_dir.name))
+        round->Failed(empty_dir.name,
+                      state_->operations.Mounted(pod, empty_dir.name, begun, status));
+    }
+    for (const auto& host_path : round->plan->host_paths) round->Failed(host_path.name, status);
+    co_return;
   }
-  if (!local.ok()) co_return local.status();
-  auto paths = std::make_shared<VolumeMap>(std::move(local->paths));
-  auto mount_points = std::move(local->mount_points);
-  for (const auto& [volume, mount_point] : mount_points) {
-    auto status = co_await PrepareHostPath(pod, volume, mount_point, paths);
-    if (!status.ok()) co_return status;
+  for (const auto& [volume, status] : local->empty_dirs) {
+    auto told = state_->operations.Mounted(pod, volume, begun, About(status, pod, volume));
+    round->Failed(volume, told);
   }
-  for (const auto& volume : plan->api_volumes) {
-    auto status = co_await FillApiVolume(pod, volume, false, paths);
-    if (!status.ok()) co_return About(status, *pod, volume);
-  }
-  co_return *paths;
+  *round->paths = std::move(local->paths);
+  round->mount_points = std::move(local->mount_points);
 }
 
 Task<absl::Status> PodVolumes::PrepareHostPath(api::PodPtr pod, std::string volume,
                                                std::string mount_point,
                                                std::shared_ptr<VolumeMap> out) {
-  std::string key = state_->MountKey(*pod, volume, mount_point);
-  if (state_->Hangs(key, clock_.Mono())) {
-    auto busy = absl::UnavailableError("the mount " + mount_point + " does not answer");
-    co_return About(busy, *pod, volume);
+  HostPathPlan plan;
+  for (const auto& planned : pod->spec().volumes()) {
+    if (planned.name() != volume) continue;
+    const auto& source = planned.volume_source().host_path();
+    plan = HostPathPlan{volume, source.path(), source.type()};
   }
-  VolumeOptions options = options_;
-  std::function<absl::StatusOr<VolumeMap>()> work = [pod, volume,
-                                                     options]() -> absl::StatusOr<VolumeMap> {
-    ASSIGN_OR_RETURN(auto plan, PlanVolumes(*pod, options.memory_bytes));
-    VolumeMap paths;
-    for (const auto& host_path : plan.host_paths) {
-      if (host_path.name != volume) continue;
-      if (options.before_look) options.before_look(host_path.path);
-      RETURN_IF_ERROR(CheckHostPath(host_path));
-      paths[volume] = {host_path.path, false};
-    }
-    return paths;
+  std::string key = State::MountKey(*pod, volume, mount_point);
+  if (state_->Hangs(key, clock_.Mono()))
+    co_return absl::UnavailableError("the mount " + mount_point + " does not answer");
+  auto before_look = options_.before_look;
+  // Checked at once where nothing can hang; else what it would hang on.
+  std::function<absl::StatusOr<std::optional<os::Mount>>()> work =
+      [plan, before_look]() -> absl::StatusOr<std::optional<os::Mount>> {
+    ASSIGN_OR_RETURN(auto mounts, os::ReadMountinfo());
+    auto mount = os::MayHang(mounts, plan.path);
+    if (mount) return mount;
+    if (before_look) before_look(plan.path);
+    RETURN_IF_ERROR(CheckHostPath(plan));
+    return std::nullopt;
   };
   std::string kind = "hostPath";
-  auto paths = co_await Tracked<VolumeMap>(std::move(kind), std::move(key),
-                                           options_.host_path_timeout, std::move(work));
-  if (!paths.ok()) co_return About(paths.status(), *pod, volume);
-  for (auto& [name, path] : *paths) (*out)[name] = path;
+  auto mount = co_await Tracked<std::optional<os::Mount>>(
+      std::move(kind), std::move(key), options_.host_path_timeout, std::move(work));
+  if (!mount.ok()) co_return mount.status();
+  if (*mount) {
+    std::vector<std::string> args = {plan.path, plan.type};
+    std::string call = "check-host-path";
+    auto checked = co_await CallOn(**mount, pod, volume, std::move(call), std::move(args));
+    if (!checked.ok()) co_return checked.status();
+  }
+  (*out)[volume] = VolumePath{plan.path, false};
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> PodVolumes::Teardown(std::string uid) {
-  if (!os::IsPathComponent(uid))
-    co_return absl::InvalidArgumentError("uid `" + uid + "` is no directory name");
-  std::string key = "pod " + uid;
-  auto running = state_->running.find(key);
-  size_t attempts = running == state_->running.end() ? 0 : running->second.size();
-  // One that hangs in an unmount is followed by one that detaches instead; more would only hold
-  // threads.
-  if (attempts > 1)
-    co_return absl::UnavailableError("pod " + uid + ": its volumes are still being removed");
-  state_->refresh.erase(uid);
-  state_->writers.erase(uid);
-  std::string pod_dir = PodDir(options_.root_dir, uid);
-  bool lazy = attempts > 0;
-  std::function<absl::StatusOr<bool>()> work = [pod_dir, lazy]() -> absl::StatusOr<bool> {
-    RETURN_IF_ERROR(TearDownNow(pod_dir, lazy));
-    return true;
-  };
-  std::string kind = "volume";
-  auto done = co_await Tracked<bool>(std::move(kind), std::move(key), options_.teardown_timeout,
-                                     std::move(work));
-  co_return base::Annotate(done.status(), "pod " + uid);
+Task<absl::StatusOr<std::string>> PodVolumes::CallOn(os::Mount mount, api::PodPtr pod,
+                                                     std::string volume, std::string call,
+                                                     std::vector<std::string> args) {
+  os::ChildCalls::On on;
+  on.mount = "the mount " + mount.point + " (" + mount.type + " " + mount.source + ")";
+  on.about = "pod " + api::PodKey(*pod) + " volume \"" + volume + "\"";
+  co_return co_await calls_.Run(std::move(on), std::move(call), std::move(args),
+                                options_.host_path_timeout);
 }
 
-Task<absl::StatusOr<std::set<std::string>>> PodVolumes::Orphans(std::set<std::string> live) {
-  std::string pods = options_.root_dir + "/pods";
-  std::function<absl::StatusOr<std::set<std::string>>()> work =
-      [pods, live]() -> absl::StatusOr<std::set<std::string>> {
-    std::set<std::string> orphans;
-    for (const auto& uid : DirectoriesIn(pods)) {
-      if (live.count(uid) == 0) orphans.insert(uid);
-    }
-    return orphans;
-  };
-  std::string kind = "volume";
-  co_return co_await pool_.Run<std::set<std::string>>(std::move(kind), options_.prepare_timeout,
-                                                      std::move(work));
+std::optional<base::MonoTime> PodVolumes::RetryAt(const std::string& uid) const {
+  return state_->operations.RetryAt(uid);
+}
+
+void PodVolumes::RetryNow(const std::string& uid) { state_->operations.RetryNow(uid); }
+
+std::vector<std::string> PodVolumes::Explain(const std::string& uid) const {
+  return state_->operations.Explain(uid);
+}
+
+std::vector<std::string> PodVolumes::ExplainNode(
+    const std::function<bool(const std::string& uid)>& known) const {
+  auto lines = state_->operations.ExplainOrphans(known);
+  for (const auto& hung : calls_.HungMounts()) {
+    lines.push_back("No answer from " + hung.mount + " since " + base::Rfc3339(hung.since) +
+                    ", asked for " + hung.about + "; " + std::to_string(hung.children) +
+                    (hung.children == 1 ? " process hangs" : " processes hang"));
+  }
+  return lines;
 }
 
 }  // namespace kubelet::volume

@@ -9,6 +9,7 @@
 
 #include "kubelet/base/async.h"
 #include "kubelet/volume/volume.h"
+#include "volume/operations.h"
 #include "volume/plan.h"
 
 namespace kubelet::volume {
@@ -18,6 +19,10 @@ inline constexpr auto kSlow = std::chrono::seconds(1);
 
 // Core loop only.
 struct PodVolumes::State {
+  State(base::Clock& clock, const VolumeOptions& options)
+      : operations(clock, options.metrics, options.on_event) {}
+  Operations operations;
+
   // Tokens to be renewed: pod and volume, and when.
   std::map<std::string, std::map<std::string, base::WallTime>> refresh;
   // One writer per pod.
@@ -54,8 +59,8 @@ struct PodVolumes::State {
 
 template <typename T>
 base::Task<absl::StatusOr<T>> PodVolumes::Tracked(std::string kind, std::string key,
-                                            std::chrono::seconds timeout,
-                                            std::function<absl::StatusOr<T>()> work) {
+                                                  std::chrono::seconds timeout,
+                                                  std::function<absl::StatusOr<T>()> work) {
   auto begun = clock_.Mono();
   state_->Begin(key, begun);
   std::function<void()> end = [state = state_, key, begun] { state->End(key, begun); };

@@ -49,6 +49,16 @@ absl::Status MountTmpfs(const std::string& dir, int64_t size_bytes) {
   return os::MountFilesystem("tmpfs", "tmpfs", dir, options);
 }
 
+// A mount of an earlier kubelet has the pages that it was made with.
+absl::Status CheckPages(const std::string& dir, int64_t page_bytes) {
+  struct statfs fs {};
+  if (statfs(dir.c_str(), &fs) != 0) return base::ErrnoStatus(errno, "statfs " + dir);
+  if (fs.f_bsize == page_bytes) return absl::OkStatus();
+  return absl::FailedPreconditionError("mounted dir " + dir + " has pages of " +
+                                       std::to_string(fs.f_bsize) + " bytes, and " +
+                                       std::to_string(page_bytes) + " are asked for");
+}
+
 // Tells a kubelet that goes by it, such as upstream's, that the volume is complete.
 void MarkReady(const std::string& pod_dir, const std::string& name) {
   std::string dir = pod_dir + "/plugins/" + kEmptyDir + "/" + name;
@@ -87,10 +97,14 @@ absl::Status SetUpEmptyDir(const std::string& pod_dir, const EmptyDirPlan& plan)
     RETURN_IF_ERROR(MountTmpfs(dir, plan.size_bytes));
     is_new = true;
   }
-  if (plan.medium == Medium::kHugePages && !IsMounted(dir, parent, HUGETLBFS_MAGIC)) {
-    RETURN_IF_ERROR(os::MountFilesystem("hugetlbfs", "nodev", dir,
-                                        "pagesize=" + std::to_string(plan.page_bytes)));
-    is_new = true;
+  if (plan.medium == Medium::kHugePages) {
+    if (!IsMounted(dir, parent, HUGETLBFS_MAGIC)) {
+      RETURN_IF_ERROR(os::MountFilesystem("hugetlbfs", "nodev", dir,
+                                          "pagesize=" + std::to_string(plan.page_bytes)));
+      is_new = true;
+    } else {
+      RETURN_IF_ERROR(CheckPages(dir, plan.page_bytes));
+    }
   }
   if (!is_new) return absl::OkStatus();
   // Only at the making: later what is inside belongs to the pod.

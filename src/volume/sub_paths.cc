@@ -5,6 +5,7 @@
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "kubelet/os/file.h"
+#include "kubelet/os/mount.h"
 #include "kubelet/os/mountinfo.h"
 #include "volume/payload.h"
 #include "volume/pod_volumes_state.h"
@@ -92,22 +93,30 @@ Task<absl::StatusOr<std::string>> PodVolumes::PrepareSubPath(api::PodPtr pod, co
     co_return co_await pool_.Run<std::string>(std::move(kind), options_.prepare_timeout,
                                               std::move(work));
   }
-  std::string kind = "volume";
-  std::function<absl::StatusOr<std::string>()> find =
-      [volume_path]() -> absl::StatusOr<std::string> {
-    ASSIGN_OR_RETURN(auto mounts, os::ReadMountinfo());
-    const auto* mount = os::MountOf(mounts, volume_path);
-    return mount == nullptr ? "/" : mount->point;
-  };
-  auto mount_point =
-      co_await pool_.Run<std::string>(std::move(kind), options_.prepare_timeout, std::move(find));
-  if (!mount_point.ok()) co_return mount_point;
-  std::string key = State::MountKey(*pod, volume->name(), *mount_point);
+  // Inside the volume a link cannot lead elsewhere, but something may be mounted there.
+  auto hanging = co_await MayHangAt(volume_path + "/" + path);
+  if (!hanging.ok()) co_return hanging.status();
+  if (*hanging) {
+    std::vector<std::string> args = {pod_dir, volume_path, path, target};
+    std::string call = "sub-path";
+    co_return co_await CallOn(**hanging, pod, volume->name(), std::move(call), std::move(args));
+  }
+  std::string kind = "hostPath", key = "pod " + api::PodKey(*pod) + " volume " + volume->name();
   if (state_->Hangs(key, clock_.Mono()))
-    co_return absl::UnavailableError("the mount " + *mount_point + " does not answer");
-  kind = "hostPath";
+    co_return absl::UnavailableError(volume_path + " does not answer");
   co_return co_await Tracked<std::string>(std::move(kind), std::move(key),
                                           options_.host_path_timeout, std::move(work));
+}
+
+Task<absl::StatusOr<std::optional<os::Mount>>> PodVolumes::MayHangAt(std::string path) {
+  std::string kind = "volume";
+  std::function<absl::StatusOr<std::optional<os::Mount>>()> find =
+      [path]() -> absl::StatusOr<std::optional<os::Mount>> {
+    ASSIGN_OR_RETURN(auto mounts, os::ReadMountinfo());
+    return os::MayHang(mounts, path);
+  };
+  co_return co_await pool_.Run<std::optional<os::Mount>>(std::move(kind), options_.prepare_timeout,
+                                                         std::move(find));
 }
 
 Task<absl::StatusOr<std::string>> PodVolumes::ReadFile(api::PodPtr pod, std::string volume,
@@ -118,6 +127,13 @@ Task<absl::StatusOr<std::string>> PodVolumes::ReadFile(api::PodPtr pod, std::str
   std::function<absl::StatusOr<std::string>()> work = [root, path] {
     return os::ReadFileInside(root, path, kMaxEnvFile);
   };
+  auto hanging = co_await MayHangAt(root + "/" + path);
+  if (!hanging.ok()) co_return hanging.status();
+  if (*hanging) {
+    std::vector<std::string> args = {root, path};
+    std::string call = "read-file";
+    co_return co_await CallOn(**hanging, pod, volume, std::move(call), std::move(args));
+  }
   // What hangs here hangs with the host paths.
   std::string kind = found->volume_source().has_host_path() ? "hostPath" : "volume";
   co_return co_await pool_.Run<std::string>(std::move(kind), options_.host_path_timeout,

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,14 +11,18 @@
 #include <boost/asio/io_context.hpp>
 #include <future>
 #include <iostream>
+#include <thread>
 
 #include "catch.h"
 #include "kubelet/base/clock.h"
 #include "kubelet/base/status.h"
 #include "kubelet/os/mount.h"
 #include "kubelet/os/mountinfo.h"
+#include "kubelet/volume/child_calls.h"
 #include "kubelet/volume/pod_files.h"
 #include "kubelet/volume/volume.h"
+#include "os/child_main.h"
+#include "os/dead_mount.h"
 #include "os/temp_dir.h"
 #include "resource/pod_yaml.h"
 #include "volume/plan.h"
@@ -33,8 +38,11 @@ using test::ReadText;
 using test::TempDir;
 using test::WriteText;
 
+const test::ChildMain child_main(ChildCallTable());
+
 // Real threads, so real time; the loop runs until the answer is there.
 struct Fixture {
+  std::vector<std::string> events;
   TempDir root;
   boost::asio::io_context io{1};
   base::RealClock clock{io};
@@ -46,6 +54,8 @@ struct Fixture {
   ~Fixture() { os::UnmountBelow(root.path(), true).IgnoreError(); }
   VolumeOptions Options() {
     VolumeOptions options;
+    options.on_event = [this](const std::string& uid, const api::core::Pod*, const std::string& reason,
+                              const std::string& message) { events.push_back(uid + " " + reason + ": " + message); };
     options.root_dir = root.path();
     options.memory_bytes = 1 << 20;
     return options;
@@ -75,6 +85,7 @@ struct Fixture {
     auto pod = std::make_shared<const api::core::Pod>(PodOf(spec));
     return Await(volumes.ReadFile(pod, "v", path));
   }
+  std::vector<std::string> Explain() { return volumes.Explain("1-2"); }
   size_t Mounts() { return os::MountsBelow(*os::ReadMountinfo(), root.path()).size(); }
 };
 
@@ -136,6 +147,44 @@ TEST_CASE("an emptyDir in memory is one tmpfs of its size, and gone afterwards")
   REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
   CHECK(f.Mounts() == 0);
   CHECK(std::filesystem::is_empty(f.pod_dir));
+}
+
+TEST_CASE("an emptyDir of huge pages keeps its pages, and a mount with others is told") {
+  if (!NeedsRoot("hugetlbfs mounts") || !std::filesystem::exists("/sys/kernel/mm/hugepages/hugepages-2048kB")) return;
+  Fixture f;
+  auto spec = [](const std::string& medium, const std::string& size) {
+    return "{volumes: [{name: v, emptyDir: {medium: " + medium + "}}], containers: [{name: c, resources: {requests: " +
+           "{hugepages-" + size + ": 4Mi}}, volumeMounts: [{name: v, mountPath: /v}]}]}";
+  };
+  auto paths = f.Prepare(spec("HugePages-2Mi", "2Mi"));
+  REQUIRE(paths.ok());
+  struct statfs fs {};
+  REQUIRE(statfs((*paths)["v"].host_path.c_str(), &fs) == 0);
+  CHECK(fs.f_bsize == 2 << 20);
+  CHECK(ModeOf(f.pod_dir + "/volumes/kubernetes.io~empty-dir") == 0750);
+  REQUIRE(f.Prepare(spec("HugePages", "2Mi")).ok());
+  CHECK(f.Mounts() == 1);
+  EmptyDirPlan other;
+  other.name = "v";
+  other.medium = EmptyDirPlan::Medium::kHugePages;
+  other.page_bytes = 1 << 30;
+  auto status = SetUpEmptyDir(f.pod_dir, other);
+  CHECK(absl::IsFailedPrecondition(status));
+  CHECK(base::Message(status).find("has pages of 2097152 bytes") != std::string::npos);
+  REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
+  CHECK(f.Mounts() == 0);
+}
+
+TEST_CASE("an emptyDir in memory whose mount was lost is mounted again") {
+  if (!NeedsRoot("tmpfs mounts")) return;
+  Fixture f;
+  std::string spec = WithVolume("emptyDir: {medium: Memory}");
+  auto paths = f.Prepare(spec);
+  REQUIRE(paths.ok());
+  REQUIRE(os::Unmount((*paths)["v"].host_path, false).ok());  // as a reboot does
+  CHECK(f.Mounts() == 0);
+  REQUIRE(f.Prepare(spec).ok());
+  CHECK(f.Mounts() == 1);
 }
 
 TEST_CASE("host paths of every type") {
@@ -250,6 +299,38 @@ TEST_CASE("a sub path of a host path: the data stays, a way out is refused") {
         "failed to prepare subPath for volumeMount \"v\" of container \"c\"");
 }
 
+TEST_CASE("a sub path under a writer that swaps it for a link all the time leads out at no moment") {
+  if (!NeedsRoot("bind mounts")) return;
+  TempDir dir;
+  WriteText(dir / "vol/sub/data", "inside");
+  WriteText(dir / "outside/data", "secret");
+  std::filesystem::create_directory_symlink(dir / "outside", dir / "vol/evil");
+  std::filesystem::create_directory_symlink("../outside", dir / "vol/evil2");
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    while (!stop) {
+      for (const char* evil : {"vol/evil", "vol/evil2"}) {
+        for (int twice = 0; twice < 2; ++twice)
+          renameat2(AT_FDCWD, (dir / "vol/sub").c_str(), AT_FDCWD, (dir / evil).c_str(), RENAME_EXCHANGE);
+      }
+    }
+  });
+  int bound = 0, refused = 0;
+  for (int i = 0; i < 400; ++i) {
+    bool make = i % 2 == 1;
+    std::string target = "v/c/" + std::to_string(i);
+    auto place = SetUpSubPath(dir / "pod", dir / "vol", make ? "sub/new/dir" + target : "sub/data", target);
+    (place.ok() ? bound : refused) += 1;
+    if (place.ok() && !make) CHECK(ReadText(*place) == "inside");
+  }
+  stop = true;
+  writer.join();
+  INFO(bound << " bound, " << refused << " refused");
+  CHECK(bound > 0);
+  CHECK_FALSE(std::filesystem::exists(dir / "outside/new"));
+  REQUIRE(os::UnmountBelow(dir.path(), true).ok());
+}
+
 TEST_CASE("a sub path shows a file that an init container has made") {
   if (!NeedsRoot("bind mounts")) return;
   Fixture f;
@@ -354,8 +435,10 @@ TEST_CASE(
   std::optional<absl::StatusOr<VolumeMap>> first, second, other, again;
   base::TaskScope scope(io.get_executor());
   auto work = boost::asio::make_work_guard(io);
+  int pods = 0;
   auto prepare = [&](const std::string& path, std::optional<absl::StatusOr<VolumeMap>>& out) {
     auto pod = PodOf(WithVolume("hostPath: {path: " + path + ", type: DirectoryOrCreate}"));
+    pod.mutable_metadata()->set_uid("uid" + std::to_string(++pods));  // no back-off of another
     auto shared = std::make_shared<const api::core::Pod>(std::move(pod));
     scope.Spawn("prepare", Fixture::Store(volumes.Prepare(shared), out));
   };
@@ -385,6 +468,151 @@ TEST_CASE(
     while (scope.size() > 0) io.run_one();
   } while (!again->ok());
   CHECK(std::filesystem::is_directory(host / "other"));
+}
+
+// A clock that is turned by hand, and a pool of real threads.
+struct ByHand {
+  std::vector<std::string> events;
+  TempDir root;
+  boost::asio::io_context io{1};
+  base::ManualClock clock;
+  base::BlockingPool pool{io.get_executor(), clock, {}};
+  base::Registry metrics;
+  VolumeOptions options = Options();
+  PodVolumes volumes{io.get_executor(), clock, pool, options};
+  base::TaskScope scope{io.get_executor()};
+
+  ~ByHand() { os::UnmountBelow(root.path(), true).IgnoreError(); }
+  VolumeOptions Options() {
+    VolumeOptions options;
+    options.root_dir = root.path();
+    options.metrics = &metrics;
+    options.on_event = [this](const std::string& uid, const api::core::Pod*, const std::string& reason,
+                              const std::string& message) { events.push_back(uid + " " + reason + ": " + message); };
+    return options;
+  }
+  void RunUntil(const std::function<bool()>& done) {
+    auto work = boost::asio::make_work_guard(io);
+    auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    io.restart();
+    while (!done() && std::chrono::steady_clock::now() < end) io.run_one_for(std::chrono::milliseconds(10));
+    REQUIRE(done());
+  }
+  void Begin(const std::string& uid, const std::string& spec, std::optional<absl::StatusOr<VolumeMap>>& out) {
+    auto pod = PodOf(spec);
+    pod.mutable_metadata()->set_uid(uid);
+    auto shared = std::make_shared<const api::core::Pod>(std::move(pod));
+    scope.Spawn("prepare", Fixture::Store(volumes.Prepare(shared), out));
+  }
+  absl::StatusOr<VolumeMap> Prepare(const std::string& uid, const std::string& spec) {
+    std::optional<absl::StatusOr<VolumeMap>> out;
+    Begin(uid, spec, out);
+    RunUntil([&] { return out.has_value(); });
+    return *out;
+  }
+  absl::Status Teardown(const std::string& uid) {
+    std::optional<absl::Status> out;
+    scope.Spawn("teardown", Fixture::Store(volumes.Teardown(uid), out));
+    RunUntil([&] { return out.has_value(); });
+    return *out;
+  }
+};
+
+TEST_CASE("a volume that fails is tried again after 500 ms, doubling; the others of the pod are ready") {
+  ByHand f;
+  std::string spec = "{volumes: [{name: bad, hostPath: {path: " + (f.root / "no") +
+                     ", type: Directory}}, {name: good, emptyDir: {}}], containers: [{name: c, volumeMounts: "
+                     "[{name: bad, mountPath: /a}, {name: good, mountPath: /b}]}]}";
+  const std::string told = "MountVolume.SetUp failed for volume \"bad\" : hostPath type check failed: " +
+                           (f.root / "no") + " is not a directory";
+  CHECK(f.Prepare("u", spec).status() == absl::FailedPreconditionError("pod shop/web: " + told));
+  CHECK(std::filesystem::is_directory(f.root / "pods/u/volumes/kubernetes.io~empty-dir/good"));
+  CHECK(f.events == std::vector<std::string>{"u FailedMount: " + told});
+  REQUIRE(f.volumes.RetryAt("u"));
+  CHECK(*f.volumes.RetryAt("u") - f.clock.Mono() == std::chrono::milliseconds(500));
+  // Too early: no attempt, and no other event.
+  std::filesystem::create_directory(f.root / "no");
+  CHECK(absl::IsFailedPrecondition(f.Prepare("u", spec).status()));
+  CHECK(f.events.size() == 1);
+  std::filesystem::remove(f.root / "no");
+  for (int delay : {1000, 2000, 4000, 8000, 16000, 32000, 64000, 122000, 122000}) {
+    f.clock.Advance(*f.volumes.RetryAt("u") - f.clock.Mono());
+    CHECK_FALSE(f.Prepare("u", spec).ok());
+    CHECK(*f.volumes.RetryAt("u") - f.clock.Mono() == std::chrono::milliseconds(delay));
+  }
+  REQUIRE(f.volumes.Explain("u").size() == 1);
+  CHECK(f.volumes.Explain("u")[0].find("bad: pod shop/web: " + told + "; since ") == 0);
+  CHECK(f.volumes.Explain("u")[0].find(", 10 attempts, next in 2m2s") != std::string::npos);
+  std::filesystem::create_directory(f.root / "no");
+  f.volumes.RetryNow("u");
+  CHECK(f.Prepare("u", spec).ok());
+  CHECK_FALSE(f.volumes.RetryAt("u"));
+  CHECK(f.volumes.Explain("u").empty());
+  std::string text = f.metrics.Render();
+  for (const char* line :
+       {"storage_operation_duration_seconds_count{volume_plugin=\"kubernetes.io/host-path\",operation_name="
+        "\"volume_mount\",status=\"fail-unknown\",migrated=\"false\"} 10",
+        "volume_operation_total_seconds_count{plugin_name=\"kubernetes.io/host-path\",operation_name=\"volume_mount\"} 1",
+        "volume_manager_total_volumes{plugin_name=\"kubernetes.io/empty-dir\",state=\"actual_state_of_world\"} 1"}) {
+    INFO(line);
+    CHECK(text.find(line) != std::string::npos);
+  }
+  CHECK(f.Teardown("u").ok());
+  CHECK(f.metrics.Render().find("volume_manager_total_volumes{plugin_name=\"kubernetes.io/empty-dir\",state="
+                                "\"desired_state_of_world\"} 0") != std::string::npos);
+}
+
+TEST_CASE("a pod that waits two minutes for its volumes is told which") {
+  ByHand f;
+  std::string spec = WithVolume("hostPath: {path: " + (f.root / "no") + ", type: File}");
+  for (int i = 0; i < 10; ++i) {
+    CHECK_FALSE(f.Prepare("u", spec).ok());
+    f.clock.Advance(*f.volumes.RetryAt("u") - f.clock.Mono());
+  }
+  CHECK(std::count(f.events.begin(), f.events.end(),
+                   "u FailedMount: Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[], "
+                   "failed to process volumes=[]: context deadline exceeded") == 1);
+}
+
+TEST_CASE("two dead mounts: their pods fail by name, all others start, and what is mounted from them goes away") {
+  if (!NeedsRoot("mounts of its own")) return;
+  ByHand f;
+  TempDir host;
+  for (const char* name : {"dead1", "dead2", "good"}) REQUIRE(os::MakeDirectory(host / name, 0755).ok());
+  test::DeadMount dead1(host / "dead1"), dead2(host / "dead2");
+  if (!dead1.ok() || !dead2.ok()) return;
+  auto spec = [&](const std::string& name) {
+    return WithVolume("hostPath: {path: " + (host / name) + "/x, type: DirectoryOrCreate}");
+  };
+  std::vector<std::optional<absl::StatusOr<VolumeMap>>> hung(6);
+  for (int i = 0; i < 6; ++i) f.Begin("h" + std::to_string(i), spec(i % 2 == 0 ? "dead1" : "dead2"), hung[i]);
+  f.RunUntil([&] { return dead1.taken() > 0 && dead2.taken() > 0; });
+  // More than the pool has threads, while both hang.
+  for (int i = 0; i < 20; ++i) CHECK(f.Prepare("g" + std::to_string(i), spec("good")).ok());
+  f.clock.Advance(std::chrono::seconds(2));
+  auto next = f.Prepare("late", spec("dead1"));
+  CHECK(absl::IsUnavailable(next.status()));
+  CHECK(base::Message(next.status()).find("the mount " + (host / "dead1") + " (fuse.dead server:/dead) does not answer since ") !=
+        std::string::npos);
+  CHECK(base::Message(next.status()).find("asked for pod shop/web volume \"v\"") != std::string::npos);
+  CHECK(f.volumes.ExplainNode([](const std::string&) { return true; }).size() == 2);
+  f.RunUntil([&] {
+    bool all = std::all_of(hung.begin(), hung.end(), [](const auto& one) { return one.has_value(); });
+    if (!all) f.clock.Advance(std::chrono::seconds(1));
+    return all;
+  });
+  for (auto& one : hung) CHECK((absl::IsDeadlineExceeded(one->status()) || absl::IsUnavailable(one->status())));
+  CHECK(absl::IsDeadlineExceeded(hung[0]->status()));
+  // A pod that has such a mount in its directory: taken away, and nobody waits for the server.
+  std::string inside = f.root / "pods/gone/volumes/kubernetes.io~nfs/n";
+  REQUIRE(os::MakeDirectory(inside, 0750).ok());
+  REQUIRE(mount((host / "dead2").c_str(), inside.c_str(), nullptr, MS_BIND, nullptr) == 0);
+  CHECK(f.Teardown("gone").ok());
+  CHECK(os::MountsBelow(*os::ReadMountinfo(), f.root.path()).empty());
+  CHECK_FALSE(std::filesystem::exists(f.root / "pods/gone/volumes"));
+  dead1.End();
+  dead2.End();
+  f.RunUntil([&] { return f.volumes.calls().HungMounts().empty(); });
 }
 
 TEST_CASE("a pod without volumes asks nobody") {
@@ -444,6 +672,7 @@ TEST_CASE("a configMap volume follows its object; tokens say when they want to b
   CHECK(f.Mounts() == 0);
 
   objects.Put("cm", "k", "one");
+  volumes.RetryNow("1-2");
   auto paths = f.Await(volumes.Prepare(pod));
   INFO(paths.status());
   REQUIRE(paths.ok());

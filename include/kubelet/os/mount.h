@@ -2,9 +2,13 @@
 // blocks, some for as long as a dead server likes: BlockingPool with a deadline. Thread safe.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "kubelet/os/mountinfo.h"
 
 namespace kubelet::os {
 
@@ -20,7 +24,27 @@ absl::Status Unmount(const std::string& target, bool lazy);
 // Unmounts everything at or below `dir` by the mount table, last mounted first; what is busy is
 // detached lazily, with `lazy` everything at once (after an attempt that hung). Looks again
 // afterwards: OK means that nothing is mounted there. Unavailable names the mount that stayed.
-absl::Status UnmountBelow(const std::string& dir, bool lazy);
+// `tell` hears of each mount that was busy, with who held it.
+absl::Status UnmountBelow(const std::string& dir, bool lazy,
+                          const std::function<void(const std::string&)>& tell = nullptr);
+
+// Processes with an open file, a working directory or a root on this mount, and one for each other
+// mount namespace that has its file system mounted: `1234 (tail) has /x open`. At most eight; empty
+// when none is found.
+std::string MountHolders(const Mount& mount, const std::string& proc = "/proc");
+
+// The mount that a look at `path` may hang on, since its file system is not one of this machine's
+// own (NFS, FUSE, …): of the path itself, of a link on the way, or of what they lie on. Looks only
+// at what cannot hang. nullopt: none.
+std::optional<Mount> MayHang(const std::vector<Mount>& mounts, const std::string& path);
+// Of a file system that is local to this machine.
+bool IsLocal(const Mount& mount);
+
+// `path` lies on a mount that is shared with the namespaces of containers (mount_namespaces(7)):
+// else it is bound onto itself and made shared, as pkg/volume/util/hostutil does for the root
+// directory (1.36). True when that was needed. FailedPrecondition while something is mounted below,
+// which would be hidden: what an earlier kubelet mounted without.
+absl::StatusOr<bool> MakeShared(const std::string& path);
 
 // Removes `path` and everything in it on its own mount: a mount point inside, also a bind mount of
 // the same filesystem, is neither entered nor removed (openat2 RESOLVE_NO_XDEV), symbolic links are

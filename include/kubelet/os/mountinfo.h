@@ -17,6 +17,7 @@ struct Mount {
   std::string root;     // what of the filesystem is mounted: `/`, or the source of a bind mount
   std::string point;    // where, unescaped
   std::string options;  // per mount: rw,nosuid,…
+  bool shared = false;  // in a peer group: what is mounted below it shows in other namespaces
   std::string type;     // ext4, tmpfs, cgroup, …
   std::string source;
   std::string super_options;  // of the filesystem: size=…, controllers of cgroup v1

@@ -2,6 +2,7 @@
 // blocking pool, the rest are events of the core loop. Core loop only.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ struct ProcessRequest {
   std::string input;                     // its standard input
   base::Nanos timeout = std::chrono::minutes(1);
   size_t max_output = 1 << 20;
+  // Let go when the program has really ended (or was never started): later than the answer when it was killed and the
+  // kernel does not let it die. On any thread.
+  std::shared_ptr<void> held;
 };
 
 struct ProcessResult {

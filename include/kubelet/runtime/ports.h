@@ -66,6 +66,8 @@ class Volumes {
                                                                                  std::map<int, std::string> paths) = 0;
   // The text of a file inside a prepared volume; links never lead out of it.
   virtual base::Task<absl::StatusOr<std::string>> ReadFile(api::PodPtr pod, std::string volume, std::string path) = 0;
+  // After a failure: not before then; nullopt: the caller's own back-off counts. Failures tell their events themselves.
+  virtual std::optional<base::MonoTime> RetryAt(const std::string&) { return std::nullopt; }
   virtual base::Task<absl::Status> Teardown(std::string uid) = 0;
 };
 

@@ -1,17 +1,21 @@
 // Volumes of pods on this machine: what a pod's containers mount is made ready, and taken away when
 // the pod is gone. Built so far: emptyDir (disk, memory, huge pages), hostPath, configMap, secret,
-// downwardAPI, projected, subPath into them, and fsGroup. Facts: pkg/volume/emptydir, pkg/volume/hostpath,
-// pkg/kubelet/kubelet_volumes.go of 1.36.
+// downwardAPI, projected, subPath into them, and fsGroup. Facts: pkg/volume/emptydir,
+// pkg/volume/hostpath, pkg/kubelet/kubelet_volumes.go of 1.36.
 //
 // Layout below <root>/pods/<uid>: volumes/kubernetes.io~empty-dir/<name>,
 // plugins/kubernetes.io~empty-dir/<name>/ready, volume-subpaths/<volume>/<container>/<index>.
 // Nothing is remembered: the mount table and the directories are asked, so that a restart, or a
 // predecessor, changes nothing.
 //
-// Core loop object. File work runs on the BlockingPool: kind `volume`, and `hostPath` for what may
-// hang. A host path on a mount that does not answer delays its own pod; while a look at that mount
-// is under way for more than a second, other pods that need it get Unavailable at once and hold no
-// thread.
+// Core loop object. File work runs on the BlockingPool, but never what may ask another machine
+// (os::MayHang): that runs in a process of its own (os::ChildCalls), which is killed at its
+// deadline. A mount that does not answer delays its own pod; while a look at it is under way for
+// more than a second, other pods that need it get Unavailable at once and hold neither thread nor
+// process.
+//
+// A volume that failed is tried again after 500 ms, doubling to 2 min 2 s (operations.h), and the
+// others of the pod go on meanwhile.
 #pragma once
 
 #include <chrono>
@@ -22,11 +26,15 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "kubelet/api/downward.h"
 #include "kubelet/api/types.h"
 #include "kubelet/base/blocking_pool.h"
+#include "kubelet/base/metrics.h"
+#include "kubelet/os/child_call.h"
+#include "kubelet/os/mountinfo.h"
 #include "kubelet/volume/objects.h"
 
 namespace kubelet::volume {
@@ -42,6 +50,13 @@ struct VolumeOptions {
   std::chrono::seconds host_path_timeout{30};
   std::chrono::seconds prepare_timeout{120};
   std::chrono::seconds teardown_timeout{120};
+  std::chrono::seconds unmount_timeout{30};  // of what may hang; then it is detached
+  os::ChildCalls::Options children;
+  base::Registry* metrics = nullptr;
+  // FailedMount and the like. `pod` is null when its volumes are being taken away.
+  std::function<void(const std::string& uid, const api::core::Pod* pod, const std::string& reason,
+                     const std::string& message)>
+      on_event;
   // Called on the pool thread before a host path is looked at: a test lets it hang.
   std::function<void(const std::string& path)> before_look;
 };
@@ -82,11 +97,25 @@ class PodVolumes {
   // When a token in a volume of this pod wants to be renewed; nullopt: none does.
   std::optional<base::WallTime> RefreshAt(const std::string& uid) const;
 
+  // When a volume of the pod that failed may be tried again; nullopt: none failed.
+  std::optional<base::MonoTime> RetryAt(const std::string& uid) const;
+  // What it waits for may be there now: no delay counts any more.
+  void RetryNow(const std::string& uid);
+
   // Unmounts what the mount table shows below the pod's directory, then removes volumes, sub paths
   // and markers. Never crosses a mount point, and removes no file of a volume kind that it did not
   // make. When nothing of the pod runs any more. Absent is success; Unavailable or
   // FailedPrecondition name what is in the way.
   base::Task<absl::Status> Teardown(std::string uid);
+
+  // In words, for `kubelet explain`: what is wrong with the volumes of this pod; and mounts that do
+  // not answer and pods that are gone (not `known`) whose volumes stay. Empty as a rule.
+  std::vector<std::string> Explain(const std::string& uid) const;
+  std::vector<std::string> ExplainNode(
+      const std::function<bool(const std::string& uid)>& known) const;
+
+  // For calls of others that may hang.
+  os::ChildCalls& calls() { return calls_; }
 
   // Pods that have a directory and are not in `live`.
   base::Task<absl::StatusOr<std::set<std::string>>> Orphans(std::set<std::string> live);
@@ -102,6 +131,24 @@ class PodVolumes {
                                                          std::string path, std::string target);
   base::Task<absl::Status> PrepareHostPath(api::PodPtr pod, std::string volume,
                                            std::string mount_point, std::shared_ptr<VolumeMap> out);
+  // The mount that a look at this path may hang on (os::MayHang).
+  base::Task<absl::StatusOr<std::optional<os::Mount>>> MayHangAt(std::string path);
+  // A call in a child about a path on `mount`.
+  base::Task<absl::StatusOr<std::string>> CallOn(os::Mount mount, api::PodPtr pod,
+                                                 std::string volume, std::string call,
+                                                 std::vector<std::string> args);
+  // Everything below `dir` (a volume of the pod that is mounted) goes to the pod's fsGroup, in a
+  // child with several threads; goes on where an earlier attempt was killed. OK when the pod has
+  // none.
+  base::Task<absl::Status> GiveToGroup(api::PodPtr pod, std::string volume, std::string dir,
+                                       bool read_only);
+  struct Round;
+  // One volume's turn: `work` when it may be tried, and what became of it.
+  base::Task<void> Attempt(std::shared_ptr<Round> round, std::string volume,
+                           base::Task<absl::Status> work);
+  base::Task<void> PrepareLocal(std::shared_ptr<Round> round);
+  base::Task<absl::Status> UnmountHanging(std::string uid, std::string pod_dir);
+  base::Task<absl::StatusOr<std::vector<os::Mount>>> HangingMounts(std::string dir);
 
   base::Task<absl::Status> FillApiVolume(api::PodPtr pod, std::string volume, bool only_existing,
                                          std::shared_ptr<VolumeMap> out);
@@ -110,6 +157,7 @@ class PodVolumes {
   base::Clock& clock_;
   base::BlockingPool& pool_;
   VolumeOptions options_;
+  os::ChildCalls calls_;
   std::shared_ptr<State> state_;  // shared with work that outlives its deadline
 };
 

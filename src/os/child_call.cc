@@ -1,0 +1,195 @@
+#include "kubelet/os/child_call.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <deque>
+#include <list>
+#include <utility>
+
+#include "kubelet/base/log.h"
+#include "kubelet/base/promise.h"
+#include "kubelet/base/status.h"
+#include "kubelet/base/time.h"
+#include "os/child_call_wire.h"
+
+namespace kubelet::os {
+
+using base::Task;
+
+struct ChildCalls::State {
+  struct Call {
+    std::string about;
+    base::MonoTime begun;
+    base::WallTime since;
+    base::Nanos slow{};
+    base::Clock::TimerId timer;
+  };
+  struct Gate {
+    std::list<Call> running;  // oldest first
+    std::deque<base::Promise<bool>> waiting;
+  };
+  State(base::Clock& c, Options o) : clock(c), options(std::move(o)) {}
+
+  base::Clock& clock;
+  Options options;
+  std::map<std::string, Gate> gates;  // by mount; none is empty
+
+  bool Hangs(const Gate& gate) const {
+    if (gate.running.empty()) return false;
+    const Call& oldest = gate.running.front();
+    return clock.Mono() - oldest.begun >= oldest.slow;
+  }
+  absl::Status Check(const std::string& mount) const {
+    auto it = gates.find(mount);
+    if (it == gates.end() || !Hangs(it->second)) return absl::OkStatus();
+    const Call& oldest = it->second.running.front();
+    auto age = std::chrono::floor<std::chrono::seconds>(clock.Mono() - oldest.begun);
+    return absl::UnavailableError(mount + " does not answer since " + base::Rfc3339(oldest.since) +
+                                  " (" + base::GoDuration(age) + "), asked for " + oldest.about);
+  }
+  static void Wake(Gate& gate) {
+    for (const auto& waiting : std::exchange(gate.waiting, {})) waiting.Set(true);
+  }
+};
+
+namespace {
+
+// A server may think about a mount for a while.
+constexpr auto kSlowMount = std::chrono::seconds(10);
+
+// Gives the place back when the child has really ended, whichever thread notices.
+std::shared_ptr<void> MakeToken(const base::Executor& executor, std::function<void()> end) {
+  auto token = [executor, end = std::move(end)](void*) { boost::asio::post(executor, end); };
+  return std::shared_ptr<void>(nullptr, std::move(token));
+}
+
+}  // namespace
+
+ChildCalls::ChildCalls(base::Executor executor, base::Clock& clock, base::BlockingPool& pool,
+                       Options options)
+    : executor_(std::move(executor)),
+      clock_(clock),
+      pool_(pool),
+      options_(options),
+      state_(std::make_shared<State>(clock, std::move(options))) {}
+
+ChildCalls::~ChildCalls() {
+  for (auto& [mount, gate] : state_->gates) {
+    for (auto& call : gate.running) clock_.Cancel(call.timer);
+  }
+}
+
+Task<absl::StatusOr<ProcessResult>> ChildCalls::RunProgram(On on, ProcessRequest request) {
+  auto state = state_;
+  for (;;) {
+    auto hangs = state->Check(on.mount);
+    if (!hangs.ok()) co_return hangs;
+    auto& gate = state->gates[on.mount];
+    if (gate.running.size() < state->options.per_mount) break;
+    base::Promise<bool> turn(executor_);
+    turn.OnCancel([turn] { turn.Set(false); });
+    gate.waiting.push_back(turn);
+    bool mine = co_await turn.Get();
+    if (!mine) co_return absl::CancelledError("cancelled");
+  }
+  State::Call call;
+  call.about = on.about;
+  call.begun = clock_.Mono();
+  call.since = clock_.Now();
+  call.slow = on.slow;
+  std::weak_ptr<State> weak = state;
+  auto& gate = state->gates[on.mount];
+  auto entry = gate.running.insert(gate.running.end(), std::move(call));
+  // Those who wait their turn wait in vain.
+  entry->timer = clock_.After(on.slow, [weak, mount = on.mount] {
+    auto self = weak.lock();
+    if (!self) return;
+    auto it = self->gates.find(mount);
+    if (it != self->gates.end()) State::Wake(it->second);
+  });
+  base::MonoTime begun = entry->begun;
+  auto end = [weak, mount = on.mount, entry, begun] {
+    auto self = weak.lock();
+    if (!self) return;
+    auto it = self->gates.find(mount);
+    if (it == self->gates.end()) return;
+    self->clock.Cancel(entry->timer);
+    auto took = self->clock.Mono() - begun;
+    if (took >= entry->slow)
+      LOG_INFO("A call that hung has ended", "on", mount, "about", entry->about, "after",
+               base::GoDuration(took));
+    it->second.running.erase(entry);
+    State::Wake(it->second);
+    if (it->second.running.empty()) self->gates.erase(it);
+  };
+  request.held = MakeToken(executor_, std::move(end));
+  base::Nanos timeout = request.timeout;
+  auto result = co_await RunProcess(executor_, clock_, pool_, std::move(request));
+  if (absl::IsDeadlineExceeded(result.status())) {
+    LOG_WARNING("A call hangs; its process was killed", "on", on.mount, "about", on.about,
+                "timeout", base::GoDuration(timeout));
+    co_return absl::DeadlineExceededError(on.mount + " did not answer within " +
+                                          base::GoDuration(timeout));
+  }
+  co_return result;
+}
+
+Task<absl::StatusOr<std::string>> ChildCalls::Run(On on, std::string call,
+                                                  std::vector<std::string> args,
+                                                  base::Nanos timeout) {
+  ProcessRequest request;
+  request.program = options_.program;
+  request.args = {kChildCallWord, std::to_string(getpid()), call};
+  request.args.insert(request.args.end(), args.begin(), args.end());
+  request.timeout = timeout;
+  request.max_output = 4 << 20;
+  auto result = co_await RunProgram(std::move(on), std::move(request));
+  if (!result.ok()) co_return result.status();
+  auto answer = DecodeAnswer(result->out);
+  if (!answer) {
+    co_return absl::InternalError(call + ": its process ended with exit code " +
+                                  std::to_string(result->exit_code) +
+                                  (result->err.empty() ? "" : ": " + result->err));
+  }
+  co_return *std::move(answer);
+}
+
+Task<absl::Status> ChildCalls::Mount(MountRequest request) {
+  On on;
+  on.mount = request.type + " " + request.source;
+  on.about = request.about;
+  on.slow = kSlowMount;
+  ProcessRequest program;
+  program.program = "mount";
+  program.timeout = request.timeout;
+  program.args = {"-t", request.type};
+  if (!request.options.empty()) program.args.insert(program.args.end(), {"-o", request.options});
+  program.args.insert(program.args.end(), {request.source, request.target});
+  std::string arguments;
+  for (const auto& arg : program.args) arguments += (arguments.empty() ? "" : " ") + arg;
+  auto result = co_await RunProgram(std::move(on), std::move(program));
+  if (!result.ok()) co_return result.status();
+  if (result->exit_code == 0) co_return absl::OkStatus();
+  // As pkg/volume and k8s.io/mount-utils word it; people search for these lines.
+  co_return absl::FailedPreconditionError(
+      "mount failed: exit status " + std::to_string(result->exit_code) +
+      "\nMounting command: mount\n" + "Mounting arguments: " + arguments +
+      "\nOutput: " + result->out + result->err);
+}
+
+std::vector<ChildCalls::Hung> ChildCalls::HungMounts() const {
+  std::vector<Hung> out;
+  for (const auto& [mount, gate] : state_->gates) {
+    if (!state_->Hangs(gate)) continue;
+    const auto& oldest = gate.running.front();
+    out.push_back({mount, oldest.about, oldest.since, gate.running.size()});
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.since < b.since; });
+  return out;
+}
+
+absl::Status ChildCalls::Check(const std::string& mount) const { return state_->Check(mount); }
+
+}  // namespace kubelet::os

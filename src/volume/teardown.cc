@@ -1,0 +1,148 @@
+// PodVolumes: taking away. The mount table tells what there is.
+#include <stdlib.h>
+
+#include <array>
+
+#include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
+#include "kubelet/os/mount.h"
+#include "volume/pod_volumes_state.h"
+#include "volume/remove.h"
+#include "volume/set_up.h"
+
+namespace kubelet::volume {
+
+using base::Task;
+
+namespace {
+
+constexpr std::array kWays = {"now", "lazy"};
+
+// The mount table has names without links; the root directory may be one.
+std::string Canonical(const std::string& pod_dir) {
+  std::string parent = pod_dir.substr(0, pod_dir.rfind('/'));
+  char* real = realpath(parent.c_str(), nullptr);
+  std::string out = real == nullptr ? pod_dir : real + pod_dir.substr(parent.size());
+  free(real);
+  return out;
+}
+
+std::string NameOf(const os::Mount& mount) {
+  return mount.point + " (" + mount.type + " " + mount.source + ")";
+}
+
+// Mounts at or below `dir` whose file system may ask another machine.
+absl::StatusOr<std::vector<os::Mount>> Foreign(const std::string& dir) {
+  ASSIGN_OR_RETURN(auto mounts, os::ReadMountinfo());
+  auto below = os::MountsBelow(mounts, dir);
+  std::erase_if(below, [](const os::Mount& mount) { return os::IsLocal(mount); });
+  return below;
+}
+
+absl::Status TearDownNow(const std::string& pod_dir, bool lazy) {
+  // One that hangs must not hang here; it was tried before, in a process of its own.
+  std::string real = Canonical(pod_dir);
+  ASSIGN_OR_RETURN(auto foreign, Foreign(real));
+  if (!foreign.empty())
+    return absl::UnavailableError(NameOf(foreign.front()) + " is still mounted");
+  auto tell = [&pod_dir](const std::string& text) {
+    LOG_INFO("A mount of a pod was in use", "dir", pod_dir, "mount", text);
+  };
+  RETURN_IF_ERROR(os::UnmountBelow(real, lazy, tell));
+  return RemoveVolumes(real);
+}
+
+}  // namespace
+
+Task<absl::Status> PodVolumes::Teardown(std::string uid) {
+  if (!os::IsPathComponent(uid))
+    co_return absl::InvalidArgumentError("uid `" + uid + "` is no directory name");
+  std::string key = "pod " + uid;
+  auto running = state_->running.find(key);
+  size_t attempts = running == state_->running.end() ? 0 : running->second.size();
+  // One that hangs in an unmount is followed by one that detaches instead; more would only hold
+  // threads.
+  if (attempts > 1)
+    co_return absl::UnavailableError("pod " + uid + ": its volumes are still being removed");
+  state_->refresh.erase(uid);
+  state_->writers.erase(uid);
+  state_->operations.Leave(uid);
+  auto begun = clock_.Mono();
+  std::string pod_dir = PodDir(options_.root_dir, uid);
+  bool lazy = attempts > 0;
+  auto status = co_await UnmountHanging(uid, pod_dir);
+  if (status.ok()) {
+    std::function<absl::StatusOr<bool>()> work = [pod_dir, lazy]() -> absl::StatusOr<bool> {
+      RETURN_IF_ERROR(TearDownNow(pod_dir, lazy));
+      return true;
+    };
+    std::string kind = "volume";
+    auto done = co_await Tracked<bool>(std::move(kind), std::move(key), options_.teardown_timeout,
+                                       std::move(work));
+    status = done.status();
+  }
+  state_->operations.TornDown(uid, begun, status);
+  co_return base::Annotate(status, "pod " + uid);
+}
+
+Task<absl::StatusOr<std::vector<os::Mount>>> PodVolumes::HangingMounts(std::string dir) {
+  std::string kind = "volume";
+  std::function<absl::StatusOr<std::vector<os::Mount>>()> work = [dir] { return Foreign(dir); };
+  co_return co_await pool_.Run<std::vector<os::Mount>>(std::move(kind), options_.prepare_timeout,
+                                                       std::move(work));
+}
+
+// Each is unmounted in a child; one that does not end in time is detached by another, which waits
+// for nobody. What counts is the mount table: a child may hang with its work done.
+Task<absl::Status> PodVolumes::UnmountHanging(std::string uid, std::string pod_dir) {
+  std::string kind = "volume";
+  std::function<absl::StatusOr<std::vector<os::Mount>>()> work = [pod_dir] {
+    return Foreign(Canonical(pod_dir));
+  };
+  auto foreign = co_await pool_.Run<std::vector<os::Mount>>(
+      std::move(kind), options_.prepare_timeout, std::move(work));
+  if (!foreign.ok()) co_return foreign.status();
+  auto mounts = *std::move(foreign);
+  for (const auto& mount : mounts) {
+    for (const char* how : kWays) {
+      os::ChildCalls::On on;
+      on.mount = std::string(how[0] == 'n' ? "unmount " : "detach ") + NameOf(mount);
+      on.about = "pod " + uid;
+      on.slow = options_.unmount_timeout;
+      std::vector<std::string> args = {mount.point, how};
+      std::string call = "unmount-below";
+      auto told = co_await calls_.Run(std::move(on), std::move(call), std::move(args),
+                                      options_.unmount_timeout);
+      if (told.ok() && !told->empty())
+        LOG_WARNING("A mount of a pod was in use", "podUID", uid, "mount", *told);
+      if (told.ok()) break;
+      auto left = co_await HangingMounts(mount.point);
+      if (left.ok() && left->empty()) break;
+      if (how[0] == 'l') co_return told.status();
+      LOG_WARNING("Unmount does not end; it is detached", "podUID", uid, "mount", NameOf(mount),
+                  "err", told.status());
+      if (options_.on_event)
+        options_.on_event(uid, nullptr, "FailedUnMount",
+                          "Unmount of " + NameOf(mount) +
+                              " did not end: " + base::Message(told.status()) + "; it is detached");
+    }
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::StatusOr<std::set<std::string>>> PodVolumes::Orphans(std::set<std::string> live) {
+  std::string pods = options_.root_dir + "/pods";
+  std::function<absl::StatusOr<std::set<std::string>>()> work =
+      [pods, live]() -> absl::StatusOr<std::set<std::string>> {
+    std::set<std::string> orphans;
+    for (const auto& uid : DirectoriesIn(pods)) {
+      if (live.count(uid) == 0) orphans.insert(uid);
+    }
+    return orphans;
+  };
+  std::string kind = "volume";
+  co_return co_await pool_.Run<std::set<std::string>>(std::move(kind), options_.prepare_timeout,
+                                                      std::move(work));
+}
+
+}  // namespace kubelet::volume

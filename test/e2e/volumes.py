@@ -1,0 +1,261 @@
+#!/usr/bin/python3
+"""Volumes of a kubelet between test-apiserver and fake-cri: what is left of them when everything is killed at random, and
+what a mount that does not answer does to others. Needs root. `volumes.py SCENARIO`."""
+import contextlib
+import ctypes
+import hashlib
+import os
+import pathlib
+import random
+import struct
+import sys
+import tempfile
+import threading
+import time
+
+from fake_cluster import Admin, Seen, check, cluster
+from harness import Failed, skip, until
+
+FAST = "kubeAPIQPS: 2000\nkubeAPIBurst: 2000\neventRecordQPS: 0\n"
+
+
+def mounts_below(path):
+    """Mount points below a directory, not the directory itself."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as table:
+        points = [line.split()[4] for line in table]
+    return [p for p in points if p.startswith(str(path) + "/")]
+
+
+def checksums(folder):
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def every_kind(host, which):
+    """A pod spec with a volume of each kind; some of the pods have fewer, so that they are not all at one step at once."""
+    projected = {"sources": [
+        {"configMap": {"name": "settings", "items": [{"key": "k0", "path": "deep/k0"}]}},
+        {"secret": {"name": "keys"}},
+        {"downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}]}
+    volumes = {
+        "disk": {"emptyDir": {}},
+        "memory": {"emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+        "data": {"hostPath": {"path": str(host / "data"), "type": "Directory"}},
+        "own": {"hostPath": {"path": str(host / "made" / ("p%d" % which)), "type": "DirectoryOrCreate"}},
+        "config": {"configMap": {"name": "settings"}},
+        "secret": {"secret": {"secretName": "keys", "defaultMode": 0o400}},
+        "down": {"downwardAPI": {"items": [{"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]}},
+        "all": {"projected": projected},
+    }
+    mounts = [{"name": name, "mountPath": "/v/" + name} for name in volumes]
+    mounts += [{"name": "data", "mountPath": "/s/dir", "subPath": "sub/dir"},
+               {"name": "data", "mountPath": "/s/file", "subPath": "sub/file-1"},
+               {"name": "disk", "mountPath": "/s/new", "subPath": "made/here"},
+               {"name": "config", "mountPath": "/s/key", "subPath": "k1"}]
+    more = {"terminationGracePeriodSeconds": 1, "volumes": [{"name": n, **v} for n, v in volumes.items()]}
+    if which % 2:
+        more["securityContext"] = {"fsGroup": 4242}
+    return {"volumeMounts": mounts}, more
+
+
+def plant(host):
+    (host / "data/sub/dir").mkdir(parents=True)
+    (host / "made").mkdir()
+    for i in range(200):
+        (host / "data/sub" / ("file-%d" % i)).write_text("precious %d\n" % i)
+        (host / "data/sub/dir" / ("file-%d" % i)).write_text("more precious %d\n" % i)
+    return checksums(host / "data")
+
+
+def kill_at_random(node, dice):
+    """kill -9 and start again, never at the same step; how many mounts there were."""
+    time.sleep(dice.uniform(0.05, 2.5))
+    node.kill()
+    there = len(mounts_below(node.root))
+    time.sleep(dice.uniform(0, 0.2))
+    node.start()
+    return there
+
+
+def scenario_stress():
+    """Pods with volumes of every kind come and go while the kubelet is killed: afterwards nothing is left, and a host
+    directory that they had has lost no file. KUBELET_TEST_VOLUME_PODS=200 is the long form."""
+    if os.geteuid() != 0:
+        skip("mounts need root")
+    count = int(os.environ.get("KUBELET_TEST_VOLUME_PODS", "40"))
+    seed = int(os.environ.get("KUBELET_TEST_SEED", str(random.randrange(1 << 30))))
+    print("seed %d" % seed)
+    dice = random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="volumes-e2e-") as folder, \
+            cluster(config=FAST, runtime_flags=("--sandbox-ms", "30", "--create-ms", "5")) as (server, node):
+        host = pathlib.Path(folder)
+        before = plant(host)
+        base = "/api/v1/namespaces/%s/" % node.name
+        server.create(base + "configmaps", {"metadata": {"name": "settings"}, "data": {"k%d" % i: "x" * 100 for i in range(20)}})
+        server.create(base + "secrets", {"metadata": {"name": "keys"}, "data": {"password": "c2VjcmV0"}})
+        node.join()
+        names = ["p%d" % i for i in range(count)]
+        trouble = []
+
+        def come_and_go(mine, dice):
+            try:
+                admin = Admin(server)
+                for name in mine:
+                    container, more = every_kind(host, int(name[1:]))
+                    admin.send("POST", node.api_pods, node.body(name, container=container, **more))
+                    time.sleep(dice.uniform(0, 0.1))
+                time.sleep(3)
+                for name in dice.sample(mine, len(mine)):
+                    time.sleep(dice.uniform(0, 12.0 / len(mine)))
+                    admin.send("DELETE", "%s/%s" % (node.api_pods, name))
+            except (Failed, OSError) as error:
+                trouble.append(error)
+        threads = [threading.Thread(target=come_and_go, args=(names[w::4], random.Random(dice.random()))) for w in range(4)]
+        for thread in threads:
+            thread.start()
+        most = 0
+        kills = 0
+        while any(thread.is_alive() for thread in threads):
+            most = max(most, kill_at_random(node, dice))
+            kills += 1
+        for thread in threads:
+            thread.join()
+        check(not trouble, "all pods were made and deleted: %s" % trouble)
+        check(most > count / 2, "volumes were mounted at all: %d" % most)
+        last = time.monotonic()
+        pods = node.root / "pods"
+
+        def left():
+            return mounts_below(node.root) + [str(p) for p in pods.iterdir()]
+        try:
+            until("no mount and no directory is left", lambda: not left(), 60, 0.1)
+        except Failed as error:
+            raise Failed("%s: %s\n%s" % (error, left()[:20], node.cli("explain"))) from None
+        print("%d pods, %d kills of the kubelet, at most %d mounts: clean %.1f s after the last"
+              % (count, kills, most, time.monotonic() - last))
+        check(checksums(host / "data") == before, "the host directory has lost nothing")
+        seen = Seen(server, node.api_pods)
+        until("the pods are gone from the API server", lambda: not seen.look().there and seen.watch.error is None, 30)
+
+
+class DeadMount:
+    """A FUSE file system that takes requests and answers none: who asks it hangs where no signal reaches him."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+        options = "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other" % self.fd
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.mount(b"server:/dead", self.path.encode(), b"fuse.dead", 0, options.encode()) != 0:
+            os.close(self.fd)
+            raise OSError(ctypes.get_errno(), "mount of a FUSE file system")
+        self.taken = 0
+        self.stop = False
+        self.thread = threading.Thread(target=self.serve)
+        os.set_blocking(self.fd, False)
+        self.thread.start()
+
+    def serve(self):
+        while not self.stop:
+            try:
+                request = os.read(self.fd, 1 << 18)
+            except BlockingIOError:
+                time.sleep(0.01)
+                continue
+            except OSError:
+                return
+            opcode, unique = struct.unpack_from("<IQ", request, 4)
+            if opcode == 26:  # FUSE_INIT: 7.31, everything else 0
+                body = struct.pack("<IIIIHHIIHHI28x", 7, 31, 0, 0, 0, 0, 4096, 1, 0, 0, 0)
+                os.write(self.fd, struct.pack("<IiQ", 16 + len(body), 0, unique) + body)
+            elif opcode != 2:
+                self.taken += 1
+
+    def end(self):
+        self.stop = True
+        self.thread.join()
+        os.close(self.fd)
+        ctypes.CDLL(None).umount2(self.path.encode(), 2)
+
+
+@contextlib.contextmanager
+def dead_mount(path):
+    if os.geteuid() != 0 or not os.path.exists("/dev/fuse"):
+        skip("needs root and /dev/fuse")
+    path.mkdir()
+    try:
+        dead = DeadMount(path)
+    except OSError as error:
+        skip("no FUSE here: %s" % error)
+    try:
+        yield dead
+    finally:
+        dead.end()
+
+
+def states(pid):
+    """State letters of the threads of a process."""
+    return [line.split()[1] for task in pathlib.Path("/proc/%d/task" % pid).iterdir()
+            for line in (task / "status").read_text().splitlines() if line.startswith("State:")]
+
+
+def scenario_dead_mount():
+    """Two servers that do not answer, 20 pods on them: 50 other pods with host paths start as ever, the kubelet hangs
+    nowhere and names the mounts; the 20 go when they are deleted, and start once the servers answer with anything."""
+    with tempfile.TemporaryDirectory(prefix="volumes-e2e-") as folder:
+        host = pathlib.Path(folder)
+        with dead_mount(host / "dead1") as one, dead_mount(host / "dead2") as two, cluster(config=FAST) as (server, node):
+            node.join()
+            admin, seen = Admin(server), Seen(server, node.api_pods)
+
+            def pod(name, path):
+                volumes = [{"name": "v", "hostPath": {"path": str(path), "type": "DirectoryOrCreate"}}]
+                mounts = [{"name": "v", "mountPath": "/v"}, {"name": "v", "mountPath": "/s", "subPath": "a/b"}]
+                admin.send("POST", node.api_pods, node.body(name, container={"volumeMounts": mounts}, volumes=volumes,
+                                                            terminationGracePeriodSeconds=1))
+            for i in range(20):
+                pod("stuck%d" % i, host / ("dead%d" % (1 + i % 2)) / "sub")
+            until("both are asked", lambda: one.taken and two.taken, 20)
+            time.sleep(1.5)
+            started = {}
+            for i in range(50):
+                pod("good%d" % i, host / ("good%d" % i))
+                started["good%d" % i] = time.monotonic()
+            until("the others are Ready", lambda: len(seen.look().ready) == 50, 60)
+            took = sorted(seen.ready[n] - started[n] for n in started)
+            print("50 pods beside 20 stuck ones: median %.0f ms, p99 %.0f ms" % (took[25] * 1000, took[49] * 1000))
+            check(took[49] <= 5, "they started in %.1f s" % took[49])
+            check("D" not in states(node.process.pid), "no thread of the kubelet hangs: %s" % states(node.process.pid))
+            told = node.cli("explain")
+            for name in ("dead1", "dead2"):
+                check("No answer from the mount %s (fuse.dead server:/dead) since " % (host / name) in told,
+                      "explain names %s: %s" % (name, told[-2000:]))
+            check("  volume      v: " in node.cli("explain", "stuck0"), "and tells the pod")
+            events = until("FailedMount", lambda: node.events("stuck1", "FailedMount"), 10)
+            check('MountVolume.SetUp failed for volume "v" : ' in events[0]["message"], events[0]["message"])
+            for i in range(10):
+                admin.send("DELETE", "%s/stuck%d" % (node.api_pods, i))
+            until("the stuck ones go when they are deleted", lambda: not [n for n in seen.look().there
+                                                                          if n.startswith("stuck") and int(n[5:]) < 10], 60)
+            one.end = two.end = lambda: None
+            for dead in (one, two):
+                DeadMount.end(dead)
+            until("the rest starts once the mounts are gone", lambda: len(seen.look().ready) == 60, 150)
+            until("explain has no more to tell", lambda: "No answer" not in node.cli("explain"), 30, 0.5)
+
+
+def main():
+    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
+    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
+        sys.exit("usage: volumes.py " + " | ".join(scenarios))
+    started = time.monotonic()
+    try:
+        scenarios[sys.argv[1]]()
+    except Failed as error:
+        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
+    print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
+
+
+if __name__ == "__main__":
+    main()
