@@ -65,6 +65,9 @@ case $verb in
   is-active) cat /service 2>/dev/null || { echo inactive; exit 3; } ;;
   is-enabled) [ -e /etc/systemd/system/multi-user.target.wants/kubelet.service ] ;;
   start | restart) echo "$verb: $(/usr/bin/kubelet --version)" >>/calls; echo active >/service ;;
+  preset | enable)
+    mkdir -p /etc/systemd/system/multi-user.target.wants
+    ln -sf /usr/lib/systemd/system/kubelet.service /etc/systemd/system/multi-user.target.wants/kubelet.service ;;
   stop) echo stop >>/calls; echo inactive >/service ;;
   *) echo "$verb" >>/calls ;;
 esac
