@@ -78,6 +78,7 @@ int Kubelet::Run() {
   LOG_V(2, "Effective configuration", "config", config::DumpEffective(config_));
   auto usable = InspectMachine(config_, node_);
   if (usable.ok()) usable = FindWatchdog();
+  if (usable.ok()) usable = TakeLock();
   if (usable.ok()) usable = MakeDataDirectories(config_.flags.root_dir);
   if (usable.ok()) usable = MakeRuntime();
   if (!usable.ok()) {

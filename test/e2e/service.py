@@ -163,6 +163,40 @@ def configuration(kubelet):
         return None
 
 
+def scenario_lock_file():
+    """The second kubelet waits for the file's lock; the first gives way when it is to."""
+    with tempfile.TemporaryDirectory(prefix="lock-e2e-") as folder:
+        path = folder + "/kubelet.lock"
+        with node("", ["--lock-file", path, "--exit-on-lock-contention"]) as (kubelet, _):
+            kubelet.start()
+            with subprocess.Popen(["flock", path, "cat"], stdin=subprocess.PIPE) as other:
+                check(kubelet.process.wait(20) == 0, "it gives way")
+                check("Another process wants the lock file" in kubelet.log.read_text(), "and says so")
+                waiting = subprocess.Popen([kubelet.binary, "--config", str(kubelet.dir / "config.yaml"), "--root-dir",
+                                            str(kubelet.root), "--lock-file", path, "--cert-dir", folder],
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                try:
+                    until("it waits for the lock", lambda: "flock" in kernel_wait(waiting.pid) or waiting.poll() is not None, 20)
+                    check(waiting.poll() is None and not kubelet_answers(kubelet), "it waits")
+                    other.stdin.close()
+                    until("it goes on", lambda: kubelet_answers(kubelet), 30)
+                finally:
+                    waiting.kill()
+                    waiting.wait()
+
+
+def kernel_wait(pid):
+    """The system call that the process sleeps in, by its number's name (flock is all that is asked for)."""
+    number = pathlib.Path("/proc/%d/syscall" % pid).read_text().split()[0]
+    return "flock" if number == {"x86_64": "73", "aarch64": "32"}.get(os.uname().machine) else number
+
+
+def kubelet_answers(kubelet):
+    with contextlib.suppress(OSError):
+        return urllib.request.urlopen("http://127.0.0.1:%d/healthz" % kubelet.healthz, timeout=2).status == 200
+    return False
+
+
 def scenario_before_its_configuration():
     """Started before kubeadm has written its file: one line that names it, exit code 1, at once."""
     binary = os.environ["KUBELET_TEST_BINARY"]
