@@ -61,7 +61,7 @@ const char* StateOf(const Known& known) {
   if (known.example == nullptr) return "works";
   std::string methods = known.methods;
   std::string first = methods.substr(0, methods.find(','));
-  switch (RouteOf(first, known.example, true).endpoint) {
+  switch (RouteOf(first, known.example, {true}).endpoint) {
     case Endpoint::kNotBuilt:
     case Endpoint::kNotFound:
     case Endpoint::kWrongMethod:
