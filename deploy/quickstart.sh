@@ -46,7 +46,7 @@ build() {
   fi
   say "building the kubelet (the first time takes some minutes)"
   (cd "$top" && cmake --preset release -DKUBELET_TESTS=OFF >"$state/cmake.log") || die "cmake failed: $state/cmake.log"
-  ninja -C "$top/build/release" kubelet
+  ninja -C "$top/build/release" -j "$(build_jobs)" kubelet
 }
 
 # The system's containerd will do when it serves CRI (some packages switch that off) and lets us ask.

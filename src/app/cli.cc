@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "app/cli_docs.h"
 #include "kubelet/base/status.h"
 #include "kubelet/config/config.h"
 #include "kubelet/os/child_call.h"
@@ -24,6 +25,7 @@ constexpr char kUsage[] =
     "  kubelet validate FILE...           every problem of pod manifests, before they are put to "
     "use\n"
     "  kubelet config check FILE...       every problem of configuration files\n"
+    "  kubelet completion SHELL           completion for bash, zsh or fish\n"
     "pods and explain take --root-dir DIR (default /var/lib/kubelet) to find the running "
     "kubelet.\n";
 
@@ -114,6 +116,8 @@ std::optional<int> RunSubcommand(const std::vector<std::string>& args) {
     std::cout << kUsage;
     return 0;
   }
+  if (command == "docs") return RunDocs({args.begin() + 1, args.end()});
+  if (command == "completion") return RunCompletion({args.begin() + 1, args.end()});
   if (command != "pods" && command != "explain" && command != "validate" && command != "config") {
     if (command.rfind("-", 0) == 0) return std::nullopt;
     return Fail("unknown command \"" + command + "\"");

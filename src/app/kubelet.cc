@@ -77,6 +77,8 @@ int Kubelet::Run() {
   }
   LOG_V(2, "Effective configuration", "config", config::DumpEffective(config_));
   auto usable = InspectMachine(config_, node_);
+  if (usable.ok()) usable = FindWatchdog();
+  if (usable.ok()) usable = TakeLock();
   if (usable.ok()) usable = MakeDataDirectories(config_.flags.root_dir);
   if (usable.ok()) ShareRoot();
   if (usable.ok()) usable = MakeRuntime();
@@ -118,7 +120,7 @@ int Kubelet::Run() {
   pleg_->Start();
   image_gc_->Start();
   for (auto& source : sources_) source->Start();
-  NotifyServiceManager("READY=1");
+  TellServiceManager();
   io_.run();
   LOG_INFO("Kubelet ends; its pods run on");
   // Coroutines in flight are not unwound: nothing of theirs outlives the process but what the

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -29,6 +30,8 @@
 #include "kubelet/image/image_list.h"
 #include "kubelet/image/image_manager.h"
 #include "kubelet/os/host_chains.h"
+#include "kubelet/os/lock_file.h"
+#include "kubelet/os/watchdog.h"
 #include "kubelet/pleg/pleg.h"
 #include "kubelet/podstore/pod_store.h"
 #include "kubelet/probe/network_prober.h"
@@ -88,6 +91,9 @@ class Kubelet {
   void OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event);
   void OnNodeEvent(const runtime::PodEvent& event);
   void WatchHost();
+  absl::Status FindWatchdog();
+  absl::Status TakeLock();
+  void TellServiceManager();
   std::vector<SourceProblem> Problems() const;
   void TrimSoon();
   void OnSignal();
@@ -133,6 +139,9 @@ class Kubelet {
   std::vector<std::unique_ptr<server::HttpServer>> servers_;
   std::unique_ptr<SecurePort> https_;  // null: enableServer is off
   std::unique_ptr<os::HostChains> host_chains_;  // null: makeIPTablesUtilChains is off
+  std::unique_ptr<os::LockFile> lock_file_;          // null: none is asked for
+  std::optional<base::Nanos> watchdog_timeout_;  // nullopt: nobody watches
+  std::unique_ptr<os::Watchdog> watchdog_;
   base::TaskScope scope_;
 };
 

@@ -1,3 +1,5 @@
+#include "config/help.h"
+
 #include <algorithm>
 
 #include "config/defaults.h"
@@ -10,22 +12,6 @@ namespace {
 
 constexpr size_t kWidth = 100;
 constexpr size_t kTextColumn = 12;
-
-struct GroupTitle {
-  FlagGroup group;
-  const char* title;
-};
-constexpr GroupTitle kGroups[] = {
-    {FlagGroup::kStart, "Start"},
-    {FlagGroup::kSources, "Static pods"},
-    {FlagGroup::kNode, "Node"},
-    {FlagGroup::kRuntime, "Container runtime, images, network and volumes of pods"},
-    {FlagGroup::kResources, "Cgroups and resource managers"},
-    {FlagGroup::kEviction, "Eviction"},
-    {FlagGroup::kServer, "Servers, authentication and the API client"},
-    {FlagGroup::kLogging, "Logging"},
-    {FlagGroup::kLegacy, "Container statistics"},
-};
 
 // Visits the target as what help shows of it.
 std::string MemberText(const FlagSpec& spec) {
@@ -40,18 +26,9 @@ std::string MemberText(const FlagSpec& spec) {
   return spec.default_text;
 }
 
-// As pflag: zero values are not shown.
 std::string DefaultText(const FlagSpec& spec) {
-  static const auto* config = new v1beta1::KubeletConfiguration(LegacyDefaults());
-  std::string text;
-  if (const char* const* path = std::get_if<const char*>(&spec.target)) {
-    FieldRef ref = FindField(*config, *path);
-    if (!IsUnset(ref)) text = FieldText(ref);
-  } else {
-    text = MemberText(spec);
-  }
-  bool zero = text.empty() || text == "0" || text == "0s" || text == "false";
-  if (zero) return "";
+  std::string text = ShownDefault(spec);
+  if (text.empty()) return "";
   return " (default " + (spec.type == FlagType::kString ? Quote(text) : text) + ")";
 }
 
@@ -85,6 +62,34 @@ void AddFlag(const FlagSpec& spec, std::string& out) {
 
 }  // namespace
 
+const std::vector<FlagGroupTitle>& FlagGroupTitles() {
+  static const auto* titles = new std::vector<FlagGroupTitle>{
+      {FlagGroup::kStart, "Start"},
+      {FlagGroup::kSources, "Static pods"},
+      {FlagGroup::kNode, "Node"},
+      {FlagGroup::kRuntime, "Container runtime, images, network and volumes of pods"},
+      {FlagGroup::kResources, "Cgroups and resource managers"},
+      {FlagGroup::kEviction, "Eviction"},
+      {FlagGroup::kServer, "Servers, authentication and the API client"},
+      {FlagGroup::kLogging, "Logging"},
+      {FlagGroup::kLegacy, "Container statistics"},
+  };
+  return *titles;
+}
+
+std::string ShownDefault(const FlagSpec& spec) {
+  static const auto* config = new v1beta1::KubeletConfiguration(LegacyDefaults());
+  std::string text;
+  if (const char* const* path = std::get_if<const char*>(&spec.target)) {
+    FieldRef ref = FindField(*config, *path);
+    if (!IsUnset(ref)) text = FieldText(ref);
+  } else {
+    text = MemberText(spec);
+  }
+  bool zero = text.empty() || text == "0" || text == "0s" || text == "false";
+  return zero ? "" : text;
+}
+
 std::string UsageText() {
   return "Usage:\n  kubelet [flags]\n  kubelet config check FILE...\n\nkubelet --help lists the "
          "flags.\n";
@@ -96,7 +101,7 @@ std::string HelpText() {
       "\n\nThe node agent of Kubernetes: runs the pods of its node through a container runtime. "
       "Pods come from\n"
       "files and a URL.\n\nUsage:\n  kubelet [flags]\n  kubelet config check FILE...\n";
-  for (const GroupTitle& group : kGroups) {
+  for (const FlagGroupTitle& group : FlagGroupTitles()) {
     out += std::string("\n") + group.title + ":\n";
     for (const FlagSpec* spec : AllFlags()) {
       if (spec->group == group.group) AddFlag(*spec, out);

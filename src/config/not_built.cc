@@ -97,8 +97,6 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
 
 const std::vector<std::string>& NotBuiltFlags() {
   static const auto* flags = new std::vector<std::string>{
-      "lock-file",
-      "exit-on-lock-contention",
       "runtime-cgroups",
       "minimum-container-ttl-duration",
       "maximum-dead-containers-per-container",

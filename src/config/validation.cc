@@ -88,7 +88,30 @@ std::string RangeText(const FieldRef& ref, const Range& range) {
   return "must be " + text(range.min) + " to " + text(range.max);
 }
 
+std::string OneOfText(const std::vector<std::string>& values) {
+  std::vector<std::string> named;
+  for (const auto& value : values) {
+    if (!value.empty()) named.push_back(value);
+  }
+  std::string last = named.back();
+  named.pop_back();
+  return named.empty() ? last : Join(named, ", ") + " or " + last;
+}
+
 }  // namespace
+
+std::string AllowedText(const std::string& path) {
+  const v1beta1::KubeletConfiguration none;
+  for (const Range& range : kRanges) {
+    if (path != range.path) continue;
+    std::string text = RangeText(FindField(none, path), range);
+    return text.substr(std::string("must be ").size());
+  }
+  for (const Choice& choice : Choices()) {
+    if (path == choice.path) return OneOfText(choice.values);
+  }
+  return "";
+}
 
 std::string Problem::ToString() const {
   if (field.empty()) return message;

@@ -24,6 +24,10 @@ std::vector<Problem> ValidateConfiguration(const v1beta1::KubeletConfiguration& 
                                            const FeatureGates& gates);
 std::vector<Problem> ValidateFlags(const Flags& flags);
 
+// What the tables behind CheckRanges allow at a path, in words (`1 to 65535`); empty without a
+// rule.
+std::string AllowedText(const std::string& path);
+
 // What works but hardly as meant.
 std::vector<std::string> ConfigurationWarnings(const v1beta1::KubeletConfiguration& config,
                                                const Flags& flags, const FeatureGates& gates);

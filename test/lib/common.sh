@@ -30,6 +30,9 @@ install_packages() {
     die "cannot install: ${missing[*]}"
 }
 
+# build_jobs: compilers at once; each may want 1.2 GB of memory, and a small machine has cores enough to run out of it.
+build_jobs() { awk -v cores="$(nproc)" '/^MemAvailable:/ {n = int($2 / 1.2e6); print n < 1 ? 1 : n < cores ? n : cores}' /proc/meminfo; }
+
 # wait_until SECONDS COMMAND...: polls every 100 ms; false when time is up.
 wait_until() {
   local end=$((SECONDS + $1))
