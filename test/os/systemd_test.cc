@@ -238,9 +238,9 @@ TEST_CASE("calls get through however many jobs of others have ended meanwhile") 
   FakeSystemd systemd;
   auto manager = ConnectSystemd(systemd.Address());
   REQUIRE(manager.ok());
-  // sd-bus holds at most 64 Ki messages that nobody has looked at.
-  systemd.noise = 1000;
-  for (int i = 0; i < 70; ++i) {
+  // sd-bus holds at most 384 Ki messages that nobody has looked at.
+  systemd.noise = 10000;
+  for (int i = 0; i < 40; ++i) {
     auto status = (*manager)->SetProperties("a.slice", {});
     CAPTURE(i, status.ToString());
     REQUIRE(status.ok());
