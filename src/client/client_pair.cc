@@ -61,6 +61,32 @@ absl::StatusOr<HeldPair> Stored(const CertificateStore& store) {
   return pair;
 }
 
+bool SameCertificate(const PemPair& one, const PemPair& other) {
+  auto text = [](const PemPair& pair) -> std::string {
+    auto certificates = ParseCertificates(pair.cert_pem);
+    if (!certificates.ok()) return "";
+    return CertificatesPem(*certificates).value_or("");
+  };
+  return text(one) == text(other);
+}
+
+// kubeadm looks for the store's file as soon as the API server is up, to have the kubeconfig name
+// it in the place of the pair that is inline there; whether the server has issued another by then
+// is a matter of luck. So the inline pair is the first one of the store, as upstream; it stays due
+// for replacement until the kubeconfig holds it no more.
+void KeepInlinePair(const CertificateStore& store, base::WallTime now,
+                    absl::StatusOr<HeldPair>& stored, const absl::StatusOr<HeldPair>& own) {
+  if (!own.ok() || !own->force) return;
+  if (absl::IsNotFound(stored.status()) && now <= own->info.not_after) {
+    if (auto kept = store.Update(own->pem, now); !kept.ok()) {
+      LOG_ERROR("Cannot store the certificate that the kubeconfig brings", "err", kept.status());
+      return;
+    }
+    stored = Stored(store);
+  }
+  if (stored.ok() && SameCertificate(stored->pem, own->pem)) stored->force = true;
+}
+
 bool ValidAt(const absl::StatusOr<HeldPair>& pair, base::WallTime now) {
   return pair.ok() && pair->info.not_before <= now && now <= pair->info.not_after;
 }
@@ -99,6 +125,7 @@ PairLook LookForClientPair(const CertificateOptions& options, base::WallTime now
     for (const auto& file : {config->cert_file, config->key_file})
       if (!file.empty()) look.files.push_back(file);
   }
+  KeepInlinePair(store, now, stored, own);
   auto& first = options.rotate ? stored : own;
   auto& second = options.rotate ? own : stored;
   bool take_first = ValidAt(first, now) || (first.ok() && !ValidAt(second, now));

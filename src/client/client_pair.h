@@ -13,7 +13,8 @@ namespace kubelet::client {
 
 CertificateStore ClientStore(const CertificateOptions& options);
 // The best pair of store and kubeconfig. Writes the kubeconfig when bootstrap has left a pair but
-// was interrupted before writing it.
+// was interrupted before writing it; with rotation, puts a pair that is inline in the kubeconfig
+// into a store that has none.
 PairLook LookForClientPair(const CertificateOptions& options, base::WallTime now);
 // Makes the pair the store's current one, and has the kubeconfig point to it when that holds no
 // valid pair of its own (only with a bootstrap kubeconfig).

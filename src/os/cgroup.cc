@@ -38,6 +38,40 @@ std::string List(const std::set<std::string>& words, const char* before = "") {
   return out;
 }
 
+// Of `controllers`, those that are not in `file` of the group. (A template: the tree is private to
+// its class.)
+template <typename Tree>
+absl::StatusOr<std::set<std::string>> Lacking(const Tree& tree,
+                                              const std::set<std::string>& controllers,
+                                              const std::string& group, const std::string& file) {
+  std::string relative = group == "/" ? file : Relative(group) + "/" + file;
+  auto text = ReadSmallFile(tree.fd.get(), relative, tree.Name(group, file));
+  if (!text.ok()) return text.status();
+  std::set<std::string> has = Words(*text), lacking;
+  for (const auto& controller : controllers) {
+    if (has.count(controller) == 0) lacking.insert(controller);
+  }
+  return lacking;
+}
+
+// From the root down, so that `path` itself has the files of every controller that the root offers.
+template <typename Tree>
+absl::Status EnableOnTheWay(const Tree& tree, const std::set<std::string>& controllers,
+                            const std::string& path) {
+  const char* file = "cgroup.subtree_control";
+  for (size_t end = 0; end != std::string::npos && end < path.size();
+       end = path.find('/', end + 1)) {
+    std::string group = end == 0 ? "/" : path.substr(0, end);
+    auto wanted = Lacking(tree, controllers, group, file);
+    if (!wanted.ok()) return wanted.status();
+    if (wanted->empty()) continue;
+    std::string relative = group == "/" ? file : Relative(group) + "/" + file;
+    auto status = WriteValue(tree.fd.get(), relative, tree.Name(group, file), List(*wanted, "+"));
+    if (!status.ok()) return absl::FailedPreconditionError(base::Message(status));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 namespace cgroup_internal {
@@ -169,34 +203,19 @@ absl::Status CgroupHierarchy::InitCpuset(const Tree& tree, const std::string& pa
   return absl::OkStatus();
 }
 
-// From the root down, so that `path` itself has the files of every controller that the root offers.
 absl::Status CgroupHierarchy::EnableControllers(const Tree& tree, const std::string& path) const {
-  auto missing = [&](const std::string& group,
-                     const std::string& file) -> absl::StatusOr<std::set<std::string>> {
-    std::string relative = group == "/" ? file : Relative(group) + "/" + file;
-    auto text = ReadSmallFile(tree.fd.get(), relative, tree.Name(group, file));
-    if (!text.ok()) return text.status();
-    std::set<std::string> has = Words(*text), want;
-    for (const auto& controller : controllers_) {
-      if (has.count(controller) == 0) want.insert(controller);
-    }
-    return want;
-  };
-  auto lacking = missing(path, "cgroup.controllers");
-  if (!lacking.ok() || lacking->empty()) return lacking.status();
-  for (size_t end = 0; end != std::string::npos && end < path.size();
-       end = path.find('/', end + 1)) {
-    std::string group = end == 0 ? "/" : path.substr(0, end);
-    const char* file = "cgroup.subtree_control";
-    auto wanted = missing(group, file);
-    if (!wanted.ok()) return wanted.status();
-    if (wanted->empty()) continue;
-    std::string relative = group == "/" ? file : Relative(group) + "/" + file;
-    auto status = WriteValue(tree.fd.get(), relative, tree.Name(group, file), List(*wanted, "+"));
-    if (!status.ok()) return absl::FailedPreconditionError(base::Message(status));
+  // systemd takes away again what no unit asks for (cpuset, mostly) whenever it looks at a slice on
+  // the way.
+  constexpr int kRounds = 5;
+  absl::StatusOr<std::set<std::string>> lacking =
+      Lacking(tree, controllers_, path, "cgroup.controllers");
+  absl::Status problem;
+  for (int round = 0; round < kRounds && lacking.ok() && !lacking->empty(); ++round) {
+    problem = EnableOnTheWay(tree, controllers_, path);
+    lacking = Lacking(tree, controllers_, path, "cgroup.controllers");
   }
-  lacking = missing(path, "cgroup.controllers");
   if (!lacking.ok() || lacking->empty()) return lacking.status();
+  if (!problem.ok()) return problem;
   return absl::FailedPreconditionError("cgroup " + tree.Name(path) + " lacks controllers " +
                                        List(*lacking));
 }

@@ -192,7 +192,7 @@ class SdBusUnitManager : public UnitManager {
   int version() const override { return version_; }
 
   absl::Status Connect() {
-    if (bus_ != nullptr && lib_.is_open(bus_) > 0) return absl::OkStatus();
+    if (bus_ != nullptr && Drain()) return absl::OkStatus();
     Disconnect();
     RETURN_IF_ERROR(Negative(OpenBus(), "connect to the system bus"));
     const char* match =
@@ -260,6 +260,17 @@ class SdBusUnitManager : public UnitManager {
     if (code >= 0) code = lib_.start(bus_);
     if (code < 0) Disconnect();
     return code;
+  }
+
+  // Jobs of others end all the time: unread, their signals would fill the connection's queue, and
+  // no call would get through any more. False when the connection is lost.
+  bool Drain() {
+    int handled = 0;
+    do {
+      handled = lib_.process(bus_, nullptr);
+    } while (handled > 0);
+    finished_.clear();
+    return handled == 0 && lib_.is_open(bus_) > 0;
   }
 
   void Disconnect() {

@@ -26,6 +26,19 @@ std::string CertConfig(const std::string& cert, const std::string& key) {
          cert + "', client-key: '" + key + "'}}]\n";
 }
 
+std::string InlineConfig(const PemPair& pair) {
+  auto data = [](const std::string& t) {
+    std::string out(4 * ((t.size() + 2) / 3), '\0');
+    EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                    reinterpret_cast<const unsigned char*>(t.data()), static_cast<int>(t.size()));
+    return out;
+  };
+  std::string text = TokenConfig("x");
+  return text.substr(0, text.find("users:")) +
+         "users: [{name: u, user: {client-certificate-data: " + data(pair.cert_pem) +
+         ", client-key-data: " + data(pair.key_pem) + "}}]\n";
+}
+
 // A node, its files and its API server.
 struct Bench {
   TempDir dir;
@@ -299,16 +312,7 @@ TEST_CASE("certificates: a certificate inline in the kubeconfig is replaced at o
   b.options.bootstrap_kubeconfig.clear();
   auto now = b.loop.clock.Now();
   auto pair = b.signer.ca.Issue("system:node:n1", now - 1h, now + 100h);
-  std::string text = TokenConfig("x");
-  auto data = [](const std::string& t) {
-    std::string out(4 * ((t.size() + 2) / 3), '\0');
-    EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                    reinterpret_cast<const unsigned char*>(t.data()), static_cast<int>(t.size()));
-    return out;
-  };
-  text = text.substr(0, text.find("users:")) +
-         "users: [{name: u, user: {client-certificate-data: " + data(pair.cert_pem) +
-         ", client-key-data: " + data(pair.key_pem) + "}}]\n";
+  std::string text = InlineConfig(pair);
   Write(b.options.kubeconfig, text);
   b.Start();
   CHECK(b.signer.creates == 1);
@@ -317,6 +321,31 @@ TEST_CASE("certificates: a certificate inline in the kubeconfig is replaced at o
   CHECK(b.Store().Load().ok());
   b.loop.Pass(60s);
   CHECK(b.signer.creates == 1);
+}
+
+TEST_CASE(
+    "certificates: kubeadm init finds kubelet-client-current.pem before the server has issued "
+    "anything") {
+  Bench b;
+  b.Bootstrap();
+  auto now = b.loop.clock.Now();
+  auto pair = b.signer.ca.Issue("system:node:n1", now - 1h, now + 100h);
+  std::string text = InlineConfig(pair);
+  Write(b.options.kubeconfig, text);
+  b.signer.refuse = absl::UnavailableError("not there yet");
+  b.Start();
+  CHECK(b.Good());
+  auto stored = b.Store().Load();
+  REQUIRE(stored.ok());
+  CHECK(stored->info.not_after == now + 100h);
+  CHECK(Read(b.options.kubeconfig) == text);
+  // Before kubeadm has taken it out of the kubeconfig, also after a restart, another is asked for.
+  b.Stop();
+  b.signer.refuse = absl::OkStatus();
+  b.Start();
+  CHECK(b.signer.creates == 1);
+  CHECK(b.Good());
+  CHECK(b.Store().Load()->info.not_after != now + 100h);
 }
 
 TEST_CASE("K1: the clock jumps two years ahead and back: nothing is lost, no restart") {
