@@ -22,7 +22,9 @@ constexpr char kUsage[] =
     "  kubelet validate FILE...           every problem of pod manifests, before they are put to "
     "use\n"
     "  kubelet config check FILE...       every problem of configuration files\n"
-    "pods and explain take --root-dir DIR (default /var/lib/kubelet) to find the running "
+    "  kubelet config status              what came of reading the configuration again (SIGHUP, or "
+    "a changed file)\n"
+    "pods, explain and config status take --root-dir DIR (default /var/lib/kubelet) to find the running "
     "kubelet.\n";
 
 struct Options {
@@ -131,6 +133,8 @@ std::optional<int> RunSubcommand(const std::vector<std::string>& args) {
     std::string node = options.node_name.empty() ? HostName() : options.node_name;
     return source::ValidateFiles(options.rest, node, std::cout);
   }
+  if (options.rest.size() == 1 && options.rest[0] == "status")
+    return Ask(options, "/local/config");
   if (options.rest.size() < 2 || options.rest[0] != "check")
     return Fail("config check needs at least one file");
   return config::CheckFiles({options.rest.begin() + 1, options.rest.end()}, std::cout);
