@@ -26,7 +26,9 @@ constexpr char kUsage[] =
     "use\n"
     "  kubelet config check FILE...       every problem of configuration files\n"
     "  kubelet completion SHELL           completion for bash, zsh or fish\n"
-    "pods and explain take --root-dir DIR (default /var/lib/kubelet) to find the running "
+    "  kubelet config status              what came of reading the configuration again (SIGHUP, or "
+    "a changed file)\n"
+    "pods, explain and config status take --root-dir DIR (default /var/lib/kubelet) to find the running "
     "kubelet.\n";
 
 struct Options {
@@ -139,6 +141,8 @@ std::optional<int> RunSubcommand(const std::vector<std::string>& args) {
     std::string node = options.node_name.empty() ? HostName() : options.node_name;
     return source::ValidateFiles(options.rest, node, std::cout);
   }
+  if (options.rest.size() == 1 && options.rest[0] == "status")
+    return Ask(options, "/local/config");
   if (options.rest.size() < 2 || options.rest[0] != "check")
     return Fail("config check needs at least one file");
   return config::CheckFiles({options.rest.begin() + 1, options.rest.end()}, std::cout);

@@ -51,13 +51,15 @@ absl::Status MakeDataDirectories(const std::string& root) {
     auto made = os::MakeDirectories(root + part, 0750);
     if (!made.ok()) return base::Annotate(made, "--root-dir");
   }
-  return absl::OkStatus();
+  // What is in the memory of containers is nobody else's business.
+  return base::Annotate(os::MakeDirectories(root + "/checkpoints", 0700), "--root-dir");
 }
 
 }  // namespace
 
-Kubelet::Kubelet(config::LoadedConfig config)
+Kubelet::Kubelet(config::LoadedConfig config, std::vector<std::string> args)
     : config_(std::move(config)),
+      args_(std::move(args)),
       pool_(io_.get_executor(), clock_, {}),
       signal_set_(io_),
       scope_(io_.get_executor()) {}
@@ -102,7 +104,10 @@ int Kubelet::Run() {
     std::cerr << "error: " << Message(reserved) << "\n";
     return 1;
   }
+  MakeLogs();
+  MakeReload();
   StartServers();
+  signal_set_.add(SIGHUP);
   signal_set_.add(SIGTERM);
   signal_set_.add(SIGINT);
   OnSignal();
@@ -118,6 +123,8 @@ int Kubelet::Run() {
   }
   WatchHost();
   pleg_->Start();
+  logs_->Start();
+  reload_->Start();
   image_gc_->Start();
   for (auto& source : sources_) source->Start();
   TellServiceManager();
@@ -132,6 +139,11 @@ int Kubelet::Run() {
 void Kubelet::OnSignal() {
   signal_set_.async_wait([this](boost::system::error_code ec, int number) {
     if (ec) return;
+    if (number == SIGHUP) {
+      reload_->Trigger();
+      OnSignal();
+      return;
+    }
     if (++signals_ > 1) _exit(1);
     LOG_INFO("Received signal; ending", "signal", number);
     NotifyServiceManager("STOPPING=1");
@@ -359,6 +371,7 @@ void Kubelet::OnPodChange(const std::string& uid) {
   FollowProbes(uid);
   statuses_->Update(uid);
   if (https_) https_->PodChanged(uid);
+  if (logs_) logs_->PodChanged(uid);
   TrimSoon();
 }
 
@@ -377,7 +390,10 @@ void Kubelet::OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event)
 void Kubelet::MakeHttps() {
   SecurePort::Deps deps{io_.get_executor(), clock_,    pool_,   config_,    node_, metrics_,
                         *pleg_,             *runtime_, *store_, *statuses_};
-  deps.documents = [this](const server::Request& request) { return api_->Secure(request); };
+  deps.documents = [this](const server::Request& request) { return AnswerSecure(request); };
+  deps.checkpoint = [this](runtime::ContainerId id, std::string path, std::chrono::seconds timeout) {
+    return runtime_->CheckpointContainer(std::move(id), std::move(path), timeout);
+  };
   if (cluster_) {
     deps.api = &cluster_->api();
     deps.certificate = &cluster_->serving();
@@ -389,24 +405,25 @@ void Kubelet::MakeHttps() {
 
 void Kubelet::StartServers() {
   const auto& kc = config_.kubelet;
+  MakeHealth();
   if (kc.enable_server()) MakeHttps();
   server::HttpServer::Options options;
   if (kc.healthz_port() > 0) {
     options.address = kc.healthz_bind_address();
     options.port = static_cast<uint16_t>(kc.healthz_port());
     Serve(
-        options, [this](const server::Request& r) { return api_->Healthz(r); }, "healthz");
+        options, [](const server::Request& r) { return AnswerPing(r); }, "healthz");
   }
   if (kc.read_only_port() > 0) {
     options.address = kc.address();
     options.port = static_cast<uint16_t>(kc.read_only_port());
     Serve(
-        options, [this](const server::Request& r) { return api_->ReadOnly(r); }, "read-only");
+        options, [this](const server::Request& r) { return AnswerReadOnly(r); }, "read-only");
   }
   options = {};
   options.unix_path = config_.flags.root_dir + "/kubelet.sock";
   Serve(
-      options, [this](const server::Request& r) { return api_->Local(r); }, "local");
+      options, [this](const server::Request& r) { return AnswerLocal(r); }, "local");
 }
 
 void Kubelet::Serve(server::HttpServer::Options options, server::Handler handler,

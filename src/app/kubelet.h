@@ -12,12 +12,14 @@
 
 #include "app/adapters.h"
 #include "app/cluster.h"
+#include "app/health_checks.h"
 #include "app/housekeeping.h"
 #include "app/local_api.h"
 #include "app/node.h"
 #include "app/node_admission.h"
 #include "app/pod_resizes.h"
 #include "app/pressure_watch.h"
+#include "app/reload.h"
 #include "app/secure_port.h"
 #include "app/status_cache.h"
 #include "kubelet/base/blocking_pool.h"
@@ -26,6 +28,7 @@
 #include "kubelet/cri/connection.h"
 #include "kubelet/cri/container_runtime.h"
 #include "kubelet/cri/image_service.h"
+#include "kubelet/gc/log_rotator.h"
 #include "kubelet/image/image_gc.h"
 #include "kubelet/image/image_list.h"
 #include "kubelet/image/image_manager.h"
@@ -37,6 +40,7 @@
 #include "kubelet/probe/network_prober.h"
 #include "kubelet/probe/probe_manager.h"
 #include "kubelet/runtime/pod_syncer.h"
+#include "kubelet/server/http_metrics.h"
 #include "kubelet/server/http_server.h"
 #include "kubelet/source/source.h"
 #include "kubelet/worker/pod_manager.h"
@@ -46,7 +50,8 @@ namespace kubelet::app {
 
 class Kubelet {
  public:
-  explicit Kubelet(config::LoadedConfig config);
+  // `args`: the command line, for reading the configuration again.
+  explicit Kubelet(config::LoadedConfig config, std::vector<std::string> args = {});
   ~Kubelet();
 
   // Runs until a signal; the exit code. A configuration that cannot work here ends it at once with
@@ -65,6 +70,13 @@ class Kubelet {
   void OnSnapshot(const source::Snapshot& snapshot);
   void StartServers();
   void MakeHttps();
+  void MakeHealth();
+  void MakeReload();
+  void MakeLogs();
+  gc::LogPolicy LogPolicy() const;
+  server::Response AnswerSecure(const server::Request& request);
+  server::Response AnswerReadOnly(const server::Request& request);
+  server::Response AnswerLocal(const server::Request& request);
   void Serve(server::HttpServer::Options options, server::Handler handler, const char* what);
   base::Task<void> WatchRuntime();
   base::Task<void> FindAddresses();
@@ -99,6 +111,7 @@ class Kubelet {
   void OnSignal();
 
   config::LoadedConfig config_;
+  std::vector<std::string> args_;
   boost::asio::io_context io_{1};
   base::RealClock clock_{io_};
   base::Registry metrics_;
@@ -106,6 +119,8 @@ class Kubelet {
   Node node_;
   bool trim_scheduled_ = false;
   int signals_ = 0;
+  base::WallTime started_{};
+  base::MonoTime healthy_{};  // when pods could last be worked on; zero: not yet
   boost::asio::signal_set signal_set_;
 
   std::unique_ptr<cri::CriConnection> connection_;
@@ -132,6 +147,10 @@ class Kubelet {
   std::unique_ptr<StatusCache> statuses_;
   std::unique_ptr<Housekeeping> housekeeping_;
   std::unique_ptr<LocalApi> api_;
+  HealthChecks health_;
+  std::unique_ptr<server::HttpMetrics> read_only_metrics_;
+  std::unique_ptr<gc::LogRotator> logs_;
+  std::unique_ptr<Reload> reload_;
   std::vector<std::unique_ptr<source::PodSource>> sources_;
   std::unique_ptr<source::PodSource> api_source_;  // null: standalone; the cluster starts it
   // uids of pods whose API volumes were brought up to date since this process runs, or are being.

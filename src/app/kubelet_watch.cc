@@ -75,6 +75,7 @@ Task<void> Kubelet::WatchRuntime() {
       adapters_->UseDriver(node_.cgroup_driver);
       for (const auto& pod : store_->All()) OnPodChange(pod->metadata().uid());
     }
+    if (status.ok() && pleg_->Health().ok()) healthy_ = clock_.Mono();
     bool was_ready = node_.network_ready && node_.runtime_health.ok();
     absl::Status health = status.status();
     bool network = false;

@@ -43,9 +43,7 @@ class LocalApi {
   };
   explicit LocalApi(Deps deps) : deps_(std::move(deps)) {}
 
-  // healthzPort: /healthz and its named checks.
-  server::Response Healthz(const server::Request& request) const;
-  // readOnlyPort: /pods, /healthz, /metrics.
+  // readOnlyPort: /pods, /metrics.
   server::Response ReadOnly(const server::Request& request) const;
   // port, behind authentication: those of the read-only port, /configz and /runningpods.
   server::Response Secure(const server::Request& request) const;

@@ -15,6 +15,6 @@ int main(int argc, char** argv) {
                                               std::cerr, config)) {
     return *code;
   }
-  kubelet::app::Kubelet kubelet(std::move(config));
+  kubelet::app::Kubelet kubelet(std::move(config), args);
   return kubelet.Run();
 }

@@ -74,23 +74,46 @@ void SecurePort::MakeServer() {
   };
   access.status = [this](const std::string& uid) { return deps_.statuses.Get(uid); };
   access.mirror_uid = deps_.mirror_uid;
+  access.checkpoint = deps_.checkpoint;
+  access.checkpoints_dir = deps_.config.flags.root_dir + "/checkpoints";
+  access.clock = &deps_.clock;
   pods_ = std::make_unique<server::PodAccess>(std::move(access));
   server::SecureServer::Options options;
   options.address = kc.address();
   options.port = static_cast<uint16_t>(kc.port());
-  options.tls.min_version = kc.tls_min_version();
-  options.tls.ciphers.assign(kc.tls_cipher_suites().begin(), kc.tls_cipher_suites().end());
-  options.tls.curves.assign(kc.tls_curve_preferences().begin(), kc.tls_curve_preferences().end());
-  options.debugging_handlers = kc.enable_debugging_handlers();
+  auto live = Live();
+  options.tls = std::move(live.tls);
+  options.handlers = live.handlers;
+  options.stream_idle = live.stream_idle;
   options.split_streams = deps_.config.gates.Enabled("PodLogsQuerySplitStreams");
   options.websockets = deps_.config.gates.Enabled("ExtendWebSocketsToKubelet");
-  options.stream_idle = ToNanos(kc.streaming_connection_idle_timeout());
   loop_ = std::make_unique<server::ServerLoop>();
   server_ = std::make_unique<server::SecureServer>(
       server::SecureServer::Deps{deps_.executor, *authenticator_, *authorizer_, *pods_,
                                  deps_.documents, &deps_.metrics},
       std::move(options), loop_->place());
 }
+
+server::SecureServer::LiveOptions SecurePort::Live() const {
+  const auto& kc = deps_.config.kubelet;
+  const auto& gates = deps_.config.gates;
+  server::SecureServer::LiveOptions live;
+  live.handlers.debugging = kc.enable_debugging_handlers();
+  live.handlers.system_logs = kc.enable_system_log_handler();
+  live.handlers.log_query = kc.enable_system_log_query() && gates.Enabled("NodeLogQuery");
+  live.handlers.profiling = kc.enable_profiling_handler();
+  live.handlers.debug_flags = kc.enable_debug_flags_handler();
+  live.handlers.checkpoint = gates.Enabled("ContainerCheckpoint");
+  live.handlers.statusz = gates.Enabled("ComponentStatusz");
+  live.handlers.flagz = gates.Enabled("ComponentFlagz");
+  live.stream_idle = ToNanos(kc.streaming_connection_idle_timeout());
+  live.tls.min_version = kc.tls_min_version();
+  live.tls.ciphers.assign(kc.tls_cipher_suites().begin(), kc.tls_cipher_suites().end());
+  live.tls.curves.assign(kc.tls_curve_preferences().begin(), kc.tls_curve_preferences().end());
+  return live;
+}
+
+void SecurePort::ConfigChanged() { server_->SetLive(Live()); }
 
 void SecurePort::Start() {
   if (own_certificate_) own_certificate_->Start();

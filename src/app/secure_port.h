@@ -32,6 +32,8 @@ class SecurePort {
     StatusCache& statuses;
     server::Handler documents;
     std::function<std::string(const api::core::Pod&)> mirror_uid;
+    std::function<base::Task<absl::Status>(runtime::ContainerId, std::string, std::chrono::seconds)>
+        checkpoint = {};
     client::Api* api = nullptr;                         // null: standalone
     client::ServingCertificate* certificate = nullptr;  // null: standalone, one of our own
   };
@@ -42,12 +44,15 @@ class SecurePort {
   void Start();
   void Stop();
   void PodChanged(const std::string& uid) { server_->PodChanged(uid); }
+  // Of the configuration: handlers, idle time of streams, TLS versions and ciphers.
+  void ConfigChanged();
   // The certificate, or the client CAs, are others.
   void TlsChanged();
 
  private:
   void MakeAuth();
   void MakeServer();
+  server::SecureServer::LiveOptions Live() const;
   base::Task<void> Listen();
 
   Deps deps_;

@@ -1,5 +1,7 @@
 #include "kubelet/base/log.h"
 
+#include "kubelet/base/log_level.h"
+
 #include <fnmatch.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -130,6 +132,12 @@ void SetLogOptions(const LogOptions& options) {
   std::lock_guard lock(settings_mutex);
   settings = next;
   highest_verbosity = highest;
+}
+
+void SetLogVerbosity(int verbosity) {
+  LogOptions options = Current()->options;
+  options.verbosity = verbosity;
+  SetLogOptions(options);
 }
 
 bool LogEnabled(int verbosity, const char* file) {

@@ -1,6 +1,6 @@
 #include "config/text.h"
 #include "kubelet/api/codec.h"
-#include "kubelet/config/config.h"
+#include "kubelet/config/live_fields.h"
 
 namespace kubelet::config {
 namespace {
@@ -21,13 +21,17 @@ std::string MaskPassword(const std::string& url) {
 
 }  // namespace
 
-std::string DumpEffective(const LoadedConfig& loaded) {
-  v1beta1::KubeletConfiguration config = loaded.kubelet;
+void MaskSecrets(v1beta1::KubeletConfiguration& config) {
   for (auto& [name, values] : *config.mutable_static_pod_url_header()) {
     values.clear_items();
     values.add_items(kMasked);
   }
   if (config.has_static_pod_url()) config.set_static_pod_url(MaskPassword(config.static_pod_url()));
+}
+
+std::string DumpEffective(const LoadedConfig& loaded) {
+  v1beta1::KubeletConfiguration config = loaded.kubelet;
+  MaskSecrets(config);
   return api::EncodeJson(config);
 }
 

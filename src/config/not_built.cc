@@ -44,18 +44,9 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
   static const auto* fields = new std::vector<NotBuiltField>{
       // HTTPS server
       {"enableContentionProfiling"},
-      {"enableSystemLogHandler", "false"},
-      {"enableSystemLogQuery"},
-      {"enableProfilingHandler", "false"},
-      {"enableDebugFlagsHandler", "false"},
       {"showHiddenMetricsForVersion"},
       // network
       {"podCIDR"},
-      // images, containers, logs
-      {"containerLogMaxSize", "-1"},
-      {"containerLogMaxFiles"},
-      {"containerLogMaxWorkers"},
-      {"containerLogMonitorInterval"},
       // volumes and statistics
       {"volumePluginDir"},
       {"volumeStatsAggPeriod"},

@@ -212,4 +212,16 @@ base::Task<absl::Status> GrpcContainerRuntime::ReopenContainerLog(runtime::Conta
                 &Stub::PrepareAsyncReopenContainerLog, call, core_->options.request_timeout);
 }
 
+base::Task<absl::Status> GrpcContainerRuntime::CheckpointContainer(runtime::ContainerId id,
+                                                                   std::string path,
+                                                                   std::chrono::seconds timeout) {
+  auto call = NewCall<v1::CheckpointContainerRequest, v1::CheckpointContainerResponse>();
+  call->request.set_container_id(id.str());
+  call->request.set_location(path);
+  call->request.set_timeout(timeout.count());
+  base::Nanos limit = core_->options.request_timeout + timeout;  // the runtime gives up first
+  return Invoke(core_, "checkpoint_container", core_->runtime.get(),
+                &Stub::PrepareAsyncCheckpointContainer, call, limit);
+}
+
 }  // namespace kubelet::cri

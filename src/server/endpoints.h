@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 
+#include "kubelet/server/http_metrics.h"
 #include "kubelet/server/secure_server.h"
 #include "server/exchange.h"
 #include "server/log_watch.h"
@@ -21,12 +22,14 @@ struct Context {
         place(std::move(p)),
         core(deps.core, place.executor),
         logs(place.executor, place.clock, place.files),
+        metrics(deps.metrics, "readwrite"),
         scope(place.executor) {}
   SecureServer::Deps deps;  // core loop only
   SecureServer::Options options;
   SecureServer::Place place;
   CoreCalls core;
   LogWatch logs;
+  HttpMetrics metrics;
   std::atomic<int> followers{0};           // of logs; read on the core loop
   std::list<std::function<void()>> stops;  // of streams: what is to be done when the kubelet ends
   std::atomic<int> untold{0};              // streams whose client has not heard of their end
@@ -68,5 +71,9 @@ base::Task<void> ServeLogs(ContextPtr context, ExchangePtr exchange, Route route
 base::Task<void> ServeStream(ContextPtr context, ExchangePtr exchange,
                              Route route);  // exec, attach, portForward
 base::Task<void> ServeRun(ContextPtr context, ExchangePtr exchange, Route route);
+base::Task<void> ServeCheckpoint(ContextPtr context, ExchangePtr exchange, Route route);
+base::Task<void> ServeNodeLogs(ContextPtr context, ExchangePtr exchange, Route route);
+base::Task<void> ServeVerbosity(ContextPtr context, ExchangePtr exchange, Route route);
+base::Task<void> ServeProfile(ContextPtr context, ExchangePtr exchange, Route route);
 
 }  // namespace kubelet::server

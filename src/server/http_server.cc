@@ -77,12 +77,15 @@ struct Connection : std::enable_shared_from_this<Connection> {
     } else if (request.method() != http::verb::get && request.method() != http::verb::head) {
       out = {405, "text/plain; charset=utf-8", "method not allowed\n"};
     } else {
-      out = handler(ParseTarget(std::string(request.method_string()), std::string(request.target())));
+      auto parsed = ParseTarget(std::string(request.method_string()), std::string(request.target()));
+      parsed.accept = std::string(request[http::field::accept]);
+      out = handler(parsed);
     }
     bool keep = !ec && request.keep_alive();
     response.version(11);
     response.result(static_cast<unsigned>(out.code));
     response.set(http::field::content_type, out.content_type);
+    for (const auto& [name, value] : out.headers) response.set(name, value);
     if (out.code == 200) response.set("X-Content-Type-Options", "nosniff");
     response.keep_alive(keep);
     response.body() = std::move(out.body);
@@ -138,7 +141,9 @@ Request ParseTarget(const std::string& method, const std::string& target) {
     std::string pair = query.substr(begin, end - begin);
     size_t equals = pair.find('=');
     std::string name = Decode(pair.substr(0, equals));
-    if (!name.empty()) request.query[name] = equals == std::string::npos ? "" : Decode(pair.substr(equals + 1));
+    std::string value = equals == std::string::npos ? "" : Decode(pair.substr(equals + 1));
+    if (!name.empty()) request.query[name] = value;
+    if (!name.empty()) request.parameters.emplace_back(name, value);
     begin = end + 1;
   }
   return request;

@@ -12,13 +12,20 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <optional>
+#include <utility>
 
 #include "kubelet/base/status.h"
+#include "server/file_writers.h"
 
 namespace kubelet::server {
 namespace {
 
 constexpr size_t kBlock = 64 * 1024;
+// How long a writer has to come to its end, which is a matter of milliseconds; and where it cannot
+// be told whether there is one.
+constexpr base::Nanos kWriterTime = std::chrono::seconds(2);
+constexpr base::Nanos kBlindTime = std::chrono::milliseconds(100);
 
 std::string Stem(const std::string& name) {
   return name.ends_with(".gz") ? name.substr(0, name.size() - 3) : name;
@@ -58,6 +65,26 @@ int64_t UnpackedSize(const std::string& path) {
   return int64_t{tail[0]} | int64_t{tail[1]} << 8 | int64_t{tail[2]} << 16 | int64_t{tail[3]} << 24;
 }
 
+// The file that a compressed one was made of, as gc/log_compressor.h notes it; nothing: by somebody
+// else.
+std::optional<std::pair<ino_t, dev_t>> PackedFrom(const std::string& path) {
+  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return std::nullopt;
+  unsigned char head[32] = {};
+  bool read = pread(fd, head, sizeof head, 0) == sizeof head;
+  close(fd);
+  constexpr unsigned char kField[] = {20, 0, 'K', 'I', 16, 0};  // length of all, name, length
+  if (!read || head[0] != 0x1f || head[1] != 0x8b || (head[3] & 4) == 0 ||
+      std::memcmp(head + 10, kField, sizeof kField) != 0)
+    return std::nullopt;
+  uint64_t inode = 0, device = 0;
+  for (int i = 7; i >= 0; --i) {
+    inode = inode << 8 | head[16 + i];
+    device = device << 8 | head[24 + i];
+  }
+  return std::make_pair(static_cast<ino_t>(inode), static_cast<dev_t>(device));
+}
+
 }  // namespace
 
 struct LogReader::File {
@@ -66,6 +93,7 @@ struct LogReader::File {
   off_t offset = 0;         // of a plain file
   ino_t inode = 0;
   dev_t device = 0;
+  bool closed = false;  // nobody writes to it any more, or that was waited for long enough
 
   ~File() {
     if (packed != nullptr) {
@@ -165,6 +193,10 @@ absl::Status LogReader::NextFile() {
     struct stat info {};
     if (stat((path_ + "." + name).c_str(), &info) == 0 && file_->Same(info)) ours = name;
   }
+  for (size_t i = 0; ours.empty() && i < names.size(); ++i) {
+    auto from = names[i].ends_with(".gz") ? PackedFrom(path_ + "." + names[i]) : std::nullopt;
+    if (from && from->first == file_->inode && from->second == file_->device) ours = names[i];
+  }
   if (ours.empty()) {
     // It was compressed, or removed. Compressed, it is the first that was rotated after its last
     // write.
@@ -186,6 +218,11 @@ absl::Status LogReader::NextFile() {
   for (;;) {
     std::string next = NextRotated(names, ours);
     auto opened = File::Open(next.empty() ? path_ : path_ + "." + next);
+    if (opened.ok() && next.empty()) {
+      // Rotated just now: then this is not the next but the one after it.
+      names = RotatedNames(path_);
+      if (!NextRotated(names, ours).empty()) continue;
+    }
     if (opened.ok()) {
       file_ = *std::move(opened);
       filter_.NextFile();
@@ -201,6 +238,15 @@ absl::Status LogReader::NextFile() {
   }
 }
 
+// Once it is false the file has to be read to its end again: that is what was written until then.
+bool LogReader::MayBeWritten(bool advance, LogStep& step) {
+  Writers writers = advance ? Writers::kNone : WritersOf(file_->fd);
+  if (writers == Writers::kNone) return false;
+  step.at_end = step.waiting = true;
+  step.patience = writers == Writers::kSome ? kWriterTime : kBlindTime;
+  return true;
+}
+
 absl::StatusOr<LogStep> LogReader::Step(bool over, bool advance) {
   LogStep step;
   if (!file_) RETURN_IF_ERROR(Open());
@@ -212,14 +258,17 @@ absl::StatusOr<LogStep> LogReader::Step(bool over, bool advance) {
       RETURN_IF_ERROR(filter_.Feed(std::string_view(block).substr(0, n), step.out));
       continue;
     }
-    if (query_.follow && HasSuccessor()) {
-      if (advance || file_->packed != nullptr) {
-        RETURN_IF_ERROR(NextFile());
-        advance = false;
-        continue;
-      }
-      step.at_end = step.rotated = true;
-      return step;
+    bool successor = query_.follow && HasSuccessor();
+    bool leave = successor || (query_.follow && over);
+    if (leave && file_->packed == nullptr && !file_->closed) {
+      if (MayBeWritten(advance, step)) return step;
+      file_->closed = true;
+      continue;
+    }
+    if (successor) {
+      RETURN_IF_ERROR(NextFile());
+      advance = false;
+      continue;
     }
     if (!query_.follow || over) {
       // A line of a container that has ended will not get its end any more.

@@ -4,7 +4,11 @@
 // Rotation renames FILE to FILE.YYYYMMDD-HHMMSS, the runtime then makes a new FILE, and later the
 // older ones are compressed to *.gz and removed. A follower holds on to the file it reads, and goes
 // on with the one that came next, so that no byte is lost or read twice (upstream goes straight to
-// the newest).
+// the newest, and reads no compressed file).
+//
+// A file is left for good, for its successor or because its container has ended, only when its
+// writer has closed it: runtimes tell of a new file, and of the end of a container, a moment before
+// the last output is in the file (containerd: the goroutine that writes the log is not waited for).
 #pragma once
 
 #include <memory>
@@ -12,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "kubelet/base/time.h"
 #include "server/log_filter.h"
 
 namespace kubelet::server {
@@ -19,9 +24,11 @@ namespace kubelet::server {
 struct LogStep {
   std::string out;      // for the client
   bool at_end = false;  // there is nothing more for now
-  bool rotated =
-      false;  // and the file has a successor: Advance after a moment, its writer may not have ended
-  bool done = false;  // and there never will be
+  // The file is to be left, but somebody may still write to it: Read again when there is news, and
+  // Advance when there was none for `patience`.
+  bool waiting = false;
+  base::Nanos patience{0};
+  bool done = false;  // there never will be more
 };
 
 class LogReader {
@@ -32,9 +39,9 @@ class LogReader {
   LogReader& operator=(const LogReader&) = delete;
 
   // Reads on: at most about kStep bytes. `over`: the container has ended, so the end of the file is
-  // the end. NotFound, PermissionDenied and so on: the file; InvalidArgument: it is no log.
+  // the end once nobody writes to it. NotFound, PermissionDenied and so on: the file; InvalidArgument: it is no log.
   absl::StatusOr<LogStep> Read(bool over);
-  // After a step that was `rotated`: reads what is left of the file, then goes on with the next.
+  // After a step that is `waiting`: reads what is left of the file, then goes on with the next.
   absl::StatusOr<LogStep> Advance(bool over);
   // Where the file is, symbolic links resolved; empty before the first Read.
   const std::string& path() const { return path_; }
@@ -46,6 +53,7 @@ class LogReader {
   absl::Status Open();
   absl::Status Tail();
   bool HasSuccessor() const;
+  bool MayBeWritten(bool advance, LogStep& step);
   absl::Status NextFile();
   absl::StatusOr<LogStep> Step(bool over, bool advance);
 

@@ -226,4 +226,25 @@ base::Task<absl::StatusOr<std::string>> PodAccess::Run(PodName name, std::string
   co_return result->stdout_data + result->stderr_data;
 }
 
+// Names and errors of pkg/kubelet/server/server.go checkpoint and kubelet.go CheckpointContainer.
+base::Task<absl::StatusOr<std::string>> PodAccess::Checkpoint(PodName name, std::string container,
+                                                              std::chrono::seconds timeout) {
+  auto pod = Find(name);
+  if (!pod.ok()) co_return pod.status();
+  if (!SpecTty(**pod, container))
+    co_return absl::NotFoundError("container " + container + " does not exist");
+  std::string failed = "checkpointing of " + name.namespace_ + "/" + name.name + "/" + container +
+                       " failed (";
+  auto id = co_await RunningContainer(*pod, name, container);
+  if (!id.ok() && id.status().code() == absl::StatusCode::kInternal)
+    co_return absl::InternalError(failed + "container " + container + " not found)");
+  if (!id.ok()) co_return absl::InternalError(failed + base::Message(id.status()) + ")");
+  std::string path = deps_.checkpoints_dir + "/checkpoint-" + name.name + "_" + name.namespace_ +
+                     "-" + container + "-" + base::Rfc3339(deps_.clock->Now()) + ".tar";
+  auto done = co_await deps_.checkpoint(*id, path, timeout);
+  if (!done.ok())
+    co_return absl::InternalError(failed + base::Message(RuntimeError(done)) + ")");
+  co_return path;
+}
+
 }  // namespace kubelet::server

@@ -29,20 +29,23 @@ Route PodRoute(const std::string& method, const std::vector<std::string>& s) {
   const std::string& what = s[0];
   bool forward = what == "portForward";
   size_t least = forward ? 3 : 4;
-  if (s.size() < least || s.size() > least + 1 || (what == "containerLogs" && s.size() != 4))
-    return route;
+  bool no_uid = what == "containerLogs" || what == "checkpoint";
+  if (s.size() < least || s.size() > least + 1 || (no_uid && s.size() != least)) return route;
   route.pod.namespace_ = s[1];
   route.pod.name = s[2];
   if (s.size() > least) route.pod.uid = s[3];
   if (!forward) route.container = s.back();
   bool get = method == "GET", post = method == "POST";
-  bool allowed = what == "containerLogs" ? get : what == "run" ? post : get || post;
+  bool only_post = what == "run" || what == "checkpoint";
+  bool allowed = what == "containerLogs" ? get : only_post ? post : get || post;
   if (!allowed) {
     route.endpoint = Endpoint::kWrongMethod;
   } else if (what == "containerLogs") {
     route.endpoint = Endpoint::kLogs;
   } else if (what == "run") {
     route.endpoint = Endpoint::kRun;
+  } else if (what == "checkpoint") {
+    route.endpoint = Endpoint::kCheckpoint;
   } else if (forward) {
     route.endpoint = Endpoint::kPortForward;
   } else {
@@ -51,27 +54,60 @@ Route PodRoute(const std::string& method, const std::vector<std::string>& s) {
   return route;
 }
 
+std::string Rest(const std::vector<std::string>& s, size_t from) {
+  std::string out;
+  for (size_t i = from; i < s.size(); ++i) out += (out.empty() ? "" : "/") + s[i];
+  return out;
+}
+
+// /logs/, /debug/... and the pages about the process: those behind switches of their own.
+Route SwitchedRoute(const std::string& method, const std::vector<std::string>& s,
+                    const Handlers& on) {
+  Route route;
+  auto set = [&](bool enabled, Endpoint endpoint, const char* off, bool right_method) {
+    route.endpoint = !enabled        ? Endpoint::kDisabled
+                     : right_method ? endpoint
+                                    : Endpoint::kWrongMethod;
+    if (!enabled) route.rest = off;
+  };
+  bool get = method == "GET";
+  if (s[0] == "logs") {
+    route.rest = Rest(s, 1);
+    set(on.system_logs, Endpoint::kNodeLogs, "logs endpoint is disabled.\n", get);
+  } else if (s[0] == "debug" && s.size() > 1 && s[1] == "pprof") {
+    route.rest = Rest(s, 2);
+    set(on.profiling, Endpoint::kProfile, "profiling endpoint is disabled.\n", get);
+  } else if (s.size() == 3 && s[0] == "debug" && s[1] == "flags" && s[2] == "v") {
+    set(on.debug_flags, Endpoint::kVerbosity, "flags endpoint is disabled.\n", true);
+  } else if (s.size() == 1 && ((s[0] == "flagz" && on.flagz) || (s[0] == "statusz" && on.statusz))) {
+    route.endpoint = Endpoint::kDocument;
+  }
+  return route;
+}
+
 }  // namespace
 
-Route RouteOf(const std::string& method, const std::string& path, bool debugging_handlers) {
+Route RouteOf(const std::string& method, const std::string& path, const Handlers& on) {
   Route route;
   auto s = Segments(path);
   if (s.empty()) return route;
   bool debugging = OneOf(s[0], {"run", "exec", "attach", "portForward", "containerLogs",
                                 "runningpods", "logs"}) ||
                    (s[0] == "debug" && s.size() > 1 && s[1] == "pprof");
-  if (debugging && !debugging_handlers) {
+  if (debugging && !on.debugging) {
     route.endpoint = Endpoint::kDisabled;
+    route.rest = "Debug endpoints are disabled.\n";
     return route;
   }
   if (OneOf(s[0], {"run", "exec", "attach", "portForward", "containerLogs"}))
     return PodRoute(method, s);
-  if (!debugging_handlers && OneOf(s[0], {"configz", "checkpoint", "debug", "flagz", "statusz"}))
+  if (!on.debugging && OneOf(s[0], {"configz", "checkpoint", "debug", "flagz", "statusz"}))
     return route;
+  if (s[0] == "checkpoint" && on.checkpoint) return PodRoute(method, s);
+  if (OneOf(s[0], {"logs", "debug", "flagz", "statusz"})) return SwitchedRoute(method, s, on);
   bool document = s[0] == "healthz" ||
                   (s.size() == 1 && OneOf(s[0], {"pods", "runningpods", "configz", "metrics"}));
-  bool later = OneOf(s[0], {"logs", "checkpoint", "debug", "flagz", "statusz"}) ||
-               (s[0] == "stats" && s.size() == 2 && s[1] == "summary") ||
+  bool later = (s[0] == "stats" && s.size() == 2 && s[1] == "summary") ||
                (s[0] == "metrics" && s.size() == 2 &&
                 OneOf(s[1], {"cadvisor", "resource", "probes", "slis"}));
   if (document) {

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "kubelet/server/handlers.h"
 #include "kubelet/server/pod_access.h"
 
 namespace kubelet::server {
@@ -14,19 +15,23 @@ enum class Endpoint {
   kAttach,
   kPortForward,
   kRun,
+  kCheckpoint,
+  kNodeLogs,   // `rest` is the path below /logs/
+  kVerbosity,  // /debug/flags/v
+  kProfile,    // `rest` is the name below /debug/pprof/
   kNotFound,
   kWrongMethod,
-  kDisabled,  // enableDebuggingHandlers is off
+  kDisabled,  // by the configuration; `rest` says so
   kNotBuilt,  // upstream has it, this version does not
 };
 
 struct Route {
   Endpoint endpoint = Endpoint::kNotFound;
   PodName pod;
-  std::string container;
+  std::string container, rest;
 };
 
 // `path` is decoded. Segments that are empty, `.` or `..` lead nowhere.
-Route RouteOf(const std::string& method, const std::string& path, bool debugging_handlers);
+Route RouteOf(const std::string& method, const std::string& path, const Handlers& on);
 
 }  // namespace kubelet::server

@@ -163,18 +163,20 @@ base::Task<void> ServeDocument(ContextPtr context, ExchangePtr exchange) {
   Request request;
   request.method = exchange->request().method;
   request.path = exchange->request().path;
-  for (const auto& [name, value] : exchange->request().query) request.query[name] = value;
+  request.parameters = exchange->request().query;
+  for (const auto& [name, value] : request.parameters) request.query[name] = value;
+  request.accept = exchange->request().Header("Accept");
   std::function<base::Task<Response>()> make = [deps = &context->deps, request] {
     return Document(deps, request);
   };
   auto response = co_await context->core.Call<Response>("document", std::move(make));
   co_await exchange->Respond(response.code, std::move(response.content_type),
-                             std::move(response.body));
+                             std::move(response.body), std::move(response.headers));
 }
 
 base::Task<void> Dispatch(ContextPtr context, ExchangePtr exchange) {
   const auto& request = exchange->request();
-  Route route = RouteOf(request.method, request.path, context->options.debugging_handlers);
+  Route route = RouteOf(request.method, request.path, context->options.handlers);
   switch (route.endpoint) {
     case Endpoint::kDocument:
       co_await ServeDocument(context, exchange);
@@ -190,6 +192,18 @@ base::Task<void> Dispatch(ContextPtr context, ExchangePtr exchange) {
     case Endpoint::kRun:
       co_await ServeRun(context, exchange, std::move(route));
       break;
+    case Endpoint::kCheckpoint:
+      co_await ServeCheckpoint(context, exchange, std::move(route));
+      break;
+    case Endpoint::kNodeLogs:
+      co_await ServeNodeLogs(context, exchange, std::move(route));
+      break;
+    case Endpoint::kVerbosity:
+      co_await ServeVerbosity(context, exchange, std::move(route));
+      break;
+    case Endpoint::kProfile:
+      co_await ServeProfile(context, exchange, std::move(route));
+      break;
     case Endpoint::kNotFound:
       co_await exchange->Respond(404, kPlainText, "404 page not found\n");
       break;
@@ -197,7 +211,7 @@ base::Task<void> Dispatch(ContextPtr context, ExchangePtr exchange) {
       co_await exchange->Respond(405, kPlainText, "405: Method Not Allowed");
       break;
     case Endpoint::kDisabled:
-      co_await exchange->Respond(405, kPlainText, "Debug endpoints are disabled.\n");
+      co_await exchange->Respond(405, kPlainText, std::move(route.rest));
       break;
     case Endpoint::kNotBuilt:
       co_await exchange->Respond(501, kPlainText,
@@ -237,6 +251,7 @@ base::Task<void> SecureServer::State::Serve(Socket socket, std::string remote) {
     if (!more) break;
     limit.Off();
     const auto& request = exchange->request();
+    HttpMetrics::Request counted_request(context->metrics, request.method, request.path);
     // Judged by the client CAs of today, not by those of the handshake.
     auto newest = Tls();
     if (judge != newest) {
@@ -327,6 +342,16 @@ void SecureServer::SetTls(TlsMaterial material) {
                state->material = std::move(material);
                state->tls = nullptr;
              });
+}
+
+void SecureServer::SetLive(LiveOptions live) {
+  asio::post(state_->context->place.executor, [state = state_, live = std::move(live)]() mutable {
+    auto& options = state->context->options;
+    options.handlers = live.handlers;
+    options.stream_idle = live.stream_idle;
+    options.tls = std::move(live.tls);
+    state->tls = nullptr;
+  });
 }
 
 void SecureServer::PodChanged(const std::string& uid) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "server/endpoints.h"
@@ -7,8 +9,8 @@ namespace kubelet::server {
 namespace {
 
 constexpr base::Nanos kReadTime = std::chrono::seconds(30);
-// After a rotation the runtime may still write a moment to the old file.
-constexpr base::Nanos kRotationGrace = std::chrono::milliseconds(100);
+// How often a file is looked at that is to be left; its closing wakes a follower at once.
+constexpr base::Nanos kLook = std::chrono::milliseconds(50);
 constexpr base::Nanos kPoll = std::chrono::seconds(1);
 
 // Ends a follower's registration, however its task ends.
@@ -87,20 +89,40 @@ base::Task<void> CopyLog(LogJob* job) {
   }
 }
 
+// Waits for the writer of a file that is to be left. True: it was waited long enough.
+class Patience {
+ public:
+  explicit Patience(base::Clock& clock) : clock_(clock) {}
+  base::MonoTime Look(base::Nanos time) {
+    if (!until_) until_ = clock_.Mono() + time;
+    return std::min(*until_, clock_.Mono() + kLook);
+  }
+  bool Over() const { return until_ && clock_.Mono() >= *until_; }
+  void Reset() { until_.reset(); }
+
+ private:
+  base::Clock& clock_;
+  std::optional<base::MonoTime> until_;
+};
+
 base::Task<void> FollowLog(LogJob* job, std::shared_ptr<Follower> follower) {
   auto& place = job->context->place;
   bool over = false, advance = false, watching = false;
+  Patience patience(place.clock);
   for (;;) {
     auto step = co_await NextStep(job, over, advance);
     bool more = co_await SendStep(job, &step);
     if (!more) co_return;
     advance = false;
-    if (!step->at_end) continue;
-    if (step->rotated) {
-      co_await base::SleepFor(place.clock, kRotationGrace);
-      advance = true;
+    if (step->waiting) {
+      std::optional<base::MonoTime> look = patience.Look(step->patience);
+      co_await follower->wake.Wait(look);
+      if (job->exchange->hung_up()) co_return;
+      advance = patience.Over();
       continue;
     }
+    patience.Reset();
+    if (!step->at_end) continue;
     if (!watching) {
       // Then once more: what came before the watch made no event.
       watching = true;

@@ -117,8 +117,10 @@ base::Task<void> ServeStream(ContextPtr context, ExchangePtr exchange, Route rou
   }
   bool forward = route.endpoint == Endpoint::kPortForward;
   if (context->options.websockets && forward && AsksForTunnel(exchange->request())) {
+    context->metrics.CountWebSocket("portforward");
     co_await TunnelInWebSocket(context, exchange, *std::move(url));
   } else if (context->options.websockets && !forward && AsksForTranslation(exchange->request())) {
+    context->metrics.CountWebSocket(route.endpoint == Endpoint::kExec ? "exec" : "attach");
     auto options = OptionsOf(exchange->request());
     co_await TranslateExec(context, exchange, *options, *std::move(url));
   } else {

@@ -24,11 +24,20 @@ class KubeletClient:
         if certificate:
             self.context.load_cert_chain(*certificate)
 
-    def get(self, path, headers=None, method="GET"):
+    def raw(self, path):
+        """The bytes of an answer."""
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=self.context)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
+    def get(self, path, headers=None, method="GET", body=None):
         """Code and text."""
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=self.context)
         try:
-            connection.request(method, path, headers=headers or {})
+            connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()
             return response.status, response.read().decode()
         finally:

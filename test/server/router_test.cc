@@ -22,7 +22,22 @@ TEST_CASE("where requests lead") {
       Row{"GET", "/metrics/nothing", Endpoint::kNotFound},
       Row{"GET", "/runningpods/", Endpoint::kDocument}, Row{"GET", "/configz", Endpoint::kDocument},
       Row{"GET", "/stats/summary", Endpoint::kNotBuilt}, Row{"GET", "/stats", Endpoint::kNotFound},
-      Row{"GET", "/logs/", Endpoint::kNotBuilt}, Row{"GET", "/", Endpoint::kNotFound},
+      Row{"GET", "/logs/", Endpoint::kNodeLogs},
+      Row{"GET", "/logs/pods/a.log", Endpoint::kNodeLogs},
+      Row{"POST", "/logs/", Endpoint::kWrongMethod},
+      Row{"GET", "/logs/../etc/shadow", Endpoint::kNotFound},
+      Row{"POST", "/checkpoint/ns/p/c", Endpoint::kCheckpoint, "ns", "p", "", "c"},
+      Row{"GET", "/checkpoint/ns/p/c", Endpoint::kWrongMethod, "ns", "p", "", "c"},
+      Row{"POST", "/checkpoint/ns/p/u/c", Endpoint::kNotFound},
+      Row{"PUT", "/debug/flags/v", Endpoint::kVerbosity},
+      Row{"GET", "/debug/flags/v", Endpoint::kVerbosity},
+      Row{"GET", "/debug/flags/x", Endpoint::kNotFound},
+      Row{"GET", "/debug/pprof/", Endpoint::kProfile},
+      Row{"GET", "/debug/pprof/heap", Endpoint::kProfile},
+      Row{"POST", "/debug/pprof/profile", Endpoint::kWrongMethod},
+      Row{"GET", "/statusz", Endpoint::kDocument}, Row{"GET", "/flagz", Endpoint::kDocument},
+      Row{"GET", "/livez", Endpoint::kNotFound}, Row{"GET", "/readyz", Endpoint::kNotFound},
+       Row{"GET", "/", Endpoint::kNotFound},
       Row{"GET", "/nothing", Endpoint::kNotFound},
       Row{"GET", "/exec/ns/p/c", Endpoint::kExec, "ns", "p", "", "c"},
       Row{"POST", "/exec/ns/p/u/c", Endpoint::kExec, "ns", "p", "u", "c"},
@@ -42,7 +57,7 @@ TEST_CASE("where requests lead") {
       Row{"GET", "/metrics/../pods", Endpoint::kNotFound},
       Row{"GET", "/./pods", Endpoint::kNotFound}, Row{"GET", "/exec/ns/../c", Endpoint::kNotFound});
   INFO(row.method << " " << row.path);
-  Route route = RouteOf(row.method, row.path, true);
+  Route route = RouteOf(row.method, row.path, {});
   CHECK(route.endpoint == row.endpoint);
   CHECK(route.pod.namespace_ == row.ns);
   CHECK(route.pod.name == row.pod);
@@ -59,7 +74,30 @@ TEST_CASE("without the debugging handlers the streams and logs are off, the rest
                Row{"/debug/pprof/heap", Endpoint::kDisabled}, Row{"/configz", Endpoint::kNotFound},
                Row{"/pods", Endpoint::kDocument}, Row{"/healthz", Endpoint::kDocument});
   INFO(row.first);
-  CHECK(RouteOf("GET", row.first, false).endpoint == row.second);
+  Handlers on;
+  on.debugging = false;
+  Route route = RouteOf("GET", row.first, on);
+  CHECK(route.endpoint == row.second);
+  CHECK(route.rest == (row.second == Endpoint::kDisabled ? "Debug endpoints are disabled.\n" : ""));
+}
+
+TEST_CASE("handlers that have switches of their own") {
+  Handlers on;
+  on.system_logs = on.profiling = on.debug_flags = false;
+  on.checkpoint = on.statusz = on.flagz = false;
+  auto rest = [&](const char* path) {
+    Route route = RouteOf("GET", path, on);
+    return route.endpoint == Endpoint::kDisabled ? route.rest : "";
+  };
+  CHECK(rest("/logs/x") == "logs endpoint is disabled.\n");
+  CHECK(rest("/debug/pprof/heap") == "profiling endpoint is disabled.\n");
+  CHECK(rest("/debug/flags/v") == "flags endpoint is disabled.\n");
+  for (const char* path : {"/checkpoint/ns/p/c", "/statusz", "/flagz"}) {
+    INFO(path);
+    CHECK(RouteOf("POST", path, on).endpoint == Endpoint::kNotFound);
+  }
+  CHECK(RouteOf("GET", "/logs/a/b.log", {}).rest == "a/b.log");
+  CHECK(RouteOf("GET", "/debug/pprof/profile", {}).rest == "profile");
 }
 
 TEST_CASE("targets and queries as Go reads them") {

@@ -55,6 +55,13 @@ class Runtime : public test::FakeRuntimeClient {
   StreamOptions options;
   std::vector<int32_t> ports;
   runtime::ExecResult result;
+  absl::Status checkpoint;
+  std::vector<std::string> checkpoints;  // container, path, seconds
+  base::Task<absl::Status> CheckpointContainer(runtime::ContainerId id, std::string path,
+                                               std::chrono::seconds timeout) {
+    checkpoints.push_back(id.str() + " " + path + " " + std::to_string(timeout.count()));
+    co_return checkpoint;
+  }
   base::Task<absl::StatusOr<runtime::ExecResult>> ExecSync(runtime::ContainerId,
                                                            std::vector<std::string> c,
                                                            std::chrono::seconds) override {
@@ -113,6 +120,12 @@ struct SecureBench {
       auto it = statuses.find(uid);
       return it == statuses.end() ? nullptr : &it->second;
     };
+    deps.checkpoints_dir = "/checkpoints";
+    deps.checkpoint = [this](runtime::ContainerId id, std::string path,
+                             std::chrono::seconds timeout) {
+      return runtime.CheckpointContainer(std::move(id), std::move(path), timeout);
+    };
+    deps.clock = &clock;
     access = std::make_unique<PodAccess>(std::move(deps));
     options.address = "127.0.0.1";
     options.port = 0;

@@ -10,16 +10,61 @@ struct Matrix {
                  stranger = Person(bench.others, "alice"), nameless = Person(bench.clients, "");
 };
 
+// Every endpoint with its methods: what a denial names, and the answer to who is let in. Codes of
+// documents are those of this test's.
+struct Row {
+  const char *method, *path, *verb, *subresources, *code;
+};
+
 TEST_CASE("who gets in, at every endpoint") {
   Matrix m;
-  auto path = GENERATE("/healthz", "/pods", "/metrics", "/configz", "/runningpods/",
-                       "/stats/summary", "/logs/", "/containerLogs/ns/p/c", "/exec/ns/p/c?output=1",
-                       "/attach/ns/p/c?output=1", "/portForward/ns/p", "/nothing");
-  INFO(path);
+  auto row = GENERATE(
+      Row{"GET", "/healthz", "get", "healthz proxy", "200"},
+      Row{"GET", "/healthz/ping", "get", "healthz proxy", "200"},
+      Row{"GET", "/healthz/log", "get", "healthz proxy", "200"},
+      Row{"GET", "/healthz/syncloop", "get", "healthz proxy", "200"},
+      Row{"GET", "/pods", "get", "pods proxy", "200"},
+      Row{"GET", "/runningpods/", "get", "pods proxy", "200"},
+      Row{"GET", "/configz", "get", "configz proxy", "200"},
+      Row{"GET", "/metrics", "get", "metrics", "200"},
+      Row{"GET", "/metrics/cadvisor", "get", "metrics", nullptr},
+      Row{"GET", "/metrics/resource", "get", "metrics", nullptr},
+      Row{"GET", "/metrics/probes", "get", "metrics", nullptr},
+      Row{"GET", "/metrics/slis", "get", "metrics", nullptr},
+      Row{"GET", "/stats/summary", "get", "stats", nullptr},
+      Row{"POST", "/stats/summary", "create", "stats", nullptr},
+      Row{"GET", "/logs/", "get", "log", "200"},
+      Row{"GET", "/logs/no-such-file-here", "get", "log", "404"},
+      Row{"GET", "/statusz", "get", "statusz", "200"},
+      Row{"GET", "/flagz", "get", "configz", "200"},
+      Row{"POST", "/checkpoint/ns/p/c", "create", "checkpoint", "404"},
+      Row{"GET", "/checkpoint/ns/p/c", "get", "checkpoint", "405"},
+      Row{"GET", "/containerLogs/ns/p/c", "get", "proxy", "404"},
+      Row{"POST", "/containerLogs/ns/p/c", "create", "proxy", "405"},
+      Row{"GET", "/exec/ns/p/c?output=1", "get", "proxy", "404"},
+      Row{"POST", "/exec/ns/p/c?output=1", "create", "proxy", "404"},
+      Row{"POST", "/exec/ns/p/u/c?output=1", "create", "proxy", "404"},
+      Row{"DELETE", "/exec/ns/p/c?output=1", "delete", "proxy", "405"},
+      Row{"GET", "/attach/ns/p/c?output=1", "get", "proxy", "404"},
+      Row{"POST", "/attach/ns/p/u/c?output=1", "create", "proxy", "404"},
+      Row{"GET", "/portForward/ns/p", "get", "proxy", "404"},
+      Row{"POST", "/portForward/ns/p/u", "create", "proxy", "404"},
+      Row{"POST", "/run/ns/p/c?cmd=x", "create", "proxy", "404"},
+      Row{"GET", "/run/ns/p/c", "get", "proxy", "405"},
+      Row{"GET", "/debug/pprof/", "get", "proxy", "200"},
+      Row{"GET", "/debug/pprof/heap", "get", "proxy", "200"},
+      Row{"PATCH", "/debug/flags/v", "patch", "proxy", "406"},
+      Row{"PUT", "/debug/flags/v", "update", "proxy", "400"},
+      Row{"GET", "/nothing", "get", "proxy", "404"}, Row{"GET", "/", "get", "proxy", "404"},
+      Row{"GET", "/livez", "get", "proxy", "404"}, Row{"GET", "/readyz", "get", "proxy", "404"});
+  INFO(row.method << " " << row.path);
   auto ask = [&](const fakes::KeyPair* pair, const std::string& headers) {
     TlsClient client(m.bench, pair);
     REQUIRE(client.shaken);
-    return client.Get(path, headers);
+    client.Send(std::string(row.method) + " " + row.path +
+                " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers + "\r\n");
+    client.Closes();
+    return client.Received();
   };
   std::string answer = ask(nullptr, "");
   CHECK(Code(answer) == "401");
@@ -27,13 +72,15 @@ TEST_CASE("who gets in, at every endpoint") {
   CHECK(Code(ask(&m.stranger, "")) == "401");
   CHECK(Code(ask(&m.nameless, "")) == "401");
   CHECK(Code(ask(nullptr, "Authorization: Bearer nobodys\r\n")) == "401");
+  CHECK(Code(ask(nullptr, "Authorization: Basic Ym9iOmJvYg==\r\n")) == "401");
   answer = ask(&m.mallory, "");
   CHECK(Code(answer) == "403");
-  CHECK(Body(answer).rfind("Forbidden (user=mallory, verb=get, resource=nodes, subresource(s)=[",
-                           0) == 0);
+  CHECK(Body(answer) == "Forbidden (user=mallory, verb=" + std::string(row.verb) +
+                            ", resource=nodes, subresource(s)=[" + row.subresources + "])\n");
   for (const auto& good : {ask(&m.alice, ""), ask(nullptr, "Authorization: Bearer bobs\r\n")}) {
     CHECK(Code(good) != "401");
     CHECK(Code(good) != "403");
+    if (row.code != nullptr) CHECK(Code(good) == row.code);
   }
 }
 
@@ -201,7 +248,7 @@ TEST_CASE("TLS below the configured version is refused") {
 
 TEST_CASE("without debugging handlers") {
   SecureServer::Options options;
-  options.debugging_handlers = false;
+  options.handlers.debugging = false;
   SecureBench bench(options);
   auto alice = Person(bench.clients, "alice");
   TlsClient client(bench, &alice);

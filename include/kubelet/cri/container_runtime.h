@@ -52,6 +52,9 @@ class GrpcContainerRuntime final : public runtime::ContainerRuntime {
   Done UpdatePodSandboxResources(runtime::SandboxId id, runtime::LinuxResources overhead,
                                  runtime::LinuxResources resources) override;
   Done ReopenContainerLog(runtime::ContainerId id) override;
+  // No part of the port: only the server's checkpoint endpoint asks for it. Unimplemented by
+  // runtimes without CRIU.
+  Done CheckpointContainer(runtime::ContainerId id, std::string path, std::chrono::seconds timeout);
   Result<runtime::ExecResult> ExecSync(runtime::ContainerId id, std::vector<std::string> command,
                                        std::chrono::seconds timeout) override;
 

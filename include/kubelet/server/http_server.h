@@ -9,6 +9,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "kubelet/base/async.h"
@@ -18,12 +20,15 @@ namespace kubelet::server {
 struct Request {
   std::string method, path;
   std::map<std::string, std::string> query;  // decoded; the last of a repeated name
+  std::vector<std::pair<std::string, std::string>> parameters;  // the same, all of them in order
+  std::string accept;  // the header; empty: none
 };
 
 struct Response {
   int code = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
+  std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
 // Called on the core loop; answers at once from snapshots.

@@ -43,6 +43,12 @@ class PodAccess {
     std::function<const api::core::PodStatus*(const std::string& uid)> status;
     // The uid of the mirror of a static pod, which clients know it by. May be empty.
     std::function<std::string(const api::core::Pod&)> mirror_uid;
+    // Has the runtime make an archive of a running container at `path`; zero timeout: its own.
+    std::function<base::Task<absl::Status>(runtime::ContainerId, std::string path,
+                                           std::chrono::seconds timeout)>
+        checkpoint = {};
+    std::string checkpoints_dir = {};  // where Checkpoint has them made
+    base::Clock* clock = nullptr;      // for their names
   };
   explicit PodAccess(Deps deps) : deps_(std::move(deps)) {}
 
@@ -61,6 +67,9 @@ class PodAccess {
   // Output and errors of the command, one after the other.
   base::Task<absl::StatusOr<std::string>> Run(PodName pod, std::string container,
                                               std::vector<std::string> command);
+  // Path of the archive that was made of a running container. NotFound: no such pod or container.
+  base::Task<absl::StatusOr<std::string>> Checkpoint(PodName pod, std::string container,
+                                                     std::chrono::seconds timeout);
 
  private:
   absl::StatusOr<api::PodPtr> Find(const PodName& pod) const;

@@ -17,6 +17,7 @@
 #include "kubelet/auth/authorizer.h"
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/metrics.h"
+#include "kubelet/server/handlers.h"
 #include "kubelet/server/http_server.h"
 #include "kubelet/server/pod_access.h"
 
@@ -41,7 +42,8 @@ class SecureServer {
     std::string address = "0.0.0.0";
     uint16_t port = 10250;  // 0: any free one
     TlsOptions tls;
-    bool debugging_handlers = true;                   // enableDebuggingHandlers
+    Handlers handlers;
+    std::string log_dir = "/var/log";                 // what /logs/ shows
     bool split_streams = false;                       // gate PodLogsQuerySplitStreams
     bool websockets = true;                           // gate ExtendWebSocketsToKubelet
     base::Nanos stream_idle = std::chrono::hours(4);  // streamingConnectionIdleTimeout; 0: none
@@ -78,6 +80,13 @@ class SecureServer {
   uint16_t port() const;
   // What is shown from the next handshake on; before the first, handshakes are refused.
   void SetTls(TlsMaterial material);
+  // What of the options may change while the port is open; for requests and streams from now on.
+  struct LiveOptions {
+    Handlers handlers;
+    base::Nanos stream_idle = std::chrono::hours(4);
+    TlsOptions tls;  // from the next handshake on
+  };
+  void SetLive(LiveOptions live);
   // Something about the pod changed: followers of its logs look whether their container still runs.
   void PodChanged(const std::string& uid);
 

@@ -1,0 +1,374 @@
+#include "kubelet/gc/log_rotator.h"
+
+#include <algorithm>
+
+#include "gc/log_compressor.h"
+#include "gc/log_files.h"
+#include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
+
+namespace kubelet::gc {
+
+using base::Nanos;
+using base::Task;
+
+namespace {
+
+constexpr char kSizesKind[] = "log sizes", kFilesKind[] = "log files", kPackKind[] = "log compress";
+constexpr Nanos kFileTime = std::chrono::seconds(30), kPackTime = std::chrono::minutes(5);
+// Looks that are due within this go together.
+constexpr Nanos kTogether = std::chrono::milliseconds(50);
+// The first look after a quiet log was written to; then its rate is known.
+constexpr Nanos kFirstLook = std::chrono::milliseconds(250);
+// Without a write for so long a log is quiet.
+constexpr Nanos kQuiet = std::chrono::seconds(3);
+constexpr Nanos kRetry = std::chrono::seconds(1);
+constexpr uint32_t kWritten = IN_MODIFY | IN_ONESHOT;
+
+constexpr Nanos kGrid = std::chrono::milliseconds(250);
+
+// The next point of a grid: looks that are not urgent happen together.
+base::MonoTime OnGrid(base::MonoTime now, Nanos period) {
+  auto since = now.time_since_epoch();
+  return base::MonoTime((since / period + 1) * period);
+}
+base::MonoTime Soon(base::MonoTime now, Nanos delay) {
+  return delay < 2 * kGrid ? now + delay : OnGrid(now + delay - kGrid, kGrid);
+}
+
+}  // namespace
+
+LogRotator::LogRotator(Deps deps, LogPolicy policy)
+    : deps_(std::move(deps)),
+      policy_(policy),
+      wake_(deps_.executor, deps_.clock),
+      workers_(deps_.executor, deps_.clock, std::max(1, policy.max_workers)),
+      scope_(deps_.executor) {
+  if (deps_.metrics == nullptr) return;
+  rotations_ = &deps_.metrics->AddCounter("kubelet_container_log_rotations_total",
+                                          "Rotations of container logs.", {"result"});
+}
+
+LogRotator::~LogRotator() = default;
+
+void LogRotator::Start() {
+  auto made = os::Inotify::Create(deps_.executor);
+  if (made.ok()) {
+    inotify_ = *std::move(made);
+    scope_.Spawn("log writes", ReadEvents());
+  } else {
+    LOG_V(1, "Cannot watch container logs; looking at them from time to time", "err",
+          made.status());
+  }
+  scope_.Spawn("log rotation", Run());
+}
+
+Task<void> LogRotator::Stop() { co_await scope_.Stop(); }
+
+void LogRotator::SetPolicy(LogPolicy policy) {
+  policy.max_workers = policy_.max_workers;
+  policy_ = policy;
+  for (auto& [id, log] : logs_) {
+    log.next = {};
+    TidySoon(log);
+  }
+  wake_.Notify();
+}
+
+void LogRotator::PodChanged(const std::string& uid) {
+  changed_pods_.insert(uid);
+  wake_.Notify();
+}
+
+LogRotator::Log* LogRotator::Find(const std::string& id) {
+  auto it = logs_.find(id);
+  return it == logs_.end() ? nullptr : &it->second;
+}
+
+void LogRotator::Adopt(const std::string& uid) {
+  auto pod = deps_.observed(uid);
+  if (pod && pod->provisional) return;
+  std::set<std::string> there, paths;
+  for (const auto& c : pod ? pod->containers : std::vector<runtime::ContainerStatus>()) {
+    if (c.log_path.empty()) continue;
+    there.insert(c.id.str());
+    paths.insert(c.log_path);
+    auto [it, fresh] = logs_.try_emplace(c.id.str());
+    Log& log = it->second;
+    log.running = c.state == runtime::ContainerState::kRunning;
+    if (!fresh) continue;
+    log.id = c.id;
+    log.pod_uid = uid;
+    log.path = c.log_path;
+    log.directory = c.log_path.substr(0, c.log_path.rfind('/'));
+    log.changed = deps_.clock.Mono();
+    TidySoon(log);
+  }
+  for (auto it = logs_.begin(); it != logs_.end();) {
+    if (it->second.pod_uid != uid || there.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    // Of a pod that is gone as a whole the directory goes, and not by us.
+    if (pod && !paths.contains(it->second.path))
+      scope_.Spawn("remove container log", RemoveLogs(it->second.path));
+    it = logs_.erase(it);
+  }
+}
+
+Task<void> LogRotator::Run() {
+  for (;;) {
+    auto changed = std::exchange(changed_pods_, {});
+    for (const auto& uid : changed) Adopt(uid);
+    if (policy_.max_size >= 0) co_await LookAtDue();
+    if (!changed_pods_.empty()) continue;
+    std::optional<base::MonoTime> until;
+    for (const auto& [id, log] : logs_) {
+      if (policy_.max_size < 0 || !log.running || log.busy) continue;
+      until = until ? std::min(*until, log.next) : log.next;
+    }
+    co_await wake_.Wait(until);
+  }
+}
+
+Task<void> LogRotator::LookAtDue() {
+  std::vector<std::string> ids, paths;
+  auto due = deps_.clock.Mono() + kTogether;
+  for (auto& [id, log] : logs_) {
+    if (!log.running || log.busy || log.next > due) continue;
+    ids.push_back(id);
+    paths.push_back(log.path);
+  }
+  if (ids.empty()) co_return;
+  std::function<absl::StatusOr<std::vector<int64_t>>()> work = [paths] { return Sizes(paths); };
+  auto sizes =
+      co_await deps_.pool.Run<std::vector<int64_t>>(kSizesKind, kFileTime, std::move(work));
+  for (size_t i = 0; i < ids.size(); ++i) {
+    Log* log = Find(ids[i]);
+    if (log == nullptr || log->busy) continue;
+    if (sizes.ok()) {
+      Judge(*log, (*sizes)[i]);
+    } else {
+      log->next = OnGrid(deps_.clock.Mono(), policy_.interval);
+    }
+  }
+}
+
+// What one look at a log leads to. Always sets the time of the next.
+void LogRotator::Judge(Log& log, int64_t size) {
+  auto now = deps_.clock.Mono();
+  auto id = log.id.str();
+  log.next = OnGrid(now, policy_.interval);
+  if (size == kOther) return;  // a link, as other runtimes make: who writes it rotates it
+  if (size == kAbsent || size >= policy_.max_size) {
+    log.busy = true;
+    log.watch = -1;
+    scope_.Spawn("rotate log", size == kAbsent ? Repair(id) : Rotate(id));
+    return;
+  }
+  bool first = log.size < 0, grown = size != log.size;
+  auto passed = std::chrono::duration<double>(now - log.looked).count();
+  log.rate =
+      first || size < log.size || passed <= 0 ? 0 : static_cast<double>(size - log.size) / passed;
+  log.size = size;
+  log.looked = now;
+  if (grown) log.changed = now;
+  if (log.watch >= 0 && !grown) return;  // the watch tells
+  if (!grown && now - log.changed >= kQuiet && inotify_) {
+    scope_.Spawn("watch log", Watch(id));
+    return;
+  }
+  log.next = Soon(now, first ? kFirstLook : NextLook(size, log.rate, policy_));
+}
+
+Task<void> LogRotator::Watch(std::string id) {
+  Log* log = Find(id);
+  if (log == nullptr) co_return;
+  std::function<absl::StatusOr<std::pair<int, int64_t>>()> work =
+      [watcher = inotify_->watcher(), directory = log->directory,
+       path = log->path]() -> absl::StatusOr<std::pair<int, int64_t>> {
+    ASSIGN_OR_RETURN(int watch, watcher.WatchDirectory(directory, kWritten));
+    // What was written before the watch stood.
+    return std::make_pair(watch, Sizes({path}).front());
+  };
+  auto made =
+      co_await deps_.pool.Run<std::pair<int, int64_t>>(kSizesKind, kFileTime, std::move(work));
+  log = Find(id);
+  if (!made.ok() || log == nullptr || log->busy) co_return;  // the audit goes on
+  if (made->second != log->size) {
+    log->next = deps_.clock.Mono();
+    wake_.Notify();
+    co_return;
+  }
+  log->watch = made->first;
+  watches_[made->first].insert(id);
+}
+
+Task<void> LogRotator::ReadEvents() {
+  for (;;) {
+    auto events = co_await inotify_->Read();
+    if (!events.ok()) co_return;
+    for (const auto& event : *events) {
+      auto it = watches_.find(event.watch);
+      bool overflow = event.watch < 0;
+      if (overflow) {
+        for (auto& [id, log] : logs_) log.next = {};
+        wake_.Notify();
+      }
+      if (it == watches_.end()) continue;
+      for (const auto& id : it->second) {
+        Log* log = Find(id);
+        if (log == nullptr || log->watch != event.watch) continue;
+        log->watch = -1;
+        log->looked = deps_.clock.Mono();
+        log->next = deps_.clock.Mono() + kFirstLook;
+      }
+      watches_.erase(it);
+      wake_.Notify();
+    }
+  }
+}
+
+void LogRotator::Failed(const std::string& id, const std::string& what, const absl::Status& why) {
+  Log* log = Find(id);
+  if (log == nullptr) return;
+  ++log->failures;
+  auto wait = std::min<Nanos>(kRetry * (1 << std::min(log->failures, 6)), policy_.interval);
+  log->next = deps_.clock.Mono() + std::max(kRetry, wait);
+  // A container that ends meanwhile is no error, and soon no longer asked for.
+  if (log->failures == 2)
+    LOG_ERROR("Failed to rotate log for container", "podUID", log->pod_uid, "path", log->path,
+              "step", what, "err", why);
+}
+
+// FILE is not there: its writer was not told of a rotation, or somebody removed it.
+Task<void> LogRotator::Repair(std::string id) {
+  auto status = co_await deps_.runtime.ReopenContainerLog(runtime::ContainerId(id));
+  if (Log* log = Find(id)) {
+    log->busy = false;
+    log->next = deps_.clock.Mono();
+    if (status.ok()) TidySoon(*log);
+  }
+  if (!status.ok()) Failed(id, "the log does not exist, reopen", status);
+  wake_.Notify();
+}
+
+// OK: the writer goes on in a new file.
+Task<absl::Status> LogRotator::MoveAside(std::string id, std::string path) {
+  std::function<absl::StatusOr<std::string>()> move = [path, now = deps_.clock.Now()] {
+    return MoveLog(path, now);
+  };
+  auto rotated = co_await deps_.pool.Run<std::string>(kFilesKind, kFileTime, std::move(move));
+  if (!rotated.ok()) co_return rotated.status();
+  auto reopened = co_await deps_.runtime.ReopenContainerLog(runtime::ContainerId(id));
+  if (reopened.ok()) co_return reopened;
+  std::function<absl::Status()> restore = [from = *rotated, path] {
+    return RestoreLog(from, path);
+  };
+  auto restored = co_await deps_.pool.RunStatus(kFilesKind, kFileTime, std::move(restore));
+  // The runtime made the new file nevertheless: then that is where it writes.
+  if (absl::IsAlreadyExists(restored)) co_return absl::OkStatus();
+  if (!restored.ok())
+    LOG_ERROR("Failed to rename rotated log", "rotatedLog", *rotated, "newLog", path, "err",
+              restored);
+  co_return reopened;
+}
+
+Task<void> LogRotator::Rotate(std::string id) {
+  Log* log = Find(id);
+  if (log == nullptr) co_return;
+  std::string path = log->path;
+  auto status = co_await MoveAside(id, path);
+  if (rotations_ != nullptr) rotations_->With({status.ok() ? "success" : "error"}).Add();
+  log = Find(id);
+  if (log == nullptr) co_return;
+  log->busy = false;
+  if (status.ok()) {
+    LOG_V(4, "Rotated container log", "podUID", log->pod_uid, "path", path);
+    auto now = deps_.clock.Mono();
+    log->failures = 0;
+    log->size = 0;
+    log->looked = log->changed = now;
+    log->next = Soon(now, NextLook(0, log->rate, policy_));
+    TidySoon(*log);
+  } else {
+    Failed(id, "reopen", status);
+  }
+  wake_.Notify();
+}
+
+void LogRotator::TidySoon(Log& log) {
+  if (policy_.max_size < 0) return;
+  if (log.tidying) {
+    log.tidy_again = true;
+    return;
+  }
+  log.tidying = true;
+  scope_.Spawn("tidy logs", Tidy(log.id.str()));
+}
+
+Task<void> LogRotator::Tidy(std::string id) {
+  auto permit = co_await workers_.Acquire();
+  for (;;) {
+    co_await TidyOnce(id);
+    Log* log = Find(id);
+    if (log == nullptr) co_return;
+    log->tidying = std::exchange(log->tidy_again, false);
+    if (!log->tidying) co_return;
+  }
+}
+
+Task<void> LogRotator::TidyOnce(std::string id) {
+  const Log* log = Find(id);
+  if (log == nullptr) co_return;
+  std::string directory = log->directory;
+  std::function<absl::StatusOr<std::vector<std::string>>()> tidy =
+      [path = log->path, files = policy_.max_files, running = log->running || log->busy] {
+        return TidyLog(path, files, running);
+      };
+  auto packs =
+      co_await deps_.pool.Run<std::vector<std::string>>(kFilesKind, kFileTime, std::move(tidy));
+  if (!packs.ok()) {
+    LOG_WARNING("Cannot tidy the logs of a container", "directory", directory, "err",
+                packs.status());
+    co_return;
+  }
+  for (const auto& path : *packs) {
+    // Another rotation has made others of them superfluous: look again instead.
+    log = Find(id);
+    if (log == nullptr || log->tidy_again) co_return;
+    co_await Compress(path);
+  }
+  std::set<std::string> keep;
+  for (const auto& [other, l] : logs_)
+    if (l.directory == directory) keep.insert(l.path);
+  std::function<absl::Status()> budget = [directory, keep,
+                                          most = policy_.max_size * policy_.max_files] {
+    return TidyDirectory(directory, keep, most);
+  };
+  auto status = co_await deps_.pool.RunStatus(kFilesKind, kFileTime, std::move(budget));
+  if (!status.ok())
+    LOG_WARNING("Cannot tidy the logs of a container", "directory", directory, "err", status);
+}
+
+Task<void> LogRotator::Compress(std::string path) {
+  auto compressor = std::make_shared<LogCompressor>(path);
+  for (;;) {
+    std::function<absl::StatusOr<bool>()> step = [compressor] { return compressor->Step(); };
+    auto done = co_await deps_.pool.Run<bool>(kPackKind, kPackTime, std::move(step));
+    if (done.ok() && *done) co_return;
+    if (done.ok()) continue;
+    auto code = done.status().code();
+    if (code != absl::StatusCode::kNotFound && code != absl::StatusCode::kAborted)
+      LOG_WARNING("Cannot compress a log", "path", path, "err", done.status());
+    co_return;
+  }
+}
+
+Task<void> LogRotator::RemoveLogs(std::string path) {
+  std::function<absl::Status()> work = [path] { return RemoveLog(path); };
+  auto status = co_await deps_.pool.RunStatus(kFilesKind, kFileTime, std::move(work));
+  if (!status.ok()) LOG_WARNING("Cannot remove a container's log", "path", path, "err", status);
+}
+
+}  // namespace kubelet::gc
