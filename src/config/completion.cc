@@ -54,7 +54,7 @@ constexpr char kBashTail[] = R"sh(  esac
       return ;;
     validate) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     config)
-      if [[ $COMP_CWORD == 2 ]]; then mapfile -t COMPREPLY < <(compgen -W check -- "$cur"); return; fi
+      if [[ $COMP_CWORD == 2 ]]; then mapfile -t COMPREPLY < <(compgen -W 'check status' -- "$cur"); return; fi
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     completion) mapfile -t COMPREPLY < <(compgen -W 'bash zsh fish' -- "$cur"); return ;;
   esac
@@ -104,7 +104,7 @@ std::string Zsh() {
       "    compadd pods explain validate config completion help\n    return\n  fi\n"
       "  case $words[2] in\n"
       "    validate) _files; return ;;\n"
-      "    config) if (( CURRENT == 3 )); then compadd check; else _files; fi; return ;;\n"
+      "    config) if (( CURRENT == 3 )); then compadd check status; else _files; fi; return ;;\n"
       "    completion) compadd bash zsh fish; return ;;\n"
       "    pods|explain) _arguments '--root-dir=[state directory]:folder:_files -/'; return "
       ";;\n"
@@ -144,7 +144,7 @@ std::string Fish() {
       "completion "
       "help'\n"
       "complete -c kubelet -n '__fish_seen_subcommand_from validate' -F\n"
-      "complete -c kubelet -n '__fish_seen_subcommand_from config' -a check -F\n"
+      "complete -c kubelet -n '__fish_seen_subcommand_from config' -a 'check status' -F\n"
       "complete -c kubelet -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n";
   for (const FlagSpec* spec : AllFlags()) {
     std::string value;

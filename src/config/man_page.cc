@@ -51,6 +51,8 @@ kubelet \- the node agent of Kubernetes
 .B kubelet config check
 .IR file ...
 .br
+.B kubelet config status
+.br
 .B kubelet completion
 .BR bash | zsh | fish
 .SH DESCRIPTION
@@ -81,12 +83,13 @@ Every problem of pod manifests, before they are put into the directory.
 .BI "config check" " file..."
 Every problem of configuration files.
 .TP
+.B "config status"
+What came of reading the configuration again.
+.TP
 .BI completion " shell"
 A completion script for the shell.
 .PP
-.B pods
-and
-.B explain
+.BR pods ", " explain " and " "config status"
 ask the running kubelet through a socket below
 .B \-\-root\-dir
 (default
@@ -99,7 +102,8 @@ constexpr char kAfterOptions[] = R"(.SH EXIT STATUS
 0 after SIGTERM or SIGINT, and for a command that succeeded; 1 when the configuration cannot work or the machine refuses it;
 2 for a command that is used wrongly. Pods run on in every case.
 .SH SIGNALS
-SIGTERM and SIGINT end the kubelet; the second one at once, with status 1.
+SIGTERM and SIGINT end the kubelet; the second one at once, with status 1. SIGHUP reads the configuration files again, as a
+change of them does; what can change while the kubelet runs is taken over, and the log names what needs a restart.
 .SH ENVIRONMENT
 .TP
 .BR NOTIFY_SOCKET ", " WATCHDOG_USEC ", " WATCHDOG_PID

@@ -154,7 +154,11 @@ TEST_CASE("each field is known as built or not built") {
       "authentication.x509.clientCAFile", "authentication.webhook.enabled",
       "authentication.webhook.cacheTTL", "authentication.anonymous.enabled", "authorization.mode",
       "authorization.webhook.cacheAuthorizedTTL", "authorization.webhook.cacheUnauthorizedTTL",
-      "enableDebuggingHandlers", "streamingConnectionIdleTimeout",
+      "enableDebuggingHandlers", "streamingConnectionIdleTimeout", "enableSystemLogHandler",
+      "enableSystemLogQuery", "enableProfilingHandler", "enableDebugFlagsHandler",
+      // logs of containers
+      "containerLogMaxSize", "containerLogMaxFiles", "containerLogMaxWorkers",
+      "containerLogMonitorInterval",
       // without effect upstream too, or rejected
       "hairpinMode", "iptablesMasqueradeBit", "iptablesDropBit", "runOnce",
       "logging.flushFrequency"};
