@@ -397,7 +397,7 @@ void Kubelet::MakeHttps() {
   if (cluster_) {
     deps.api = &cluster_->api();
     deps.certificate = &cluster_->serving();
-    deps.mirror_uid = [this](const api::core::Pod& pod) { return cluster_->mirrors().MirrorOf(pod); };
+    deps.mirror_uid = [this](const api::core::Pod& pod) { return cluster_->mirrors().ShownAs(pod); };
   }
   https_ = std::make_unique<SecurePort>(std::move(deps));
   https_->Start();

@@ -1,7 +1,8 @@
 // What every flag stands at, whether it was given or not.
+#include "kubelet/config/live_fields.h"
+
 #include "config/field_path.h"
 #include "config/flag_table.h"
-#include "kubelet/config/live_fields.h"
 
 namespace kubelet::config {
 namespace {

@@ -173,7 +173,8 @@ absl::Status RestoreLog(const std::string& rotated, const std::string& path) {
 }
 
 absl::StatusOr<std::vector<std::string>> TidyLog(const std::string& path, int max_files,
-                                                 bool running) {
+                                                 bool running,
+                                                 const std::set<std::string>& packing) {
   auto names = RotatedNames(path);
   if (absl::IsNotFound(names.status())) return std::vector<std::string>();
   if (!names.ok()) return names.status();
@@ -191,7 +192,11 @@ absl::StatusOr<std::vector<std::string>> TidyLog(const std::string& path, int ma
     }
   }
   Upkeep plan = PlanUpkeep(*names, max_files, live);
-  for (const auto& name : plan.remove) RETURN_IF_ERROR(os::RemoveFile(path + "." + name));
+  for (const auto& name : plan.remove) {
+    std::string file = path + "." + name;
+    if (IsTemporary(name) && packing.contains(file.substr(0, file.size() - 4))) continue;
+    RETURN_IF_ERROR(os::RemoveFile(file));
+  }
   std::vector<std::string> out;
   for (const auto& name : plan.compress) out.push_back(path + "." + name);
   return out;

@@ -52,9 +52,11 @@ absl::StatusOr<std::string> MoveLog(const std::string& path, base::WallTime now)
 // Gives it back. AlreadyExists: there is a new file, and both stay.
 absl::Status RestoreLog(const std::string& rotated, const std::string& path);
 // Removes what is superfluous; paths of what is to be compressed. With FILE gone and nobody
-// writing, the newest rotated file becomes FILE again.
+// writing, the newest rotated file becomes FILE again. `packing`: paths that are being compressed
+// now, whose temporary files stay.
 absl::StatusOr<std::vector<std::string>> TidyLog(const std::string& path, int max_files,
-                                                 bool running);
+                                                 bool running,
+                                                 const std::set<std::string>& packing = {});
 // The budget over all instances; `keep` are paths.
 absl::Status TidyDirectory(const std::string& directory, const std::set<std::string>& keep,
                            int64_t budget);

@@ -20,8 +20,9 @@ constexpr Nanos kFileTime = std::chrono::seconds(30), kPackTime = std::chrono::m
 constexpr Nanos kTogether = std::chrono::milliseconds(50);
 // The first look after a quiet log was written to; then its rate is known.
 constexpr Nanos kFirstLook = std::chrono::milliseconds(250);
-// Without a write for so long a log is quiet.
-constexpr Nanos kQuiet = std::chrono::seconds(3);
+// Without a write for so long a log is quiet. One that gets a line now and then is better looked at
+// than watched.
+constexpr Nanos kQuiet = std::chrono::seconds(10);
 constexpr Nanos kRetry = std::chrono::seconds(1);
 constexpr uint32_t kWritten = IN_MODIFY | IN_ONESHOT;
 
@@ -290,7 +291,11 @@ Task<void> LogRotator::Rotate(std::string id) {
     log->size = 0;
     log->looked = log->changed = now;
     log->next = Soon(now, NextLook(0, log->rate, policy_));
+    wake_.Notify();
+    // One that compresses now comes to the files that are too many only later.
+    bool later = log->tidying;
     TidySoon(*log);
+    if (later) co_await Trim(id);
   } else {
     Failed(id, "reopen", status);
   }
@@ -308,7 +313,6 @@ void LogRotator::TidySoon(Log& log) {
 }
 
 Task<void> LogRotator::Tidy(std::string id) {
-  auto permit = co_await workers_.Acquire();
   for (;;) {
     co_await TidyOnce(id);
     Log* log = Find(id);
@@ -318,34 +322,40 @@ Task<void> LogRotator::Tidy(std::string id) {
   }
 }
 
-Task<void> LogRotator::TidyOnce(std::string id) {
+// Files that are too many go at once; the rest has time.
+Task<std::vector<std::string>> LogRotator::Trim(std::string id) {
   const Log* log = Find(id);
-  if (log == nullptr) co_return;
-  std::string directory = log->directory;
+  if (log == nullptr) co_return std::vector<std::string>();
   std::function<absl::StatusOr<std::vector<std::string>>()> tidy =
-      [path = log->path, files = policy_.max_files, running = log->running || log->busy] {
-        return TidyLog(path, files, running);
-      };
+      [path = log->path, files = policy_.max_files, running = log->running || log->busy,
+       packing = packing_] { return TidyLog(path, files, running, packing); };
   auto packs =
       co_await deps_.pool.Run<std::vector<std::string>>(kFilesKind, kFileTime, std::move(tidy));
-  if (!packs.ok()) {
-    LOG_WARNING("Cannot tidy the logs of a container", "directory", directory, "err",
-                packs.status());
-    co_return;
-  }
-  for (const auto& path : *packs) {
+  if (packs.ok()) co_return *std::move(packs);
+  LOG_WARNING("Cannot tidy the logs of a container", "containerID", id, "err", packs.status());
+  co_return std::vector<std::string>();
+}
+
+Task<void> LogRotator::TidyOnce(std::string id) {
+  auto packs = co_await Trim(id);
+  for (const auto& path : packs) {
+    auto permit = co_await workers_.Acquire();
     // Another rotation has made others of them superfluous: look again instead.
-    log = Find(id);
+    const Log* log = Find(id);
     if (log == nullptr || log->tidy_again) co_return;
     co_await Compress(path);
   }
+  if (const Log* log = Find(id)) co_await KeepBudget(log->directory);
+}
+
+Task<void> LogRotator::KeepBudget(std::string directory) {
   std::set<std::string> keep;
   for (const auto& [other, l] : logs_)
     if (l.directory == directory) keep.insert(l.path);
-  std::function<absl::Status()> budget = [directory, keep,
-                                          most = policy_.max_size * policy_.max_files] {
-    return TidyDirectory(directory, keep, most);
-  };
+  std::function<absl::Status()> budget =
+      [directory, keep, most = policy_.max_size * policy_.max_files] {
+        return TidyDirectory(directory, keep, most);
+      };
   auto status = co_await deps_.pool.RunStatus(kFilesKind, kFileTime, std::move(budget));
   if (!status.ok())
     LOG_WARNING("Cannot tidy the logs of a container", "directory", directory, "err", status);
@@ -353,14 +363,16 @@ Task<void> LogRotator::TidyOnce(std::string id) {
 
 Task<void> LogRotator::Compress(std::string path) {
   auto compressor = std::make_shared<LogCompressor>(path);
+  packing_.insert(path);
   for (;;) {
     std::function<absl::StatusOr<bool>()> step = [compressor] { return compressor->Step(); };
     auto done = co_await deps_.pool.Run<bool>(kPackKind, kPackTime, std::move(step));
-    if (done.ok() && *done) co_return;
-    if (done.ok()) continue;
+    if (done.ok() && !*done) continue;
+    packing_.erase(path);
     auto code = done.status().code();
-    if (code != absl::StatusCode::kNotFound && code != absl::StatusCode::kAborted)
-      LOG_WARNING("Cannot compress a log", "path", path, "err", done.status());
+    bool trouble = !done.ok() && code != absl::StatusCode::kNotFound &&
+                   code != absl::StatusCode::kAborted;
+    if (trouble) LOG_WARNING("Cannot compress a log", "path", path, "err", done.status());
     co_return;
   }
 }

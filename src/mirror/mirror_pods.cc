@@ -139,6 +139,13 @@ std::string MirrorPods::MirrorOf(const api::core::Pod& pod) const {
   return right ? mirror.uid : "";
 }
 
+std::string MirrorPods::ShownAs(const api::core::Pod& pod) const {
+  std::string right = MirrorOf(pod);
+  auto it = entries_.find(api::FullName(pod));
+  if (!right.empty() || it == entries_.end() || !it->second.mirror) return right;
+  return it->second.mirror->shows == pod.metadata().uid() ? it->second.mirror->uid : "";
+}
+
 std::map<std::string, std::string> MirrorPods::Problems() const {
   std::map<std::string, std::string> problems;
   for (const auto& [full_name, entry] : entries_) {
@@ -165,6 +172,7 @@ bool MirrorPods::Note(Entry& entry, const api::core::Pod& pod, From from) {
   Mirror next;
   next.uid = pod.metadata().uid();
   next.hash = api::Annotation(pod, api::kConfigMirror);
+  next.shows = api::StaticUidOf(pod);
   next.version = Number(pod.metadata().resource_version());
   next.deleting = pod.metadata().has_deletion_timestamp();
   next.seen = seen;

@@ -19,9 +19,11 @@ constexpr char kMainAndReadOnly[] = "main, read-only";
 
 constexpr Known kEndpoints[] = {
     {"main, read-only, healthz", "/healthz", "/healthz", "GET", "healthz, proxy",
-     "ok, also while the runtime or the API server is away"},
-    {"main, read-only, healthz", "/healthz/{ping,log,syncloop}", "/healthz/ping", "GET",
-     "healthz, proxy", "single checks"},
+     "all checks; ?verbose, ?exclude=; 500 when the runtime is away for five minutes"},
+    {"main, read-only, healthz", "/healthz/ping", "/healthz/ping", "GET", "healthz, proxy",
+     "somebody listens"},
+    {kMainAndReadOnly, "/healthz/{log,syncloop}", "/healthz/log", "GET", "healthz, proxy",
+     "single checks"},
     {kMainAndReadOnly, "/pods", "/pods", "GET", "pods, proxy",
      "PodList of what is wanted, with its status"},
     {kMain, "/runningpods/", "/runningpods/", "GET", "pods, proxy",
@@ -54,6 +56,7 @@ constexpr Known kEndpoints[] = {
     {kMain, "/statusz", "/statusz", "GET", "statusz", "status of the program"},
     {"socket", "/local/pods", nullptr, "GET", "", "`kubelet pods`; mode 0600, so root only"},
     {"socket", "/local/explain", nullptr, "GET", "", "`kubelet explain`"},
+    {"socket", "/local/config", nullptr, "GET", "", "`kubelet config status`"},
 };
 
 // Without the capability the router says so with 501; what it does not know is 404.

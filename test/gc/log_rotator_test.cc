@@ -198,7 +198,7 @@ TEST_CASE("a quiet log is noticed when it is written to, not when the audit come
   bench.runtime.Open("c0");
   bench.Start();
   // It gets quiet, and nobody looks any more.
-  for (int i = 0; i < 200; ++i) bench.Until([n = 0]() mutable { return n++ > 0; });
+  for (int i = 0; i < 200; ++i) bench.Until([n = 0]() mutable { return n++ > 0; }, 100ms);
   auto before = bench.clock.Mono();
   bench.runtime.Write("c0", std::string(2000, 'x'));
   REQUIRE(bench.Until([&] { return bench.runtime.asked == 1; }));

@@ -558,5 +558,19 @@ TEST_CASE("random histories end where they should") {
   CHECK(bench.Writes() == writes);
 }
 
+TEST_CASE("clients know a static pod by its mirror, also by one that is out of date") {
+  Bench bench;
+  bench.Want("etcd", "h1");
+  bench.Advance(1min);
+  // Edited in CPU or memory: the pod runs on under its uid, and its mirror is not yet renewed.
+  Pod edited = *bench.wanted["etcd"];
+  (*edited.mutable_metadata()->mutable_annotations())[api::kConfigHash] = "h2";
+  CHECK(bench.mirrors.MirrorOf(edited).empty());
+  CHECK(bench.mirrors.ShownAs(edited) == bench.Uid("etcd"));
+  CHECK(bench.mirrors.ShownAs(*bench.wanted["etcd"]) == bench.Uid("etcd"));
+  edited.mutable_metadata()->set_uid("other");
+  CHECK(bench.mirrors.ShownAs(edited).empty());
+}
+
 }  // namespace
 }  // namespace kubelet::mirror

@@ -92,6 +92,8 @@ class LogRotator {
   void TidySoon(Log& log);
   base::Task<void> Tidy(std::string id);
   base::Task<void> TidyOnce(std::string id);
+  base::Task<std::vector<std::string>> Trim(std::string id);
+  base::Task<void> KeepBudget(std::string directory);
   base::Task<void> Compress(std::string path);
   base::Task<void> RemoveLogs(std::string path);
   Log* Find(const std::string& id);
@@ -102,6 +104,7 @@ class LogRotator {
   Logs logs_;
   std::set<std::string> changed_pods_;
   std::map<int, std::set<std::string>> watches_;  // watch -> container ids
+  std::set<std::string> packing_;                 // paths that are being compressed
   std::unique_ptr<os::Inotify> inotify_;
   base::WakeEvent wake_;
   base::Semaphore workers_;

@@ -80,13 +80,16 @@ class MirrorPods {
 
   // uid of the right mirror pod of a static pod, empty when there is none.
   std::string MirrorOf(const api::core::Pod& pod) const;
+  // By which uid clients may know a static pod: that of its mirror, also of one that is out of date or being deleted,
+  // as long as it shows this very pod (api::StaticUidOf). Empty when there is none.
+  std::string ShownAs(const api::core::Pod& pod) const;
   // Full name -> why there is no mirror pod, in words. Static pods are not affected.
   std::map<std::string, std::string> Problems() const;
   base::Task<void> Stop();
 
  private:
   struct Mirror {
-    std::string uid, hash;
+    std::string uid, hash, shows;
     uint64_t version = 0;   // resourceVersion; 0: not a number
     bool deleting = false;  // has a deletionTimestamp
     bool outlived = false;
