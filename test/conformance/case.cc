@@ -12,10 +12,10 @@ namespace {
 
 const std::set<std::string>& Verbs() {
   static const auto& verbs = *new std::set<std::string>{
-      "create", "pod",     "static", "until",  "expect", "hold",      "delete",   "patch",
-      "mark",   "sleep",   "write",  "remove", "serve",  "manifest",  "unmanifest", "kubelet",
-      "api",    "exec",    "change", "erase",  "never",  "configure", "remember", "same",
-      "forward"};
+      "create",     "pod",      "static", "until",  "expect", "hold",  "delete",
+      "patch",      "mark",     "sleep",  "write",  "remove", "serve", "manifest",
+      "unmanifest", "kubelet",  "api",    "exec",   "change", "erase", "never",
+      "configure",  "remember", "same",   "forward"};
   return verbs;
 }
 
@@ -50,9 +50,9 @@ void AddStep(Case& out, const char* verb, const Json& value) {
 
 absl::StatusOr<Case> ParseCase(const JsonObject& object) {
   static const std::set<std::string> known{
-      "name",  "requirement", "field", "difference", "serial", "needs", "timeout", "objects",
-      "spec",  "pod",         "until", "expect",     "steps",  "never", "ever",    "order",
-      "static"};
+      "name",    "requirement", "field", "difference", "serial", "needs",
+      "timeout", "objects",     "spec",  "pod",        "until",  "expect",
+      "steps",   "never",       "ever",  "order",      "static"};
   for (const auto& member : object)
     if (known.count(std::string(member.key())) == 0)
       return absl::InvalidArgumentError("no such member: " + std::string(member.key()));

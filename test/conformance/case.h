@@ -13,11 +13,11 @@
 namespace kubelet::conformance {
 
 struct Case {
-  std::string name;         // `probes/exec-liveness-restarts`; the part before the slash is its area
-  std::string requirement;  // in plain words
-  std::string field;        // what of the API it rests on
-  std::string difference;   // documented: why another kubelet may fail here
-  bool serial = false;      // runs alone, after all others
+  std::string name;  // `probes/exec-liveness-restarts`; the part before the slash is its area
+  std::string requirement;         // in plain words
+  std::string field;               // what of the API it rests on
+  std::string difference;          // documented: why another kubelet may fail here
+  bool serial = false;             // runs alone, after all others
   std::vector<std::string> needs;  // `own-kubelet`, `own-api`: without it the case is skipped
   std::chrono::seconds timeout{60};
   JsonArray steps;  // each an object with one verb (steps.h) and its arguments

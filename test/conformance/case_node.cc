@@ -36,7 +36,8 @@ base::Task<absl::Status> CaseRun::NodeStep(std::string verb, Json arguments, boo
     co_return status;
   }
   if (verb == "api") {
-    if (world_.cluster.own() == nullptr) co_return absl::UnimplementedError("no API server of ours");
+    if (world_.cluster.own() == nullptr)
+      co_return absl::UnimplementedError("no API server of ours");
     auto& http = world_.cluster.own()->http();
     api_stopped_ = word == "stop";
     if (api_stopped_) {
@@ -103,8 +104,8 @@ base::Task<absl::Status> CaseRun::CleanUp() {
   if (case_.serial && status.ok()) {
     std::vector<std::string> gone;
     for (const std::string& pod : pods_) gone.push_back(pod + "/gone");
-    auto limit = std::chrono::duration_cast<base::Nanos>(std::chrono::seconds(30) *
-                                                         world_.patience);
+    auto limit =
+        std::chrono::duration_cast<base::Nanos>(std::chrono::seconds(30) * world_.patience);
     status = co_await Await(std::move(gone), limit);
   }
   co_return base::Annotate(status, "clean up");

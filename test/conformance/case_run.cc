@@ -91,8 +91,8 @@ base::Task<absl::Status> CaseRun::Run() {
 
 base::Task<absl::Status> CaseRun::Steps() {
   JsonObject metadata{{"name", ns_}};
-  JsonObject space{{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", metadata}};
-  absl::Status made = co_await world_.cluster.Create(space);
+  Json space = JsonObject{{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", metadata}};
+  absl::Status made = co_await world_.cluster.Create(std::move(space));
   if (!made.ok()) co_return base::Annotate(made, "create the namespace");
   // Pods are refused before the namespace has its service account.
   std::vector<std::string> account{"object serviceaccounts " + ns_ + "/default metadata.name"};
@@ -154,7 +154,8 @@ base::Task<absl::Status> CaseRun::LocalStep(std::string verb, Json arguments, bo
   }
   if (verb == "mark") inspector_.Mark(word);
   if (verb == "sleep") co_await base::SleepFor(world_.deps.clock, seconds(std::atoi(word.c_str())));
-  if (verb == "write") std::ofstream(case_dir_ + "/" + Text(object, "file")) << Text(object, "text");
+  if (verb == "write")
+    std::ofstream(case_dir_ + "/" + Text(object, "file")) << Text(object, "text");
   if (verb == "remove") fs::remove(case_dir_ + "/" + word);
   if (verb == "serve")
     world_.hooks.Serve(Text(object, "path"), std::atoi(Text(object, "status").c_str()));
@@ -198,14 +199,15 @@ base::Task<absl::Status> CaseRun::CreateObject(Json object) {
   JsonObject& fields = object.as_object();
   if (!fields.contains("apiVersion")) fields["apiVersion"] = "v1";
   std::string kind = Text(fields, "kind");
-  JsonObject& metadata = fields["metadata"].emplace_object();
-  if (const Json* name = fields.if_contains("name")) metadata["name"] = *name;
-  fields.erase("name");
+  std::string name = Text(fields, "name");
+  JsonObject metadata{{"name", name}};
   if (kind == "RuntimeClass") {
-    cluster_objects_.emplace_back("runtimeclasses", Text(metadata, "name"));
+    cluster_objects_.emplace_back("runtimeclasses", name);
   } else {
     metadata["namespace"] = ns_;
   }
+  fields.erase("name");
+  fields["metadata"] = metadata;
   absl::Status made = co_await world_.cluster.Create(std::move(object));
   co_return base::Annotate(made, "create the " + kind);
 }

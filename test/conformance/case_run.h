@@ -14,7 +14,8 @@
 //   serve: {path, status}               what our servers answer from now on
 //   mark: NAME, sleep: SECONDS, remember: {NAME: SUBJECT}
 //   exec: {container, command, in, out, err, exit, pod}    through the kubelet's port
-//   kubelet: stop | start | restart | kill, configure: {...}, api: stop | start    serial cases only
+//   kubelet: stop | start | restart | kill, configure: {...}, api: stop | start    serial cases
+//   only
 #pragma once
 
 #include <map>

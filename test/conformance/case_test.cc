@@ -40,8 +40,7 @@ TEST_CASE("every pod of the built-in cases is one", "[conformance]") {
       INFO(each.name);
       Json pod = ExpandPod(Substitute(member.value(), vars), {"p", "ns", "n", "image", "/d"});
       api::core::Pod message;
-      absl::Status read =
-          api::DecodeJson(boost::json::serialize(pod), message, {.strict = true});
+      absl::Status read = api::DecodeJson(boost::json::serialize(pod), message, {.strict = true});
       CHECK(base::Message(read) == "");
     }
 }

@@ -101,8 +101,8 @@ base::Task<absl::Status> Cluster::Patch(std::string plural, std::string ns, std:
   call.verb = client::Call::Verb::kPatch;
   call.path = PathOf(*kind, ns, name, subresource);
   call.patch = boost::json::serialize(patch);
-  call.patch_type = type == "json" ? "application/json-patch+json"
-                                   : "application/" + type + "-patch+json";
+  call.patch_type =
+      type == "json" ? "application/json-patch+json" : "application/" + type + "-patch+json";
   if (type == "strategic") call.patch_type = "application/strategic-merge-patch+json";
   auto patched = co_await api_->Do(std::move(call), nullptr);
   co_return patched;

@@ -14,7 +14,7 @@ struct Operator {
   Op op;
 };
 // Longer ones first: ` >= ` would be found as ` > ` otherwise.
-constexpr Operator kOperators[] = {{" == ", Op::kEq}, {" != ", Op::kNe}, {" <= ", Op::kLe},
+constexpr Operator kOperators[] = {{" == ", Op::kEq}, {" != ", Op::kNe},      {" <= ", Op::kLe},
                                    {" >= ", Op::kGe}, {" !~ ", Op::kNoMatch}, {" < ", Op::kLt},
                                    {" > ", Op::kGt},  {" ~ ", Op::kMatch}};
 
@@ -40,23 +40,26 @@ std::optional<double> Number(const std::string& text) {
   return value;
 }
 
-bool Ordered(Op op) {
-  return op == Op::kLt || op == Op::kLe || op == Op::kGt || op == Op::kGe;
-}
+bool Ordered(Op op) { return op == Op::kLt || op == Op::kLe || op == Op::kGt || op == Op::kGe; }
 
 bool Compare(Op op, const std::string& actual, const std::string& wanted) {
   auto a = Number(actual), b = Number(wanted);
   if (!a || !b) return false;
   switch (op) {
-    case Op::kLt: return *a < *b;
-    case Op::kLe: return *a <= *b;
-    case Op::kGt: return *a > *b;
-    default: return *a >= *b;
+    case Op::kLt:
+      return *a < *b;
+    case Op::kLe:
+      return *a <= *b;
+    case Op::kGt:
+      return *a > *b;
+    default:
+      return *a >= *b;
   }
 }
 
 bool Found(const std::string& text, const std::string& pattern) {
-  return std::regex_search(text, std::regex(pattern, std::regex::ECMAScript | std::regex::multiline));
+  return std::regex_search(text,
+                           std::regex(pattern, std::regex::ECMAScript | std::regex::multiline));
 }
 
 // The member of `running`, `waiting` or `terminated`, whichever it is.
@@ -148,13 +151,20 @@ absl::StatusOr<Condition> ParseCondition(const std::string& text) {
 
 bool Holds(const Condition& condition, const std::optional<std::string>& actual) {
   switch (condition.op) {
-    case Op::kExists: return actual.has_value();
-    case Op::kAbsent: return !actual.has_value();
-    case Op::kNe: return !actual || *actual != condition.value;
-    case Op::kNoMatch: return !actual || !Found(*actual, condition.value);
-    case Op::kEq: return actual && *actual == condition.value;
-    case Op::kMatch: return actual && Found(*actual, condition.value);
-    default: return actual && Compare(condition.op, *actual, condition.value);
+    case Op::kExists:
+      return actual.has_value();
+    case Op::kAbsent:
+      return !actual.has_value();
+    case Op::kNe:
+      return !actual || *actual != condition.value;
+    case Op::kNoMatch:
+      return !actual || !Found(*actual, condition.value);
+    case Op::kEq:
+      return actual && *actual == condition.value;
+    case Op::kMatch:
+      return actual && Found(*actual, condition.value);
+    default:
+      return actual && Compare(condition.op, *actual, condition.value);
   }
 }
 

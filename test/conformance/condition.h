@@ -1,8 +1,8 @@
 // What a case expects, as one line: `SUBJECT OPERATOR VALUE`. Pure.
 //
 //   phase == Running                     exit codes, reasons, numbers: ==, !=, <, <=, >, >=
-//   log main ~ "^hello"                  ~ and !~: a regular expression is found (ECMAScript, lines)
-//   event Failed exists                  exists, absent; a bare subject means exists
+//   log main ~ "^hello"                  ~ and !~: a regular expression is found (ECMAScript,
+//   lines) event Failed exists                  exists, absent; a bare subject means exists
 //   second/phase == Pending              of another pod of the case
 //
 // Subjects that are read out of the pod's object (Observed):

@@ -132,8 +132,8 @@ base::Task<absl::StatusOr<StreamResult>> RunStream(websocket::stream<Stream>& st
   auto shaken = co_await stream.async_handshake(response, authority, target, kAwait);
   if (std::get<0>(shaken))
     co_return absl::UnavailableError("upgrade: " + std::get<0>(shaken).message() + " (" +
-                                     std::to_string(response.result_int()) + " " +
-                                     response.body() + ")");
+                                     std::to_string(response.result_int()) + " " + response.body() +
+                                     ")");
   stream.binary(true);
   if (with_input) {
     std::string data = std::string(1, '\0') + input, end("\xff\0", 2);

@@ -36,7 +36,8 @@ class HttpClient {
   };
   // `base`: `https://127.0.0.1:10250`, or with a path before all others. `credentials` null: none.
   // The server's certificate is looked at only when `ca_pem` is given.
-  HttpClient(Deps deps, std::string base, client::Credentials* credentials, std::string ca_pem = "");
+  HttpClient(Deps deps, std::string base, client::Credentials* credentials,
+             std::string ca_pem = "");
 
   // Unavailable: no answer. `path` with its query, encoded.
   base::Task<absl::StatusOr<HttpAnswer>> Get(std::string path, std::string method = "GET",

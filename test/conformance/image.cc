@@ -65,7 +65,9 @@ void TarWriter::Header(const std::string& path, int mode, size_t size, char type
   put(148, "        ");
   block[156] = type;
   put(157, target.substr(0, 100));
-  put(257, std::string("ustar\0" "00", 8));
+  put(257, std::string("ustar\0"
+                       "00",
+                       8));
   unsigned sum = 0;
   for (char c : block) sum += static_cast<unsigned char>(c);
   put(148, Octal(sum, 6) + std::string("\0 ", 2));
@@ -123,8 +125,7 @@ absl::StatusOr<BaseImage> ImageOfBusybox(const std::string& busybox) {
   tar.File("bin/busybox", 0755, *program);
   std::istringstream lines(applets->out);
   for (std::string line; std::getline(lines, line);)
-    if (!line.empty() && line != "bin/busybox" && line != "linuxrc")
-      tar.Link(line, "/bin/busybox");
+    if (!line.empty() && line != "bin/busybox" && line != "linuxrc") tar.Link(line, "/bin/busybox");
   tar.File("etc/passwd", 0644,
            "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n");
   tar.File("etc/group", 0644, "root:x:0:\nnogroup:x:65534:\nextra:x:4000:root\n");
@@ -182,9 +183,9 @@ struct Registry::State {
   std::map<std::string, int> asked;
 
   Json Config(const std::string& repository, const std::string& tag) const {
-    JsonArray environment{
-        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
-    JsonObject run{{"Cmd", JsonArray{"sh"}}, {"Labels", JsonObject{{"tag", tag}, {"registry", host}}}};
+    JsonArray environment{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+    JsonObject run{{"Cmd", JsonArray{"sh"}},
+                   {"Labels", JsonObject{{"tag", tag}, {"registry", host}}}};
     if (repository == "user") run["User"] = "1001";
     if (repository == "username") run["User"] = "nobody";
     if (repository == "entry") {
@@ -253,7 +254,8 @@ void Registry::State::Handle(const fakes::HttpRequest& request,
   std::string rest = request.path.substr(0, request.path.size() - what.size());
   if (request.path == "/v2/" || request.path == "/v2") return reply(200, "application/json", "{}");
   for (const std::string kind : {"/manifests/", "/blobs/"}) {
-    if (rest.size() <= 4 + kind.size() || rest.compare(rest.size() - kind.size(), kind.size(), kind))
+    if (rest.size() <= 4 + kind.size() ||
+        rest.compare(rest.size() - kind.size(), kind.size(), kind))
       continue;
     std::string repository = rest.substr(4, rest.size() - kind.size() - 4);
     if (!Known(repository) || what.rfind("missing", 0) == 0) break;

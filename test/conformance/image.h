@@ -24,8 +24,7 @@ class TarWriter {
   std::string Finish();
 
  private:
-  void Header(const std::string& path, int mode, size_t size, char type,
-              const std::string& target);
+  void Header(const std::string& path, int mode, size_t size, char type, const std::string& target);
   std::string out_;
 };
 // Regular files of a tar (ustar, GNU long names are not needed here). InvalidArgument: not a tar.

@@ -77,8 +77,8 @@ std::string Inspector::Uid(const std::string& pod) const {
 
 bool Inspector::Polled(const std::string& subject) {
   static const auto& polled = *new std::vector<std::string>{
-      "log",  "last-log",  "lines", "exec",  "running", "containers", "sandboxes", "ids",  "file",
-      "host", "http",      "hook",  "pulls", "port",    "object",     "node",      "since"};
+      "log",  "last-log", "lines", "exec",  "running", "containers", "sandboxes", "ids",  "file",
+      "host", "http",     "hook",  "pulls", "port",    "object",     "node",      "since"};
   std::string word = FirstWord(subject);
   return std::find(polled.begin(), polled.end(), word) != polled.end() ||
          word.rfind("cgroup", 0) == 0 || word == "http-code";
@@ -132,8 +132,7 @@ Inspector::Asked Inspector::Ask(std::string pod, std::string subject) {
   if (word == "since") {
     auto mark = marks_.find(rest);
     if (mark == marks_.end()) co_return absl::InvalidArgumentError("no such mark: " + rest);
-    double seconds =
-        std::chrono::duration<double>(world_.deps.clock.Mono() - mark->second).count();
+    double seconds = std::chrono::duration<double>(world_.deps.clock.Mono() - mark->second).count();
     co_return Answer(std::to_string(seconds));
   }
   co_return Observed(History(pod).Now(), subject);

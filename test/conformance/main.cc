@@ -82,8 +82,7 @@ int Main(const Options& options) {
   std::cout << "\n" << Summary(result);
   bool written = Write(options.tap, Tap(result)) && Write(options.junit, JUnit(result)) &&
                  Write(options.results, ToJson(result));
-  if (!options.html.empty())
-    written = Write(options.html, CompareHtml(result, result)) && written;
+  if (!options.html.empty()) written = Write(options.html, CompareHtml(result, result)) && written;
   if (!status.ok()) return Fail(status);
   if (!written) return 2;
   return result.Count(Outcome::kFailed) == 0 ? 0 : 1;

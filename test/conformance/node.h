@@ -15,10 +15,10 @@ namespace kubelet::conformance {
 class Node {
  public:
   struct Options {
-    std::string kubelet;     // the program
-    std::string endpoint;    // CRI socket, as the config has it
-    std::string dir;         // everything below it is ours
-    std::string name;        // of the node
+    std::string kubelet;   // the program
+    std::string endpoint;  // CRI socket, as the config has it
+    std::string dir;       // everything below it is ours
+    std::string name;      // of the node
     std::string kubeconfig, client_ca;
     std::string cgroup_root;  // a name, no path
     int verbosity = 2;

@@ -73,7 +73,10 @@ absl::Status MakeCgroups(const std::string& name) {
 
 absl::Status RemoveCgroups(const std::string& name) {
   absl::Status status;
-  for (const std::string& tree : CgroupTrees()) {
+  std::vector<std::string> trees = CgroupTrees();
+  // Runtimes make groups there too.
+  trees.push_back(std::string(kCgroups) + "/unified");
+  for (const std::string& tree : trees) {
     fs::path top = fs::path(tree) / name;
     std::error_code ec;
     if (!fs::exists(top, ec)) continue;

@@ -20,11 +20,20 @@ std::string Escaped(const std::string& text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '&': out += "&amp;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t' ? ' ' : c;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t' ? ' ' : c;
     }
   }
   return out;
@@ -80,8 +89,8 @@ std::string Summary(const RunResult& run) {
   std::string out;
   for (const CaseResult& each : run.cases) {
     if (each.outcome != Outcome::kFailed) continue;
-    out += "FAILED " + each.name + "\n  required: " + each.requirement + "\n  field: " +
-           each.field + "\n" + Indented(each.message, "  ") + "\n";
+    out += "FAILED " + each.name + "\n  required: " + each.requirement +
+           "\n  field: " + each.field + "\n" + Indented(each.message, "  ") + "\n";
     if (!each.difference.empty()) out += "  documented: " + each.difference + "\n";
   }
   std::map<std::string, int> reasons;
@@ -112,11 +121,13 @@ std::string Tap(const RunResult& run) {
 }
 
 std::string JUnit(const RunResult& run) {
-  std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"kubelet-conformance\""
-                    " tests=\"" + std::to_string(run.cases.size()) + "\" failures=\"" +
-                    std::to_string(run.Count(Outcome::kFailed)) + "\" skipped=\"" +
-                    std::to_string(run.Count(Outcome::kSkipped)) + "\" time=\"" +
-                    Seconds(run.seconds) + "\" timestamp=\"" + Escaped(run.started) + "\">\n";
+  std::string out =
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"kubelet-conformance\""
+      " tests=\"" +
+      std::to_string(run.cases.size()) + "\" failures=\"" +
+      std::to_string(run.Count(Outcome::kFailed)) + "\" skipped=\"" +
+      std::to_string(run.Count(Outcome::kSkipped)) + "\" time=\"" + Seconds(run.seconds) +
+      "\" timestamp=\"" + Escaped(run.started) + "\">\n";
   for (const CaseResult& each : run.cases) {
     out += "  <testcase classname=\"" + Escaped(Area(each.name)) + "\" name=\"" +
            Escaped(each.name) + "\" time=\"" + Seconds(each.seconds) + "\"";
@@ -161,8 +172,12 @@ absl::StatusOr<RunResult> FromJson(const std::string& text) {
   if (cases == nullptr || !cases->is_array())
     return absl::InvalidArgumentError("not the results of a run");
   const JsonObject& head = parsed->as_object();
-  RunResult run{Text(head, "kubelet"), Text(head, "version"), Text(head, "runtime"),
-                Text(head, "started"), std::atof(Text(head, "seconds").c_str()), {}};
+  RunResult run{Text(head, "kubelet"),
+                Text(head, "version"),
+                Text(head, "runtime"),
+                Text(head, "started"),
+                std::atof(Text(head, "seconds").c_str()),
+                {}};
   for (const Json& each : cases->as_array()) {
     if (!each.is_object()) return absl::InvalidArgumentError("a case is not an object");
     const JsonObject& from = each.as_object();
@@ -186,8 +201,8 @@ std::string CompareHtml(const RunResult& left, const RunResult& right) {
   std::string differing, same;
   for (const auto& [name, row] : rows) {
     const CaseResult& any = row.first != nullptr ? *row.first : *row.second;
-    bool differs = row.first == nullptr || row.second == nullptr ||
-                   row.first->outcome != row.second->outcome;
+    bool differs =
+        row.first == nullptr || row.second == nullptr || row.first->outcome != row.second->outcome;
     std::string text = std::string("<tr") + (differs ? " class=\"differs\"" : "") + "><td><b>" +
                        Escaped(name) + "</b><br>" + Escaped(any.requirement) + "<br><small>" +
                        Escaped(any.field) + "</small>";

@@ -7,9 +7,11 @@ namespace kubelet::conformance {
 namespace {
 
 RunResult Sample() {
-  RunResult run{"/bin/kubelet", "Kubernetes v1.36.2", "containerd 2.0", "2026-01-02T03:04:05Z", 12.34, {}};
+  RunResult run{
+      "/bin/kubelet", "Kubernetes v1.36.2", "containerd 2.0", "2026-01-02T03:04:05Z", 12.34, {}};
   run.cases.push_back({"env/a", "needs <a>", "spec.a", "", Outcome::kPassed, "", 1.5});
-  run.cases.push_back({"env/b", "needs b", "spec.b", "known", Outcome::kFailed, "is \"x\"\n& y", 2});
+  run.cases.push_back(
+      {"env/b", "needs b", "spec.b", "known", Outcome::kFailed, "is \"x\"\n& y", 2});
   run.cases.push_back({"env/c", "needs c", "spec.c", "", Outcome::kSkipped, "no root", 0});
   return run;
 }
@@ -73,10 +75,15 @@ TEST_CASE("flags are read and checked", "[conformance]") {
   CHECK(good->run.parallel == 3);
   CHECK(ParseOptions({"--list"}).ok());
   CHECK(ParseOptions({"--compare", "a", "b"})->compare.size() == 2);
-  for (std::vector<std::string> bad :
-       {std::vector<std::string>{}, {"--kubelet=/k"}, {"--cri=x"}, {"--none=1", "--list"},
-        {"--kubelet=/k", "--kubeconfig=/c", "--cri=x"}, {"--kubeconfig=/c", "--cri=x"},
-        {"--kubelet=/k", "--cri=x", "--parallel=0"}, {"--compare", "a"}, {"word"}})
+  for (std::vector<std::string> bad : {std::vector<std::string>{},
+                                       {"--kubelet=/k"},
+                                       {"--cri=x"},
+                                       {"--none=1", "--list"},
+                                       {"--kubelet=/k", "--kubeconfig=/c", "--cri=x"},
+                                       {"--kubeconfig=/c", "--cri=x"},
+                                       {"--kubelet=/k", "--cri=x", "--parallel=0"},
+                                       {"--compare", "a"},
+                                       {"word"}})
     CHECK_FALSE(ParseOptions(bad).ok());
 }
 

@@ -43,8 +43,7 @@ class Run {
   base::Task<absl::Status> Describe();
   base::Task<void> Cases();
   base::Task<void> One(const Case& test, int number, CaseResult& into);
-  base::Task<void> Guarded(const Case& test, int number, CaseResult& into,
-                           base::Semaphore& places);
+  base::Task<void> Guarded(const Case& test, int number, CaseResult& into, base::Semaphore& places);
   base::Task<absl::Status> TakeDown();
   base::Task<absl::Status> RemovePods();
   base::Task<void> RemoveImages();
@@ -171,9 +170,9 @@ base::Task<void> Run::One(const Case& test, int number, CaseResult& into) {
   }
   into.seconds = std::chrono::duration<double>(clock_.Mono() - begun).count();
   into.message = base::Message(status);
-  into.outcome = status.ok()                        ? Outcome::kPassed
+  into.outcome = status.ok()                     ? Outcome::kPassed
                  : absl::IsUnimplemented(status) ? Outcome::kSkipped
-                                                    : Outcome::kFailed;
+                                                 : Outcome::kFailed;
   progress_(into, ++done_, cases_.size());
 }
 
@@ -200,7 +199,8 @@ base::Task<void> Run::Cases() {
   }
 }
 
-// A kubelet takes away what was deleted; what is left of it after that is taken away by us and told.
+// A kubelet takes away what was deleted; what is left of it after that is taken away by us and
+// told.
 base::Task<absl::Status> Run::RemovePods() {
   std::string left;
   base::MonoTime patience = clock_.Mono() + std::chrono::seconds(node_ ? 60 : 90);
@@ -273,8 +273,8 @@ absl::Status RunCases(const RunOptions& options, const std::vector<Case>& cases,
       if (!ec) run.Interrupt();
     });
     base::TaskScope scope(io.get_executor());
-    auto whole = [](Run& what, absl::Status& into, boost::asio::io_context& loop)
-        -> base::Task<void> {
+    auto whole = [](Run& what, absl::Status& into,
+                    boost::asio::io_context& loop) -> base::Task<void> {
       into = co_await what.All();
       loop.stop();
     };

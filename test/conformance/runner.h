@@ -19,10 +19,10 @@ struct RunOptions {
   std::string node;        // its node
   std::string image_tar;   // OCI layout; empty: busybox of this machine
   std::string busybox = "/bin/busybox";
-  std::string work_dir;    // of the run; made and removed
-  std::string kubelet_log; // where the kubelet's log is kept
+  std::string work_dir;     // of the run; made and removed
+  std::string kubelet_log;  // where the kubelet's log is kept
   int parallel = 8;
-  int verbosity = 2;       // of the kubelet
+  int verbosity = 2;  // of the kubelet
   double patience = 1;
   std::chrono::seconds time_limit{15 * 60};
 };

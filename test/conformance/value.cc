@@ -8,18 +8,15 @@
 namespace kubelet::conformance {
 namespace {
 
-bool NameCharacter(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
+bool NameCharacter(char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
 bool EndsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
 const Json* Element(const JsonArray& list, const std::string& key) {
-  if (!key.empty() && std::all_of(key.begin(), key.end(), [](unsigned char c) {
-        return std::isdigit(c) != 0;
-      })) {
+  if (!key.empty() &&
+      std::all_of(key.begin(), key.end(), [](unsigned char c) { return std::isdigit(c) != 0; })) {
     size_t index = std::stoul(key);
     if (index < list.size()) return &list[index];
   }

@@ -18,8 +18,9 @@ using JsonArray = boost::json::array;
 absl::StatusOr<Json> ParseYaml(const std::string& text);
 absl::StatusOr<Json> ParseJson(const std::string& text);
 
-// What `$NAME` and `${NAME}` stand for. Other dollars stay as they are, so scripts can have variables of their
-// own. A string that is nothing but a placeholder ending in `_PORT` becomes a number.
+// What `$NAME` and `${NAME}` stand for. Other dollars stay as they are, so scripts can have
+// variables of their own. A string that is nothing but a placeholder ending in `_PORT` becomes a
+// number.
 using Vars = std::map<std::string, std::string>;
 std::string Substitute(const std::string& text, const Vars& vars);
 Json Substitute(const Json& value, const Vars& vars);

@@ -24,8 +24,8 @@ struct World {
   Registry& registry;
   Hooks& hooks;
   std::string node_name;
-  std::string prefix;  // of the run's namespaces
-  std::string dir;     // of this machine, for the cases' files
+  std::string prefix;   // of the run's namespaces
+  std::string dir;      // of this machine, for the cases' files
   double patience = 1;  // all limits are multiplied with it
 };
 

@@ -93,8 +93,8 @@ class Http1 : public ServerProtocol {
     auto callback = on_bytes_;
     callback(std::exchange(in_, ""));
   }
-  // Runtimes try TLS with a registry of this machine first; by an answer in HTTP they see that it has
-  // none.
+  // Runtimes try TLS with a registry of this machine first; by an answer in HTTP they see that it
+  // has none.
   bool Refuse() {
     Append("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     CloseAfterWrite();
