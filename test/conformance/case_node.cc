@@ -38,14 +38,14 @@ base::Task<absl::Status> CaseRun::NodeStep(std::string verb, Json arguments, boo
   if (verb == "api") {
     if (world_.cluster.own() == nullptr)
       co_return absl::UnimplementedError("no API server of ours");
-    auto& http = world_.cluster.own()->http();
-    api_stopped_ = word == "stop";
-    if (api_stopped_) {
-      http.StopAccepting();
-      http.DropConnections();
-    } else {
-      http.Accept();
+    if (word == "start") {
+      auto status = co_await StartApi();
+      co_return status;
     }
+    auto& http = world_.cluster.own()->http();
+    api_stopped_ = true;
+    http.StopAccepting();
+    http.DropConnections();
     co_return absl::OkStatus();
   }
   done = false;
@@ -73,6 +73,23 @@ absl::Status CaseRun::WriteManifest(const std::string& file, const std::string& 
   return ec ? base::ErrnoStatus(ec.value(), "write manifest " + file) : absl::OkStatus();
 }
 
+// The port may be taken for a moment: by a client that dialled it and met itself.
+base::Task<absl::Status> CaseRun::StartApi() {
+  absl::Status status;
+  for (int tries = 0; tries < 50; ++tries) {
+    try {
+      world_.cluster.own()->http().Accept();
+      api_stopped_ = false;
+      co_return absl::OkStatus();
+    } catch (const std::exception& error) {
+      world_.cluster.own()->http().StopAccepting();
+      status = absl::UnavailableError(std::string("API server: ") + error.what());
+    }
+    co_await base::SleepFor(world_.deps.clock, std::chrono::milliseconds(200));
+  }
+  co_return status;
+}
+
 base::Task<absl::Status> CaseRun::Kubelet(std::string what) {
   Node& node = *world_.node;
   if (what != "start") {
@@ -84,8 +101,8 @@ base::Task<absl::Status> CaseRun::Kubelet(std::string what) {
 }
 
 base::Task<absl::Status> CaseRun::CleanUp() {
-  if (api_stopped_) world_.cluster.own()->http().Accept();
   absl::Status status;
+  if (api_stopped_) status = co_await StartApi();
   if (world_.node != nullptr) {
     std::error_code ec;
     for (const std::string& file : files_) fs::remove(world_.node->manifests() + "/" + file, ec);

@@ -103,7 +103,7 @@ base::Task<absl::Status> CaseRun::Steps() {
     const auto& member = *step.as_object().begin();
     std::string verb(member.key());
     RefreshVars();
-    Json arguments = Substitute(member.value(), vars_);
+    Json arguments = SubstituteIn(member.value(), vars_);
     absl::Status done = co_await Step(verb, std::move(arguments));
     ++number;
     if (!done.ok())

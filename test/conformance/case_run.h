@@ -53,6 +53,7 @@ class CaseRun {
   Result Exec(JsonObject arguments);
   Result Kubelet(std::string what);
   Result Remember(JsonObject arguments);
+  Result StartApi();
   // Until all hold, at most for `limit`.
   Result Await(std::vector<std::string> conditions, base::Nanos limit);
   Result Hold(std::vector<std::string> conditions, base::Nanos time);

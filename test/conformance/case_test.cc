@@ -1,6 +1,8 @@
 #include "conformance/case.h"
 
+#include <fstream>
 #include <set>
+#include <sstream>
 
 #include "catch.h"
 #include "kubelet/api/codec.h"
@@ -38,11 +40,40 @@ TEST_CASE("every pod of the built-in cases is one", "[conformance]") {
       const auto& member = *step.as_object().begin();
       if (member.key() != "pod" && member.key() != "static") continue;
       INFO(each.name);
-      Json pod = ExpandPod(Substitute(member.value(), vars), {"p", "ns", "n", "image", "/d"});
+      Json pod = ExpandPod(SubstituteIn(member.value(), vars), {"p", "ns", "n", "image", "/d"});
       api::core::Pod message;
       absl::Status read = api::DecodeJson(boost::json::serialize(pod), message, {.strict = true});
       CHECK(base::Message(read) == "");
     }
+}
+
+// A line of upstream.tsv: a test of Kubernetes, and which cases cover it or `- why` none does.
+TEST_CASE("every test of upstream's node conformance is covered, or it is said why not",
+          "[conformance]") {
+  auto cases = BuiltInCases();
+  REQUIRE(cases.ok());
+  std::set<std::string> names;
+  for (const Case& each : *cases) names.insert(each.name);
+  std::ifstream in(std::string(CONFORMANCE_DIR) + "/upstream.tsv");
+  int rows = 0, without = 0;
+  for (std::string line; std::getline(in, line); ++rows) {
+    INFO(line);
+    size_t tab = line.find('\t');
+    REQUIRE(tab != std::string::npos);
+    std::istringstream words(line.substr(tab + 1));
+    std::string word;
+    words >> word;
+    if (word == "-") {
+      ++without;
+      CHECK(words >> word);
+      continue;
+    }
+    do {
+      CHECK(names.count(word) == 1);
+    } while (words >> word);
+  }
+  CHECK(rows == 465);
+  CHECK(without < 50);
 }
 
 TEST_CASE("a case that is wrong is refused by name", "[conformance]") {

@@ -45,6 +45,7 @@ absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Open(Deps deps, Options option
     server.dir = options.dir;
     server.node = options.node;
     server.controllers.schedule = false;
+    server.port = options.port;
     auto own = fakes::ApiServer::Start(deps.executor, deps.clock, std::move(server));
     if (!own.ok()) return own.status();
     cluster->own_ = *std::move(own);

@@ -24,6 +24,7 @@ class Cluster {
     std::string dir;         // for the keys and kubeconfigs of an own server
     std::string node;        // the node of the kubelet under test
     std::string kubeconfig;  // empty: an own server
+    uint16_t port = 0;       // of an own server; 0: any
   };
   static absl::StatusOr<std::unique_ptr<Cluster>> Open(Deps deps, Options options);
 

@@ -83,7 +83,7 @@ TEST_CASE("placeholders are put in where they are known", "[conformance]") {
   Vars vars{{"NS", "space"}, {"HTTP_PORT", "8080"}};
   CHECK(Substitute("$NS/${NS}x $HOME ${HOME} $$NS $", vars) ==
         "space/spacex $HOME ${HOME} $space $");
-  Json value = Substitute(JsonObject{{"port", "$HTTP_PORT"}, {"text", "a$HTTP_PORT"}}, vars);
+  Json value = SubstituteIn(JsonObject{{"port", "$HTTP_PORT"}, {"text", "a$HTTP_PORT"}}, vars);
   CHECK(value.at("port").is_int64());
   CHECK(value.at("text").as_string() == "a8080");
 }

@@ -11,6 +11,7 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
+#include <random>
 
 #include "conformance/node_files.h"
 #include "kubelet/base/status.h"
@@ -19,18 +20,6 @@ namespace kubelet::conformance {
 namespace {
 
 namespace fs = std::filesystem;
-
-uint16_t FreePort() {
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  bind(fd, reinterpret_cast<sockaddr*>(&address), size);
-  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  close(fd);
-  return ntohs(address.sin_port);
-}
 
 // Members of `over` win; objects are merged.
 void Merge(JsonObject& into, const JsonObject& over) {
@@ -45,6 +34,22 @@ void Merge(JsonObject& into, const JsonObject& over) {
 }
 
 }  // namespace
+
+uint16_t FreePort() {
+  static std::minstd_rand random(static_cast<unsigned>(getpid()));
+  for (int tries = 0; tries < 1000; ++tries) {
+    auto port = static_cast<uint16_t>(20000 + random() % 12000);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    bool is_free = bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    close(fd);
+    if (is_free) return port;
+  }
+  return 0;
+}
 
 std::string TailOf(const std::string& path, size_t lines) {
   std::ifstream in(path);

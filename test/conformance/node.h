@@ -62,6 +62,10 @@ class Node {
   int exit_status_ = 0;
 };
 
+// A port of loopback that is free, and none that the system gives to clients: one that dials a port
+// of those while nobody listens can meet itself, and has it then.
+uint16_t FreePort();
+
 // The last lines of a file.
 std::string TailOf(const std::string& path, size_t lines);
 

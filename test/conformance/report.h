@@ -14,7 +14,7 @@ const char* OutcomeName(Outcome outcome);  // passed, failed, skipped
 
 struct CaseResult {
   std::string name, requirement, field, difference;
-  Outcome outcome = Outcome::kPassed;
+  Outcome outcome = Outcome::kFailed;
   std::string message;  // why it failed or was skipped
   double seconds = 0;
 };

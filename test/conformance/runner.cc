@@ -89,7 +89,7 @@ absl::Status Run::Open() {
   runtime_ = std::make_unique<cri::GrpcContainerRuntime>(*connection_);
   images_ = std::make_unique<cri::GrpcImageService>(*connection_);
   std::string node_name = options_.kubeconfig.empty() ? name_ : options_.node;
-  Cluster::Options cluster{options_.work_dir + "/api", node_name, options_.kubeconfig};
+  Cluster::Options cluster{options_.work_dir + "/api", node_name, options_.kubeconfig, FreePort()};
   if (options_.kubeconfig.empty()) fs::create_directories(cluster.dir, ec);
   auto opened = Cluster::Open({deps_.executor, clock_, pool_}, cluster);
   if (!opened.ok()) return base::Annotate(opened.status(), "API server");
@@ -166,7 +166,11 @@ base::Task<void> Run::One(const Case& test, int number, CaseResult& into) {
     status = absl::DeadlineExceededError("not begun: the time of the run is over");
   } else if (!interrupted_) {
     CaseRun run(*world_, test, number);
-    status = co_await run.Run();
+    try {
+      status = co_await run.Run();
+    } catch (const std::exception& error) {
+      status = absl::InternalError(std::string("the runner failed: ") + error.what());
+    }
   }
   into.seconds = std::chrono::duration<double>(clock_.Mono() - begun).count();
   into.message = base::Message(status);
@@ -275,7 +279,11 @@ absl::Status RunCases(const RunOptions& options, const std::vector<Case>& cases,
     base::TaskScope scope(io.get_executor());
     auto whole = [](Run& what, absl::Status& into,
                     boost::asio::io_context& loop) -> base::Task<void> {
-      into = co_await what.All();
+      try {
+        into = co_await what.All();
+      } catch (const std::exception& error) {
+        into = absl::InternalError(error.what());
+      }
       loop.stop();
     };
     scope.Spawn("run", whole(run, status, io));

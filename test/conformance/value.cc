@@ -86,7 +86,7 @@ std::string Substitute(const std::string& text, const Vars& vars) {
   return out;
 }
 
-Json Substitute(const Json& value, const Vars& vars) {
+Json SubstituteIn(const Json& value, const Vars& vars) {
   if (value.is_string()) {
     std::string before(value.as_string());
     std::string after = Substitute(before, vars);
@@ -98,13 +98,13 @@ Json Substitute(const Json& value, const Vars& vars) {
   }
   if (value.is_array()) {
     JsonArray out;
-    for (const Json& element : value.as_array()) out.push_back(Substitute(element, vars));
+    for (const Json& element : value.as_array()) out.push_back(SubstituteIn(element, vars));
     return out;
   }
   if (value.is_object()) {
     JsonObject out;
     for (const auto& member : value.as_object())
-      out[Substitute(std::string(member.key()), vars)] = Substitute(member.value(), vars);
+      out[Substitute(std::string(member.key()), vars)] = SubstituteIn(member.value(), vars);
     return out;
   }
   return value;

@@ -23,7 +23,7 @@ absl::StatusOr<Json> ParseJson(const std::string& text);
 // number.
 using Vars = std::map<std::string, std::string>;
 std::string Substitute(const std::string& text, const Vars& vars);
-Json Substitute(const Json& value, const Vars& vars);
+Json SubstituteIn(const Json& value, const Vars& vars);
 
 // `status.containerStatuses[main].ready`: members by dots; in brackets an index, the `name`,
 // `type`, `mountPath`, `ip` or `key` of a list's element, or a member's name with dots in it.
