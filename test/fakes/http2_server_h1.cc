@@ -93,6 +93,13 @@ class Http1 : public ServerProtocol {
     auto callback = on_bytes_;
     callback(std::exchange(in_, ""));
   }
+  // Runtimes try TLS with a registry of this machine first; by an answer in HTTP they see that it
+  // has none.
+  bool Refuse() {
+    Append("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    CloseAfterWrite();
+    return true;
+  }
   // One request at a time; what comes behind it waits in in_.
   bool Parse() {
     if (current_ || finished_) return true;
@@ -101,7 +108,7 @@ class Http1 : public ServerProtocol {
       size_t n = parser_->put(boost::asio::buffer(in_), ec);
       in_.erase(0, n);
       if (ec == http::error::need_more) return true;
-      if (ec) return false;
+      if (ec) return Refuse();
     }
     if (!parser_->is_done()) return true;
     auto request = connection_.NewRequest();

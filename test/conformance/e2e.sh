@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# The runner on a real runtime: a few cases have to pass, and one that is wrong has to fail.
+#   e2e.sh RUNNER    needs KUBELET_TEST_BINARY and KUBELET_TEST_CRI; 77 without
+set -euo pipefail
+runner=${1:?usage: e2e.sh RUNNER}
+for need in KUBELET_TEST_BINARY KUBELET_TEST_CRI; do
+  [ -n "${!need:-}" ] || { echo "SKIPPED: $need is not set"; exit 77; }
+done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+run() {
+  "$runner" --kubelet "$KUBELET_TEST_BINARY" --cri "$KUBELET_TEST_CRI" --patience 3 --kubelet-log "$work/log" --work-dir "$work/run" "$@"
+}
+
+focus='^(lifecycle/(succeeds|fails|graceful-deletion)|restart/on-failure-restarts|init/serial|sidecar/runs-beside'
+focus+='|probes/http-liveness-restarts|hooks/pre-stop-exec|env/config-map-all|volumes/secret-files|images/always|messages/from-file'
+focus+='|server/exec|static/runs|disruption/restart-disturbs-nothing)$'
+run --focus "$focus" --tap "$work/tap" --junit "$work/junit" --results "$work/results" --html "$work/html" || { tail -40 "$work/log"; exit 1; }
+grep -q '^1\.\.15$' "$work/tap"
+python3 -c 'import sys, xml.etree.ElementTree as x; assert len(x.parse(sys.argv[1]).getroot()) == 15' "$work/junit"
+"$runner" --compare "$work/results" "$work/results" | grep -q '<b>server/exec</b>'
+
+cat >"$work/wrong.yaml" <<'Y'
+- name: wrong
+  requirement: A case that expects what does not come fails, and says what came instead.
+  field: status.phase
+  timeout: 5
+  spec: {containers: [{sh: exit 3}]}
+  until: [phase == Succeeded]
+- name: right
+  requirement: The others go on.
+  field: status.phase
+  spec: {containers: [{sh: exit 0}]}
+  until: [phase == Succeeded]
+Y
+code=0
+run --cases "$work/wrong.yaml" --patience 1 >"$work/out" || code=$?
+cat "$work/out"
+[ $code = 1 ] || { echo "the exit code is $code and not 1"; exit 1; }
+grep -q '^FAILED wrong/wrong$' "$work/out"
+grep -q 'phase == Succeeded: it is `Failed`' "$work/out"
+[ ! -e "$work/run" ] || { echo "the runner left its directory behind"; exit 1; }
