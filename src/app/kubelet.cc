@@ -200,10 +200,11 @@ void Kubelet::MakePods() {
         return cluster_ ? cluster_->Allocatable() : all;
       },
       [this](runtime::DnsConfig dns) { node_.context.host_dns = std::move(dns); });
+  cgroups_ = std::make_unique<MeteredCgroups>(adapters_->cgroups(), clock_, metrics_);
   MakeResizes();
   syncer_ = std::make_unique<runtime::PodSyncer>(
       runtime::PodSyncer::Deps{executor, clock_, *runtime_, *pleg_, *image_manager_,
-                               adapters_->volumes(), adapters_->cgroups(), adapters_->files(),
+                               adapters_->volumes(), *cgroups_, adapters_->files(),
                                node_.context,
                                [this] { return node_.network_ready || node_.runtime_name.empty(); },
                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
@@ -271,11 +272,13 @@ void Kubelet::MakePods() {
   housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::Deps{
       clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},
       [this] { return LivePods(); }});
+  MakeStats();
   api_ = std::make_unique<LocalApi>(
-      LocalApi::Deps{clock_, *store_, *workers_, *pleg_, *statuses_, metrics_,
+      LocalApi::Deps{clock_, *store_, *workers_, *pleg_, *statuses_,
                      [this] { return Problems(); }, [this] { return node_.runtime_health; },
                      [this] { return cluster_ ? cluster_->Problems() : std::string(); },
-                     [this] { return config::DumpEffective(config_); }});
+                     [this] { return config::DumpEffective(config_); },
+                     [this](const std::string& name, bool ok) { stats_->Checked(name, ok); }});
 }
 
 void Kubelet::MakeSources() {
@@ -323,6 +326,7 @@ void Kubelet::OnSnapshot(const source::Snapshot& snapshot) {
   auto pods_seen = snapshot.pods;
   for (auto& pod : pods_seen) pod = runtime::WithRestartGates(pod, rules, restart_all);
   auto changes = manager_->OnSnapshot(snapshot.source, pods_seen, snapshot.complete);
+  for (const auto& pod : changes.added) stats_->PodAdded(*pod);
   for (const auto* pods : {&changes.added, &changes.updated, &changes.reconciled}) {
     for (const auto& pod : *pods) OnPodChange(pod->metadata().uid());
   }
@@ -373,6 +377,7 @@ void Kubelet::MakeHttps() {
   SecurePort::Deps deps{io_.get_executor(), clock_,    pool_,   config_,    node_, metrics_,
                         *pleg_,             *runtime_, *store_, *statuses_};
   deps.documents = [this](const server::Request& request) { return api_->Secure(request); };
+  deps.late = [this](server::Request request) { return stats_->Answer(std::move(request)); };
   if (cluster_) {
     deps.api = &cluster_->api();
     deps.certificate = &cluster_->serving();
@@ -396,18 +401,20 @@ void Kubelet::StartServers() {
     options.address = kc.address();
     options.port = static_cast<uint16_t>(kc.read_only_port());
     Serve(
-        options, [this](const server::Request& r) { return api_->ReadOnly(r); }, "read-only");
+        options, [this](const server::Request& r) { return api_->ReadOnly(r); }, "read-only",
+        stats_->Late());
   }
   options = {};
   options.unix_path = config_.flags.root_dir + "/kubelet.sock";
   Serve(
-      options, [this](const server::Request& r) { return api_->Local(r); }, "local");
+      options, [this](const server::Request& r) { return api_->Local(r); }, "local",
+      stats_->Late());
 }
 
 void Kubelet::Serve(server::HttpServer::Options options, server::Handler handler,
-                    const char* what) {
-  servers_.push_back(
-      std::make_unique<server::HttpServer>(io_, clock_, std::move(options), std::move(handler)));
+                    const char* what, server::LateHandler late) {
+  servers_.push_back(std::make_unique<server::HttpServer>(io_, clock_, std::move(options),
+                                                          std::move(handler), std::move(late)));
   auto status = servers_.back()->Start();
   if (status.ok()) return;
   LOG_ERROR("Cannot listen; will retry", "server", what, "err", status);

@@ -13,8 +13,10 @@
 #include "app/cluster.h"
 #include "app/housekeeping.h"
 #include "app/local_api.h"
+#include "app/metered.h"
 #include "app/node.h"
 #include "app/node_admission.h"
+#include "app/node_stats.h"
 #include "app/pod_resizes.h"
 #include "app/pressure_watch.h"
 #include "app/secure_port.h"
@@ -62,7 +64,9 @@ class Kubelet {
   void OnSnapshot(const source::Snapshot& snapshot);
   void StartServers();
   void MakeHttps();
-  void Serve(server::HttpServer::Options options, server::Handler handler, const char* what);
+  void MakeStats();
+  void Serve(server::HttpServer::Options options, server::Handler handler, const char* what,
+             server::LateHandler late = {});
   base::Task<void> WatchRuntime();
   base::Task<void> FindAddresses();
   int64_t BurstableCpu() const;
@@ -112,6 +116,7 @@ class Kubelet {
   std::unique_ptr<probe::ProbeManager> probes_;
   std::unique_ptr<runtime::HookHttp> hook_http_;
   std::unique_ptr<Adapters> adapters_;
+  std::unique_ptr<MeteredCgroups> cgroups_;
   std::unique_ptr<PressureWatch> pressure_;
   std::unique_ptr<NodeAdmission> admission_;
   std::unique_ptr<PodResizes> resizes_;
@@ -122,6 +127,7 @@ class Kubelet {
   std::unique_ptr<worker::PodManager> manager_;
   std::unique_ptr<StatusCache> statuses_;
   std::unique_ptr<Housekeeping> housekeeping_;
+  std::unique_ptr<NodeStats> stats_;
   std::unique_ptr<LocalApi> api_;
   std::vector<std::unique_ptr<source::PodSource>> sources_;
   std::unique_ptr<source::PodSource> api_source_;  // null: standalone; the cluster starts it

@@ -64,6 +64,9 @@ std::string ShortStatus(const api::core::PodStatus& status) {
 server::Response LocalApi::Healthz(const server::Request& request) const {
   if (request.path == "/healthz" || request.path.rfind("/healthz/", 0) == 0) {
     std::string check = request.path.size() > 9 ? request.path.substr(9) : "";
+    if (check.empty()) {
+      for (const char* name : {"ping", "log", "syncloop"}) deps_.checked(name, true);
+    }
     if (check.empty() || check == "ping" || check == "log" || check == "syncloop")
       return {200, kText, "ok"};
   }
@@ -74,8 +77,6 @@ server::Response LocalApi::ReadOnly(const server::Request& request) const {
   std::string path = request.path;
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   if (path == "/pods") return {200, "application/json", PodList()};
-  if (path == "/metrics")
-    return {200, "text/plain; version=0.0.4; charset=utf-8", deps_.metrics.Render()};
   return Healthz(request);
 }
 

@@ -58,7 +58,6 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
       {"containerLogMonitorInterval"},
       // volumes and statistics
       {"volumePluginDir"},
-      {"volumeStatsAggPeriod"},
       // resources
       {"kubeletCgroups"},
       {"systemCgroups"},

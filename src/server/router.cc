@@ -69,13 +69,17 @@ Route RouteOf(const std::string& method, const std::string& path, bool debugging
   if (!debugging_handlers && OneOf(s[0], {"configz", "checkpoint", "debug", "flagz", "statusz"}))
     return route;
   bool document = s[0] == "healthz" ||
-                  (s.size() == 1 && OneOf(s[0], {"pods", "runningpods", "configz", "metrics"}));
-  bool later = OneOf(s[0], {"logs", "checkpoint", "debug", "flagz", "statusz"}) ||
-               (s[0] == "stats" && s.size() == 2 && s[1] == "summary") ||
-               (s[0] == "metrics" && s.size() == 2 &&
-                OneOf(s[1], {"cadvisor", "resource", "probes", "slis"}));
-  if (document) {
-    bool any = s[0] == "healthz" || s[0] == "metrics" || s[0] == "configz";
+                  (s.size() == 1 && OneOf(s[0], {"pods", "runningpods", "configz"}));
+  bool later = OneOf(s[0], {"logs", "checkpoint", "debug", "flagz", "statusz"});
+  bool summary = s[0] == "stats" && s.size() == 2 && s[1] == "summary";
+  bool metrics =
+      s[0] == "metrics" &&
+      (s.size() == 1 || (s.size() == 2 && OneOf(s[1], {"cadvisor", "resource", "probes", "slis"})));
+  if (metrics || summary) {
+    bool allowed = metrics || method == "GET" || method == "POST";
+    route.endpoint = allowed ? Endpoint::kLateDocument : Endpoint::kWrongMethod;
+  } else if (document) {
+    bool any = s[0] == "healthz" || s[0] == "configz";
     route.endpoint = any || method == "GET" ? Endpoint::kDocument : Endpoint::kWrongMethod;
   } else if (later) {
     route.endpoint = Endpoint::kNotBuilt;

@@ -9,6 +9,7 @@ namespace kubelet::server {
 
 enum class Endpoint {
   kDocument,  // answered at once from snapshots: Deps::documents
+  kLateDocument,  // measured first: Deps::late
   kLogs,
   kExec,
   kAttach,

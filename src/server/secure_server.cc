@@ -159,12 +159,18 @@ base::Task<Response> Document(SecureServer::Deps* deps, Request request) {
   co_return deps->documents(request);
 }
 
-base::Task<void> ServeDocument(ContextPtr context, ExchangePtr exchange) {
+base::Task<void> ServeDocument(ContextPtr context, ExchangePtr exchange, bool late) {
+  const auto& asked = exchange->request();
   Request request;
-  request.method = exchange->request().method;
-  request.path = exchange->request().path;
-  for (const auto& [name, value] : exchange->request().query) request.query[name] = value;
-  std::function<base::Task<Response>()> make = [deps = &context->deps, request] {
+  request.method = asked.method;
+  request.path = asked.path;
+  request.accept = asked.Header("Accept");
+  for (const auto& [name, value] : asked.query) request.query[name] = value;
+  // As Go's ParseForm: what the body says goes before the query.
+  if (asked.method == "POST" && asked.HeaderHas("Content-Type", "application/x-www-form-urlencoded"))
+    for (const auto& [name, value] : ParseQuery(asked.body)) request.query[name] = value;
+  std::function<base::Task<Response>()> make = [deps = &context->deps, request, late] {
+    if (late && deps->late) return deps->late(request);
     return Document(deps, request);
   };
   auto response = co_await context->core.Call<Response>("document", std::move(make));
@@ -177,7 +183,10 @@ base::Task<void> Dispatch(ContextPtr context, ExchangePtr exchange) {
   Route route = RouteOf(request.method, request.path, context->options.debugging_handlers);
   switch (route.endpoint) {
     case Endpoint::kDocument:
-      co_await ServeDocument(context, exchange);
+      co_await ServeDocument(context, exchange, false);
+      break;
+    case Endpoint::kLateDocument:
+      co_await ServeDocument(context, exchange, true);
       break;
     case Endpoint::kLogs:
       co_await ServeLogs(context, exchange, std::move(route));
