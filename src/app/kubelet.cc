@@ -215,10 +215,11 @@ void Kubelet::MakePods() {
         return cluster_ ? cluster_->Allocatable() : all;
       },
       [this](runtime::DnsConfig dns) { node_.context.host_dns = std::move(dns); }, HooksOfVolumes());
+  cgroups_ = std::make_unique<MeteredCgroups>(adapters_->cgroups(), clock_, metrics_);
   MakeResizes();
   syncer_ = std::make_unique<runtime::PodSyncer>(
       runtime::PodSyncer::Deps{executor, clock_, *runtime_, *pleg_, *image_manager_,
-                               adapters_->volumes(), adapters_->cgroups(), adapters_->files(),
+                               adapters_->volumes(), *cgroups_, adapters_->files(),
                                node_.context,
                                [this] { return node_.network_ready || node_.runtime_name.empty(); },
                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
@@ -286,8 +287,9 @@ void Kubelet::MakePods() {
   housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::Deps{
       clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},
       [this] { return LivePods(); }, &metrics_});
+  MakeStats();
   api_ = std::make_unique<LocalApi>(
-      LocalApi::Deps{clock_, *store_, *workers_, *pleg_, *statuses_, metrics_,
+      LocalApi::Deps{clock_, *store_, *workers_, *pleg_, *statuses_,
                      [this] { return Problems(); }, [this] { return node_.runtime_health; },
                      [this] { return cluster_ ? cluster_->Problems() : std::string(); },
                      [this] { return config::DumpEffective(config_); },
@@ -341,6 +343,7 @@ void Kubelet::OnSnapshot(const source::Snapshot& snapshot) {
   auto changes = manager_->OnSnapshot(snapshot.source, pods_seen, snapshot.complete);
   // First, so that no status tells of a spec as seen while its resize is not judged yet.
   for (const auto& pod : changes.updated) resizes_->allocations().Updated(pod);
+  for (const auto& pod : changes.added) stats_->PodAdded(*pod);
   for (const auto* pods : {&changes.added, &changes.updated, &changes.reconciled}) {
     for (const auto& pod : *pods) OnPodChange(pod->metadata().uid());
   }
@@ -394,6 +397,8 @@ void Kubelet::MakeHttps() {
   deps.checkpoint = [this](runtime::ContainerId id, std::string path, std::chrono::seconds timeout) {
     return runtime_->CheckpointContainer(std::move(id), std::move(path), timeout);
   };
+  deps.documents = [this](const server::Request& request) { return api_->Secure(request); };
+  deps.late = [this](server::Request request) { return stats_->Answer(std::move(request)); };
   if (cluster_) {
     deps.api = &cluster_->api();
     deps.certificate = &cluster_->serving();
@@ -418,18 +423,20 @@ void Kubelet::StartServers() {
     options.address = kc.address();
     options.port = static_cast<uint16_t>(kc.read_only_port());
     Serve(
-        options, [this](const server::Request& r) { return AnswerReadOnly(r); }, "read-only");
+        options, [this](const server::Request& r) { return AnswerReadOnly(r); }, "read-only",
+        stats_->Late());
   }
   options = {};
   options.unix_path = config_.flags.root_dir + "/kubelet.sock";
   Serve(
-      options, [this](const server::Request& r) { return AnswerLocal(r); }, "local");
+      options, [this](const server::Request& r) { return AnswerLocal(r); }, "local",
+        stats_->Late());
 }
 
 void Kubelet::Serve(server::HttpServer::Options options, server::Handler handler,
-                    const char* what) {
-  servers_.push_back(
-      std::make_unique<server::HttpServer>(io_, clock_, std::move(options), std::move(handler)));
+                    const char* what, server::LateHandler late) {
+  servers_.push_back(std::make_unique<server::HttpServer>(io_, clock_, std::move(options),
+                                                          std::move(handler), std::move(late)));
   auto status = servers_.back()->Start();
   if (status.ok()) return;
   LOG_ERROR("Cannot listen; will retry", "server", what, "err", status);

@@ -15,8 +15,10 @@
 #include "app/health_checks.h"
 #include "app/housekeeping.h"
 #include "app/local_api.h"
+#include "app/metered.h"
 #include "app/node.h"
 #include "app/node_admission.h"
+#include "app/node_stats.h"
 #include "app/pod_resizes.h"
 #include "app/pressure_watch.h"
 #include "app/reload.h"
@@ -77,7 +79,9 @@ class Kubelet {
   server::Response AnswerSecure(const server::Request& request);
   server::Response AnswerReadOnly(const server::Request& request);
   server::Response AnswerLocal(const server::Request& request);
-  void Serve(server::HttpServer::Options options, server::Handler handler, const char* what);
+  void MakeStats();
+  void Serve(server::HttpServer::Options options, server::Handler handler, const char* what,
+             server::LateHandler late = {});
   base::Task<void> WatchRuntime();
   base::Task<void> FindAddresses();
   int64_t BurstableCpu() const;
@@ -136,6 +140,7 @@ class Kubelet {
   std::unique_ptr<probe::ProbeManager> probes_;
   std::unique_ptr<runtime::HookHttp> hook_http_;
   std::unique_ptr<Adapters> adapters_;
+  std::unique_ptr<MeteredCgroups> cgroups_;
   std::unique_ptr<PressureWatch> pressure_;
   std::unique_ptr<NodeAdmission> admission_;
   std::unique_ptr<PodResizes> resizes_;
@@ -146,6 +151,7 @@ class Kubelet {
   std::unique_ptr<worker::PodManager> manager_;
   std::unique_ptr<StatusCache> statuses_;
   std::unique_ptr<Housekeeping> housekeeping_;
+  std::unique_ptr<NodeStats> stats_;
   std::unique_ptr<LocalApi> api_;
   HealthChecks health_;
   std::unique_ptr<server::HttpMetrics> read_only_metrics_;

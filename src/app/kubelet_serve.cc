@@ -23,12 +23,19 @@ bool AsksForHealth(const server::Request& request) {
 
 void Kubelet::MakeHealth() {
   started_ = clock_.Now();
-  health_.Add("ping", [] { return absl::OkStatus(); });
+  auto add = [this](const std::string& name, std::function<absl::Status()> test) {
+    health_.Add(name, [this, name, test = std::move(test)] {
+      absl::Status status = test();
+      stats_->Checked(name, status.ok());
+      return status;
+    });
+  };
+  add("ping", [] { return absl::OkStatus(); });
   // Records are written by the thread that answers: if that hung, this would not be asked.
-  health_.Add("log", [] { return absl::OkStatus(); });
+  add("log", [] { return absl::OkStatus(); });
   // As upstream: no turn of the loop counts while the runtime is away
   // (pkg/kubelet/kubelet.go SyncLoopHealthCheck).
-  health_.Add("syncloop", [this]() -> absl::Status {
+  add("syncloop", [this]() -> absl::Status {
     auto limit = std::max<base::Nanos>(minutes(5), 2 * ToNanos(config_.kubelet.sync_frequency()));
     if (healthy_ == base::MonoTime() || clock_.Mono() - healthy_ <= limit) return absl::OkStatus();
     return absl::UnavailableError("sync Loop took longer than expected");

@@ -65,8 +65,6 @@ server::Response LocalApi::ReadOnly(const server::Request& request) const {
   std::string path = request.path;
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   if (path == "/pods") return {200, "application/json", PodList()};
-  if (path == "/metrics")
-    return {200, "text/plain; version=0.0.4; charset=utf-8", deps_.metrics.Render()};
   return NotFound();
 }
 

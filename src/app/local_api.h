@@ -1,4 +1,4 @@
-// What is seen from outside, out of snapshots: the pod list, health, metrics, and the texts of
+// What is seen from outside, out of snapshots: the pod list, health, and the texts of
 // `kubelet pods` and `kubelet explain`. Core loop only; every answer is immediate.
 #pragma once
 
@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "app/status_cache.h"
-#include "kubelet/base/metrics.h"
 #include "kubelet/pleg/pleg.h"
 #include "kubelet/podstore/pod_store.h"
 #include "kubelet/server/http_server.h"
@@ -33,7 +32,6 @@ class LocalApi {
     worker::PodWorkers& workers;
     pleg::Pleg& pleg;
     StatusCache& statuses;
-    base::Registry& metrics;
     std::function<std::vector<SourceProblem>()> problems;
     std::function<absl::Status()> runtime_health;
     std::function<std::string()> cluster_problems;  // lines of text; empty as a rule
@@ -43,7 +41,7 @@ class LocalApi {
   };
   explicit LocalApi(Deps deps) : deps_(std::move(deps)) {}
 
-  // readOnlyPort: /pods, /metrics.
+  // readOnlyPort: /pods.
   server::Response ReadOnly(const server::Request& request) const;
   // port, behind authentication: those of the read-only port, /configz and /runningpods.
   server::Response Secure(const server::Request& request) const;

@@ -1,13 +1,12 @@
 #include "app/node.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
-#include <fstream>
 #include <sstream>
 
 #include "kubelet/base/log.h"
@@ -15,24 +14,49 @@
 #include "kubelet/base/status.h"
 #include "kubelet/os/node_address.h"
 #include "kubelet/os/oom.h"
+#include "kubelet/os/proc_stats.h"
 #include "kubelet/os/resolv_conf.h"
-#include "kubelet/os/signals.h"
 #include "kubelet/os/security.h"
+#include "kubelet/os/signals.h"
 
 namespace kubelet::app {
 namespace {
 
-double CpuSeconds() {
-  timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+// What this process takes; for all that is asked in one scrape it is read once.
+os::OwnUsage Usage() {
+  static std::chrono::steady_clock::time_point read;
+  static os::OwnUsage usage;
+  auto now = std::chrono::steady_clock::now();
+  if (now - read > std::chrono::milliseconds(100)) {
+    usage = os::ReadOwnUsage();
+    read = now;
+  }
+  return usage;
 }
 
-double Resident() {
-  std::ifstream statm("/proc/self/statm");
-  long size = 0, resident = 0;
-  statm >> size >> resident;
-  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
+double LimitOf(int which) {
+  rlimit limit{};
+  getrlimit(static_cast<__rlimit_resource>(which), &limit);
+  // As upstream's client library shows "unlimited".
+  return limit.rlim_cur == RLIM_INFINITY ? 18446744073709551615.0
+                                         : static_cast<double>(limit.rlim_cur);
+}
+
+#if defined(__x86_64__)
+constexpr char kPlatform[] = "linux/amd64";
+#elif defined(__aarch64__)
+constexpr char kPlatform[] = "linux/arm64";
+#else
+constexpr char kPlatform[] = "linux";
+#endif
+
+// `36` of `v1.36.2`.
+std::string VersionPart(const std::string& version, int index) {
+  size_t begin = version.find_first_of("0123456789");
+  for (int i = 0; i < index && begin != std::string::npos; ++i)
+    begin = version.find('.', begin) + 1;
+  if (begin == std::string::npos) return "";
+  return version.substr(begin, version.find('.', begin) - begin);
 }
 
 // As upstream: the kernel's name, without blanks around it and in lower case.
@@ -42,14 +66,6 @@ std::string HostName() {
   std::string name = buffer;
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return name;
-}
-
-double Threads() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("Threads:", 0) == 0) return std::atof(line.c_str() + 8);
-  }
-  return 0;
 }
 
 }  // namespace
@@ -102,7 +118,8 @@ absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
   context.memory_capacity = node.machine.memory_bytes;
   context.cgroup_v2 = node.hierarchy->v2();
   context.single_process_oom_kill = kc.single_process_oom_kill();
-  // Without the controller there is nothing that a limit could be set on, and a runtime may fail over it.
+  // Without the controller there is nothing that a limit could be set on, and a runtime may fail
+  // over it.
   if (node.hierarchy->controllers().contains("hugetlb")) {
     for (const auto& [size, bytes] : node.machine.huge_pages)
       context.hugepage_sizes.push_back(os::HugetlbSizeName(size));
@@ -137,22 +154,63 @@ std::vector<std::string> NodeAddresses(const config::LoadedConfig& config,
 }
 
 void AddProcessMetrics(base::Registry& metrics, const std::string& node_name) {
-  metrics.AddCounterFunction("process_cpu_seconds_total",
-                             "Total user and system CPU time spent in seconds.", CpuSeconds);
-  metrics.AddGaugeFunction("process_resident_memory_bytes", "Resident memory size in bytes.",
-                           Resident);
-  metrics.AddGaugeFunction("process_threads", "Number of threads of the process.", Threads);
-  double start = static_cast<double>(std::time(nullptr));
-  metrics.AddGaugeFunction("process_start_time_seconds",
-                           "Start time of the process since unix epoch in seconds.",
-                           [start] { return start; });
+  struct Row {
+    bool counter;
+    const char *name, *help;
+    double (*read)(const os::OwnUsage&);
+  };
+  using U = os::OwnUsage;
+  const Row rows[] = {
+      {true, "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
+       [](const U& u) { return u.cpu_seconds; }},
+      {true, "process_network_receive_bytes_total",
+       "Number of bytes received by the process over the network.",
+       [](const U& u) { return static_cast<double>(u.received_bytes); }},
+      {true, "process_network_transmit_bytes_total",
+       "Number of bytes sent by the process over the network.",
+       [](const U& u) { return static_cast<double>(u.sent_bytes); }},
+      {false, "process_open_fds", "Number of open file descriptors.",
+       [](const U& u) { return static_cast<double>(u.open_files); }},
+      {false, "process_resident_memory_bytes", "Resident memory size in bytes.",
+       [](const U& u) { return static_cast<double>(u.resident_bytes); }},
+      {false, "process_start_time_seconds",
+       "Start time of the process since unix epoch in seconds.",
+       [](const U& u) { return u.started; }},
+      {false, "process_threads", "Number of threads of the process.",
+       [](const U& u) { return static_cast<double>(u.threads); }},
+      {false, "process_virtual_memory_bytes", "Virtual memory size in bytes.",
+       [](const U& u) { return static_cast<double>(u.virtual_bytes); }},
+  };
+  for (const Row& row : rows) {
+    auto read = [read = row.read] { return read(Usage()); };
+    if (row.counter) {
+      metrics.AddCounterFunction(row.name, row.help, read);
+    } else {
+      metrics.AddGaugeFunction(row.name, row.help, read);
+    }
+  }
+  metrics.AddGauge("process_max_fds", "Maximum number of open file descriptors.")
+      .Only()
+      .Set(LimitOf(RLIMIT_NOFILE));
+  metrics
+      .AddGauge("process_virtual_memory_max_bytes",
+                "Maximum amount of virtual memory available in bytes.")
+      .Only()
+      .Set(LimitOf(RLIMIT_AS));
   metrics.AddGauge("kubelet_node_name", "The node's name. The count is always 1.", {"node"})
       .With({node_name})
       .Set(1);
+  std::string version = config::OwnVersion();
   metrics
-      .AddGauge("kubernetes_build_info", "A metric with a constant '1' value labeled by version.",
-                {"git_version"})
-      .With({config::OwnVersion()})
+      .AddGauge(
+          "kubernetes_build_info",
+          "A metric with a constant '1' value labeled by major, minor, git version, git "
+          "commit, git tree state, build date, Go version, and compiler from which Kubernetes "
+          "was built, and platform on which it is running.",
+          {"build_date", "compiler", "git_commit", "git_tree_state", "git_version", "go_version",
+           "major", "minor", "platform"})
+      .With({"", "c++ " __VERSION__, "", "", version, "", VersionPart(version, 0),
+             VersionPart(version, 1), kPlatform})
       .Set(1);
 }
 

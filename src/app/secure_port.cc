@@ -90,7 +90,7 @@ void SecurePort::MakeServer() {
   loop_ = std::make_unique<server::ServerLoop>();
   server_ = std::make_unique<server::SecureServer>(
       server::SecureServer::Deps{deps_.executor, *authenticator_, *authorizer_, *pods_,
-                                 deps_.documents, &deps_.metrics},
+                                 deps_.documents, &deps_.metrics, deps_.late},
       std::move(options), loop_->place());
 }
 

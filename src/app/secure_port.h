@@ -31,6 +31,7 @@ class SecurePort {
     podstore::PodStore& store;
     StatusCache& statuses;
     server::Handler documents;
+    std::function<base::Task<server::Response>(server::Request)> late;  // see SecureServer::Deps
     std::function<std::string(const api::core::Pod&)> mirror_uid;
     std::function<base::Task<absl::Status>(runtime::ContainerId, std::string, std::chrono::seconds)>
         checkpoint = {};

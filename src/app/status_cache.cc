@@ -15,23 +15,11 @@ StatusCache::StatusCache(Deps deps) : deps_(std::move(deps)), scope_(deps_.execu
       "Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run",
       {0.05, 0.1, 0.2, 0.5, 1,   2,   3,   4,   5,   6,   8,  10,
        20,   30,  45,  60,  120, 180, 240, 300, 360, 480, 600});
-  deps_.metrics->AddGaugeFunction("kubelet_desired_pods",
-                                  "The number of pods the kubelet is being instructed to run.",
-                                  [this] { return static_cast<double>(entries_.size()); });
-  deps_.metrics->AddGaugeFunction("kubelet_running_pods",
-                                  "Number of pods that have a running pod sandbox",
-                                  [this] { return static_cast<double>(Running()); });
 }
 
 const api::core::PodStatus* StatusCache::Get(const std::string& uid) const {
   auto it = entries_.find(uid);
   return it == entries_.end() ? nullptr : &it->second.status;
-}
-
-size_t StatusCache::Running() const {
-  size_t running = 0;
-  for (const auto& [uid, entry] : entries_) running += entry.status.phase() == "Running" ? 1 : 0;
-  return running;
 }
 
 void StatusCache::Forget(const std::string& uid) {

@@ -45,7 +45,6 @@ class StatusCache {
   // startTime of its status, for activeDeadlineSeconds.
   std::optional<base::WallTime> StartedAt(const api::core::Pod& pod) const;
   const api::core::PodStatus* Get(const std::string& uid) const;
-  size_t Running() const;  // pods in phase Running
 
  private:
   std::map<std::string, runtime::ContainerHealth> HealthOf(const api::core::Pod& pod,

@@ -59,11 +59,11 @@ Requester::Requester(HttpApi::Deps deps, std::shared_ptr<ConnectionPool> pool,
   if (deps_.metrics == nullptr) return;
   requests_ = &deps_.metrics->AddCounter(
       "rest_client_requests_total",
-      "[ALPHA] Number of HTTP requests, partitioned by status code, method, and host.",
+      "Number of HTTP requests, partitioned by status code, method, and host.",
       {"code", "method", "host"});
   durations_ = &deps_.metrics->AddHistogram(
       "rest_client_request_duration_seconds",
-      "[ALPHA] Request latency in seconds. Broken down by verb, and host.",
+      "Request latency in seconds. Broken down by verb, and host.",
       {0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60}, {"verb", "host"});
 }
 

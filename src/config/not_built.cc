@@ -49,7 +49,6 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
       {"podCIDR"},
       // volumes and statistics
       {"volumePluginDir"},
-      {"volumeStatsAggPeriod"},
       // resources
       {"kubeletCgroups"},
       {"systemCgroups"},

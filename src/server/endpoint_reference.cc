@@ -59,13 +59,12 @@ constexpr Known kEndpoints[] = {
     {"socket", "/local/config", nullptr, "GET", "", "`kubelet config status`"},
 };
 
-// Without the capability the router says so with 501; what it does not know is 404.
+// What the router does not know is 404.
 const char* StateOf(const Known& known) {
   if (known.example == nullptr) return "works";
   std::string methods = known.methods;
   std::string first = methods.substr(0, methods.find(','));
   switch (RouteOf(first, known.example, {true}).endpoint) {
-    case Endpoint::kNotBuilt:
     case Endpoint::kNotFound:
     case Endpoint::kWrongMethod:
     case Endpoint::kDisabled:

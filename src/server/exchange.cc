@@ -15,6 +15,7 @@ constexpr uint64_t kBodyLimit = 64 * 1024;
 constexpr size_t kAheadLimit = 64 * 1024;
 
 using Parser = http::request_parser<http::string_body>;
+constexpr size_t kLargeBody = 64 * 1024;
 
 std::string Hex(size_t value) {
   char text[32];
@@ -96,8 +97,13 @@ base::Task<absl::Status> Exchange::Respond(int code, std::string content_type, s
   begun_ = true;
   std::string text = Head(code, content_type, headers);
   text += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
-  if (request_.method != "HEAD") text += body;
-  co_return co_await stream_->Write(std::move(text));
+  if (request_.method == "HEAD") body.clear();
+  // The figures of a node are megabytes: they are not copied once more.
+  bool large = body.size() > kLargeBody;
+  if (!large) text += body;
+  auto status = co_await stream_->Write(std::move(text));
+  if (!large || !status.ok()) co_return status;
+  co_return co_await stream_->Write(std::move(body));
 }
 
 base::Task<absl::Status> Exchange::Begin(int code, std::string content_type) {

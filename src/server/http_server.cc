@@ -25,12 +25,13 @@ constexpr uint32_t kHeaderLimit = 64 * 1024;
 }  // namespace
 
 struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
-  State(asio::io_context& i, base::Clock& c, Options o, Handler h)
-      : io(i), clock(c), options(std::move(o)), handler(std::move(h)), acceptor(i) {}
+  State(asio::io_context& i, base::Clock& c, Options o, Handler h, LateHandler l)
+      : io(i), clock(c), options(std::move(o)), handler(std::move(h)), late(std::move(l)), acceptor(i) {}
   asio::io_context& io;
   base::Clock& clock;
   Options options;
   Handler handler;
+  LateHandler late;
   asio::basic_socket_acceptor<asio::generic::stream_protocol> acceptor;
   int connections = 0;
   bool stopped = false;
@@ -45,8 +46,9 @@ using StatePtr = std::shared_ptr<void>;
 
 // One connection; callbacks rather than a coroutine keep it to one small allocation.
 struct Connection : std::enable_shared_from_this<Connection> {
-  Connection(Socket s, base::Clock& c, const HttpServer::Options& o, const Handler& h, std::function<void()> d)
-      : socket(std::move(s)), clock(c), options(o), handler(h), done(std::move(d)) {}
+  Connection(Socket s, base::Clock& c, const HttpServer::Options& o, const Handler& h, const LateHandler& l,
+             std::function<void()> d)
+      : socket(std::move(s)), clock(c), options(o), handler(h), late(l), done(std::move(d)) {}
   ~Connection() {
     clock.Cancel(timer);
     done();
@@ -77,10 +79,17 @@ struct Connection : std::enable_shared_from_this<Connection> {
     } else if (request.method() != http::verb::get && request.method() != http::verb::head) {
       out = {405, "text/plain; charset=utf-8", "method not allowed\n"};
     } else {
-      auto parsed = ParseTarget(std::string(request.method_string()), std::string(request.target()));
-      parsed.accept = std::string(request[http::field::accept]);
-      out = handler(parsed);
+      Request asked = ParseTarget(std::string(request.method_string()), std::string(request.target()));
+      asked.accept = std::string(request[http::field::accept]);
+      auto respond = [self = shared_from_this()](Response answer) { self->Reply({}, std::move(answer)); };
+      if (late && late(asked, respond)) return;
+      out = handler(asked);
     }
+    Reply(ec, std::move(out));
+  }
+
+  void Reply(boost::system::error_code ec, Response out) {
+    const auto& request = parser->get();
     bool keep = !ec && request.keep_alive();
     response.version(11);
     response.result(static_cast<unsigned>(out.code));
@@ -100,6 +109,7 @@ struct Connection : std::enable_shared_from_this<Connection> {
   base::Clock& clock;
   const HttpServer::Options& options;
   const Handler& handler;
+  const LateHandler& late;
   std::function<void()> done;
   base::Clock::TimerId timer{};
   boost::beast::flat_buffer buffer;
@@ -149,8 +159,9 @@ Request ParseTarget(const std::string& method, const std::string& target) {
   return request;
 }
 
-HttpServer::HttpServer(asio::io_context& io, base::Clock& clock, Options options, Handler handler)
-    : state_(std::make_shared<State>(io, clock, std::move(options), std::move(handler))) {}
+HttpServer::HttpServer(asio::io_context& io, base::Clock& clock, Options options, Handler handler,
+                       LateHandler late)
+    : state_(std::make_shared<State>(io, clock, std::move(options), std::move(handler), std::move(late))) {}
 
 HttpServer::~HttpServer() { Stop(); }
 
@@ -205,7 +216,7 @@ void HttpServer::State::Accept() {
     }
     if (self->connections < self->options.max_connections) {
       ++self->connections;
-      std::make_shared<Connection>(std::move(socket), self->clock, self->options, self->handler,
+      std::make_shared<Connection>(std::move(socket), self->clock, self->options, self->handler, self->late,
                                    [self] { --self->connections; })
           ->Read();
     }

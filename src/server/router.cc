@@ -106,15 +106,17 @@ Route RouteOf(const std::string& method, const std::string& path, const Handlers
   if (s[0] == "checkpoint" && on.checkpoint) return PodRoute(method, s);
   if (OneOf(s[0], {"logs", "debug", "flagz", "statusz"})) return SwitchedRoute(method, s, on);
   bool document = s[0] == "healthz" ||
-                  (s.size() == 1 && OneOf(s[0], {"pods", "runningpods", "configz", "metrics"}));
-  bool later = (s[0] == "stats" && s.size() == 2 && s[1] == "summary") ||
-               (s[0] == "metrics" && s.size() == 2 &&
-                OneOf(s[1], {"cadvisor", "resource", "probes", "slis"}));
-  if (document) {
-    bool any = s[0] == "healthz" || s[0] == "metrics" || s[0] == "configz";
+                  (s.size() == 1 && OneOf(s[0], {"pods", "runningpods", "configz"}));
+  bool summary = s[0] == "stats" && s.size() == 2 && s[1] == "summary";
+  bool metrics =
+      s[0] == "metrics" &&
+      (s.size() == 1 || (s.size() == 2 && OneOf(s[1], {"cadvisor", "resource", "probes", "slis"})));
+  if (metrics || summary) {
+    bool allowed = metrics || method == "GET" || method == "POST";
+    route.endpoint = allowed ? Endpoint::kLateDocument : Endpoint::kWrongMethod;
+  } else if (document) {
+    bool any = s[0] == "healthz" || s[0] == "configz";
     route.endpoint = any || method == "GET" ? Endpoint::kDocument : Endpoint::kWrongMethod;
-  } else if (later) {
-    route.endpoint = Endpoint::kNotBuilt;
   }
   return route;
 }

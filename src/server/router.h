@@ -10,6 +10,7 @@ namespace kubelet::server {
 
 enum class Endpoint {
   kDocument,  // answered at once from snapshots: Deps::documents
+  kLateDocument,  // measured first: Deps::late
   kLogs,
   kExec,
   kAttach,
@@ -22,7 +23,6 @@ enum class Endpoint {
   kNotFound,
   kWrongMethod,
   kDisabled,  // by the configuration; `rest` says so
-  kNotBuilt,  // upstream has it, this version does not
 };
 
 struct Route {

@@ -159,14 +159,19 @@ base::Task<Response> Document(SecureServer::Deps* deps, Request request) {
   co_return deps->documents(request);
 }
 
-base::Task<void> ServeDocument(ContextPtr context, ExchangePtr exchange) {
+base::Task<void> ServeDocument(ContextPtr context, ExchangePtr exchange, bool late) {
+  const auto& asked = exchange->request();
   Request request;
-  request.method = exchange->request().method;
-  request.path = exchange->request().path;
-  request.parameters = exchange->request().query;
-  for (const auto& [name, value] : request.parameters) request.query[name] = value;
-  request.accept = exchange->request().Header("Accept");
-  std::function<base::Task<Response>()> make = [deps = &context->deps, request] {
+  request.method = asked.method;
+  request.path = asked.path;
+  request.accept = asked.Header("Accept");
+  request.parameters = asked.query;
+  for (const auto& [name, value] : asked.query) request.query[name] = value;
+  // As Go's ParseForm: what the body says goes before the query.
+  if (asked.method == "POST" && asked.HeaderHas("Content-Type", "application/x-www-form-urlencoded"))
+    for (const auto& [name, value] : ParseQuery(asked.body)) request.query[name] = value;
+  std::function<base::Task<Response>()> make = [deps = &context->deps, request, late] {
+    if (late && deps->late) return deps->late(request);
     return Document(deps, request);
   };
   auto response = co_await context->core.Call<Response>("document", std::move(make));
@@ -179,7 +184,10 @@ base::Task<void> Dispatch(ContextPtr context, ExchangePtr exchange) {
   Route route = RouteOf(request.method, request.path, context->options.handlers);
   switch (route.endpoint) {
     case Endpoint::kDocument:
-      co_await ServeDocument(context, exchange);
+      co_await ServeDocument(context, exchange, false);
+      break;
+    case Endpoint::kLateDocument:
+      co_await ServeDocument(context, exchange, true);
       break;
     case Endpoint::kLogs:
       co_await ServeLogs(context, exchange, std::move(route));
@@ -212,10 +220,6 @@ base::Task<void> Dispatch(ContextPtr context, ExchangePtr exchange) {
       break;
     case Endpoint::kDisabled:
       co_await exchange->Respond(405, kPlainText, std::move(route.rest));
-      break;
-    case Endpoint::kNotBuilt:
-      co_await exchange->Respond(501, kPlainText,
-                                 request.path + " is not built yet in this kubelet\n");
       break;
   }
 }

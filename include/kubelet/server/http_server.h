@@ -33,6 +33,8 @@ struct Response {
 
 // Called on the core loop; answers at once from snapshots.
 using Handler = std::function<Response(const Request&)>;
+// For what takes a while: false, and the Handler is asked; true, and `respond` is called once, later, on the core loop.
+using LateHandler = std::function<bool(const Request&, std::function<void(Response)> respond)>;
 
 class HttpServer {
  public:
@@ -43,7 +45,8 @@ class HttpServer {
     base::Nanos idle = std::chrono::seconds(90);
     int max_connections = 256;
   };
-  HttpServer(boost::asio::io_context& io, base::Clock& clock, Options options, Handler handler);
+  HttpServer(boost::asio::io_context& io, base::Clock& clock, Options options, Handler handler,
+             LateHandler late = {});
   ~HttpServer();
 
   // Listens. Unavailable when the address is taken or not there: try again later.

@@ -61,6 +61,9 @@ class SecureServer {
     PodAccess& pods;
     Handler documents;  // /pods, /metrics, /healthz ...; code 404 for what it does not have
     base::Registry* metrics = nullptr;
+    // Documents that take a while: /metrics and what is below it, /stats/summary. Empty: `documents`
+    // is asked.
+    std::function<base::Task<Response>(Request)> late = {};
   };
   // Where connections live. Production: a thread (see Loop); tests run both loops on one
   // io_context.

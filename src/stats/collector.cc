@@ -1,0 +1,328 @@
+#include "stats/collector.h"
+
+#include <algorithm>
+
+namespace kubelet::stats {
+namespace {
+
+using base::WallTime;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+// Limits change with a resize, descriptors are dear to count, mounts come with reboots.
+constexpr base::Nanos kLimitsAge = minutes(1);
+constexpr base::Nanos kDescriptorsAge = seconds(30);
+constexpr base::Nanos kPartitionsAge = minutes(1);
+constexpr base::Nanos kSystemAge = minutes(1);
+// A speed over less says little, one over more is no speed of now.
+constexpr base::Nanos kShortest = milliseconds(400);
+constexpr base::Nanos kLongest = minutes(2);
+
+LabelPieces Labels(const std::string& container, const std::string& id, const std::string& image,
+                   const std::string& name, const std::string& space, const std::string& pod) {
+  auto label = [](const char* key, const std::string& value, std::string& out) {
+    out += key;
+    out += "=\"";
+    base::AppendLabelValue(value, out);
+    out += '"';
+  };
+  LabelPieces out;
+  label("container", container, out.container);
+  out.container += ',';
+  label("id", id, out.id);
+  out.id += ',';
+  label("image", image, out.id);
+  out.id += ',';
+  label("name", name, out.name);
+  out.name += ',';
+  label("namespace", space, out.name);
+  out.name += ',';
+  label("pod", pod, out.pod);
+  return out;
+}
+
+std::string ResourceLabels(const std::string& container, const runtime::ObservedPod& pod) {
+  std::string out;
+  if (!container.empty()) {
+    out += "container=\"";
+    base::AppendLabelValue(container, out);
+    out += "\",";
+  }
+  out += "namespace=\"";
+  base::AppendLabelValue(pod.namespace_, out);
+  out += "\",pod=\"";
+  base::AppendLabelValue(pod.name, out);
+  return out + '"';
+}
+
+// containerd: ID, or cri-containerd-ID.scope; CRI-O: crio-ID, crio-ID.scope, and its monitor beside
+// it as crio-conmon-ID.
+bool IsGroupOf(const std::string& name, const std::string& id) {
+  size_t at = name.find(id);
+  if (at == std::string::npos || name.rfind("crio-conmon-", 0) == 0) return false;
+  bool front = at == 0 || name[at - 1] == '-';
+  std::string rest = name.substr(at + id.size());
+  return front && (rest.empty() || rest == ".scope");
+}
+
+// The groups of the burstable and the best-effort pods, as either driver calls them.
+bool IsClass(const std::string& name) {
+  for (const char* qos : {"burstable", "besteffort"}) {
+    std::string slice = std::string("-") + qos + ".slice";
+    bool ends = name.size() > slice.size() &&
+                name.compare(name.size() - slice.size(), slice.size(), slice) == 0;
+    if (name == qos || ends) return true;
+  }
+  return false;
+}
+
+std::string Below(const std::string& parent, const std::string& name) {
+  return parent == "/" ? "/" + name : parent + "/" + name;
+}
+
+}  // namespace
+
+Collector::Collector(const Stats::Options& options)
+    : options_(options), reader_(options.cgroups, options.proc) {}
+
+bool Collector::Fresh(const std::optional<WallTime>& at, base::Nanos age) const {
+  // A clock that was set back makes nothing fresh for ever.
+  return at && *at <= now_ && now_ - *at < age;
+}
+
+Group& Collector::Keep(const std::string& key, GroupKind kind) {
+  auto& place = groups_[key];
+  if (!place) {
+    place = std::make_unique<Group>();
+    place->kind = kind;
+  }
+  place->round = round_;
+  return *place;
+}
+
+void Collector::Collect(const Question& question, Depth depth, base::Nanos max_age) {
+  ++round_;
+  now_ = question.now;
+  max_age_ = max_age;
+  depth_ = depth;
+  needs_speed_ = false;
+  pods_.clear();
+  shown_.clear();
+  system_views_.clear();
+  CollectSystem(question);
+  for (const auto& input : question.pods) CollectPod(input, question);
+  for (auto it = groups_.begin(); it != groups_.end();) {
+    it = it->second->round == round_ ? std::next(it) : groups_.erase(it);
+  }
+  if (depth == Depth::kDetails) CollectFilesystems();
+}
+
+void Collector::CollectSystem(const Question& question) {
+  if (!Fresh(system_at_, kSystemAge)) {
+    system_at_ = now_;
+    kubelet_group_ = options_.kubelet_cgroup;
+    if (kubelet_group_.empty()) kubelet_group_ = os::CgroupOf(options_.proc, "self");
+    runtime_group_ = options_.runtime_cgroup;
+    if (runtime_group_.empty() && !options_.runtime_socket.empty()) {
+      if (int pid = os::ListenerOf(options_.runtime_socket); pid > 0)
+        runtime_group_ = os::CgroupOf(options_.proc, std::to_string(pid));
+    }
+  }
+  root_ = System("/");
+  auto named = [&](const char* name, const std::string& path) {
+    if (path.empty()) return;
+    if (Group* g = System(path); g->sampled) system_views_[name] = g;
+  };
+  named("kubelet", kubelet_group_);
+  named("runtime", runtime_group_);
+  named("misc", options_.system_cgroup);
+  named("pods", question.pods_cgroup);
+  if (question.pods_cgroup.empty()) return;
+  for (const auto& name : reader_.Children(question.pods_cgroup)) {
+    if (IsClass(name)) System(Below(question.pods_cgroup, name));
+  }
+}
+
+Group* Collector::System(const std::string& path) {
+  Group& group = Keep(path, path == "/" ? GroupKind::kRoot : GroupKind::kSystem);
+  if (group.path.empty()) {
+    group.path = path;
+    group.labels = Labels("", path, "", "", "", "");
+  }
+  bool known = std::find(shown_.begin(), shown_.end(), &group) != shown_.end();
+  if (!known) Sample(group);
+  return &group;
+}
+
+void Collector::CollectPod(const PodInput& input, const Question& question) {
+  const runtime::ObservedPod& pod = *input.observed;
+  Group& group = Keep("pod " + pod.uid, GroupKind::kPod);
+  if (group.path.empty()) {
+    auto it = question.pod_groups.find(pod.uid);
+    if (it == question.pod_groups.end()) return;
+    group.path = it->second;
+    group.labels = Labels("", group.path, "", "", pod.namespace_, pod.name);
+    group.resource_labels = ResourceLabels("", pod);
+  }
+  children_.clear();
+  PodView view;
+  view.observed = &pod;
+  Sample(group);
+  if (group.sampled) view.group = &group;
+  if (!pod.sandboxes.empty()) view.created = pod.sandboxes.front().created_at;
+  if (const auto* sandbox = pod.ReadySandbox(); sandbox != nullptr) {
+    Group& g = Keep(sandbox->id.str(), GroupKind::kSandbox);
+    Find(g, group, sandbox->id.str());
+    if (g.labels.id.empty() && !g.path.empty()) {
+      g.labels =
+          Labels("", g.path, question.sandbox_image, sandbox->id.str(), pod.namespace_, pod.name);
+    }
+    Sample(g);
+    view.created = sandbox->created_at;
+    if (g.sampled) view.sandbox = &g;
+  }
+  for (const auto& container : pod.containers) {
+    if (container.state != runtime::ContainerState::kRunning) continue;
+    Group& g = Keep(container.id.str(), GroupKind::kContainer);
+    Find(g, group, container.id.str());
+    if (g.labels.id.empty() && !g.path.empty()) {
+      g.labels = Labels(container.name, g.path, container.image, container.id.str(), pod.namespace_,
+                        pod.name);
+      g.resource_labels = ResourceLabels(container.name, pod);
+    }
+    Sample(g);
+    view.containers.push_back(
+        {container.name, &container.id.str(), container.created_at, g.sampled ? &g : nullptr});
+  }
+  pods_.push_back(std::move(view));
+}
+
+// Once for each container; the listing is for all of a pod's.
+void Collector::Find(Group& group, const Group& pod, const std::string& id) {
+  if (!group.path.empty() || !pod.sampled) return;
+  if (children_.empty()) children_ = reader_.Children(pod.path);
+  for (const auto& name : children_) {
+    if (IsGroupOf(name, id)) group.path = Below(pod.path, name);
+  }
+}
+
+void Collector::Sample(Group& group) {
+  if (group.path.empty()) return;
+  if (!group.sampled || !Fresh(group.at_depth[static_cast<int>(depth_)], max_age_)) Read(group);
+  if (!group.sampled) return;
+  if (!group.nano_cores) needs_speed_ = true;
+  shown_.push_back(&group);
+}
+
+void Collector::Read(Group& group) {
+  bool details = depth_ == Depth::kDetails, was = group.sampled;
+  unsigned parts = os::CgroupReader::kCpu | os::CgroupReader::kMemory;
+  if (details) parts |= os::CgroupReader::kDetails;
+  if (depth_ != Depth::kUsage && options_.pressure) parts |= os::CgroupReader::kPressure;
+  os::CgroupUsage usage = group.usage;
+  group.sampled = reader_.ReadUsage(group.path, parts, usage).ok();
+  if (!group.sampled) return;
+  group.usage = std::move(usage);
+  group.at = now_;
+  for (int depth = 0; depth <= static_cast<int>(depth_); ++depth) group.at_depth[depth] = now_;
+  if (!was) {
+    auto made = reader_.MadeAt(group.path);
+    group.made = made.ok() ? *made : now_;
+    auto boot = os::BootTime(options_.proc);
+    if (boot && (group.kind == GroupKind::kRoot || group.made < *boot)) group.made = *boot;
+  }
+  if (!Fresh(group.limits_at, kLimitsAge)) {
+    group.limits_at = now_;
+    group.limits = os::CgroupLimits();
+    (void)reader_.ReadLimits(group.path, group.limits);  // zeros are "unknown"
+    if (group.kind == GroupKind::kRoot) {
+      group.limits.memory = static_cast<uint64_t>(options_.machine.memory_bytes);
+      group.limits.swap = static_cast<uint64_t>(options_.machine.swap_bytes);
+    }
+  }
+  if (depth_ != Depth::kUsage) ReadProcesses(group);
+  Speed(group);
+}
+
+void Collector::ReadProcesses(Group& group) {
+  bool details = depth_ == Depth::kDetails, root = group.kind == GroupKind::kRoot;
+  bool network = root || group.kind == GroupKind::kSandbox;
+  if (!details && !network && group.kind != GroupKind::kContainer) return;
+  auto pids = reader_.Processes(group.path);
+  group.processes = pids.size();
+  int first = root ? 1 : pids.empty() ? 0 : pids.front();
+  if (network && first > 0) {
+    auto interfaces = os::ReadInterfaces(options_.proc, first);
+    if (interfaces.ok()) group.interfaces = *std::move(interfaces);
+  }
+  if (!details || Fresh(group.descriptors_at, kDescriptorsAge)) return;
+  group.descriptors_at = now_;
+  group.descriptors = group.sockets = 0;
+  bool of_pod = network || group.kind == GroupKind::kContainer;
+  if (of_pod && first > 0) group.open_files_limit = os::OpenFilesLimit(options_.proc, first);
+  for (int pid : pids) {
+    auto count = os::CountDescriptors(options_.proc, pid);
+    group.descriptors += count.all;
+    group.sockets += count.sockets;
+  }
+}
+
+void Collector::Speed(Group& group) {
+  uint64_t cpu = group.usage.cpu_ns;
+  if (!group.before || *group.before > now_ || cpu < group.before_ns ||
+      now_ - *group.before > kLongest) {
+    group.nano_cores.reset();
+    group.before = now_;
+    group.before_ns = cpu;
+    return;
+  }
+  auto passed = now_ - *group.before;
+  if (passed < kShortest) return;
+  double share = static_cast<double>(cpu - group.before_ns) / static_cast<double>(passed.count());
+  group.nano_cores = static_cast<uint64_t>(share * 1e9);
+  group.before = now_;
+  group.before_ns = cpu;
+}
+
+void Collector::CollectFilesystems() {
+  disks_ = os::ReadDisks(options_.proc);
+  if (!Fresh(partitions_at_, kPartitionsAge)) {
+    auto mounts = os::ReadMountinfo(options_.mountinfo);
+    if (!mounts.ok()) return;
+    partitions_at_ = now_;
+    filesystems_.clear();
+    // Of containers and pods there are hundreds, and none is the node's.
+    std::vector<std::string> without = {options_.root_dir + "/pods", "/run/containerd",
+                                        "/var/lib/containers", "/run/containers"};
+    for (auto& partition : os::Partitions(*mounts, without)) {
+      FilesystemView view;
+      view.labels = "device=\"";
+      base::AppendLabelValue(partition.device, view.labels);
+      view.labels += "\",";
+      view.partition = std::move(partition);
+      filesystems_.push_back(std::move(view));
+    }
+  }
+  for (auto& view : filesystems_) {
+    auto room = os::ReadFilesystem(view.partition.point);
+    if (room.ok()) view.room = *room;
+    for (const auto& disk : disks_) {
+      if (disk.major == view.partition.major && disk.minor == view.partition.minor)
+        view.disk = disk;
+    }
+  }
+}
+
+std::string Collector::DeviceName(unsigned major, unsigned minor) const {
+  for (const auto& view : filesystems_) {
+    if (view.partition.major == major && view.partition.minor == minor)
+      return view.partition.device;
+  }
+  for (const auto& disk : disks_) {
+    if (disk.major == major && disk.minor == minor) return "/dev/" + disk.name;
+  }
+  return "";
+}
+
+}  // namespace kubelet::stats

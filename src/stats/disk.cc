@@ -1,0 +1,173 @@
+#include "stats/disk.h"
+
+#include "kubelet/api/pod.h"
+#include "kubelet/base/log.h"
+#include "kubelet/os/file.h"
+
+namespace kubelet::stats {
+namespace {
+
+using base::Task;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr base::Nanos kFirstWait = seconds(2);
+constexpr base::Nanos kLook = milliseconds(20);
+constexpr base::Nanos kPodLimit = minutes(2);
+
+struct WalkJob {
+  std::string log_dir, etc_hosts;
+  std::vector<std::string> containers;
+  std::vector<VolumeDir> volumes;
+  base::WallTime now;
+  std::shared_ptr<std::atomic<bool>> stop;
+};
+
+void Add(os::TreeUsage& sum, const absl::StatusOr<os::TreeUsage>& more) {
+  if (!more.ok()) return;
+  sum.bytes += more->bytes;
+  sum.inodes += more->inodes;
+}
+
+// The files of a directory, not what is in directories below it.
+os::TreeUsage FilesIn(const std::string& dir, const std::atomic<bool>& stop) {
+  os::TreeUsage sum;
+  auto listed = os::ListDirectory(dir);
+  if (!listed.ok()) return sum;
+  for (const auto& name : listed->names) {
+    std::string path = dir + "/" + name;
+    auto info = os::Stat(path);
+    if (info.ok() && info->kind != os::FileKind::kDirectory) Add(sum, os::UsageOfTree(path, &stop));
+  }
+  return sum;
+}
+
+absl::StatusOr<std::shared_ptr<const PodDisk>> Measure(const WalkJob& job) {
+  os::LowPriority low;
+  auto out = std::make_shared<PodDisk>();
+  out->at = job.now;
+  for (const auto& dir : job.volumes) {
+    VolumeUsage usage{dir, {}, {}};
+    auto room = os::ReadFilesystem(dir.path);
+    if (!room.ok()) continue;
+    usage.room = *room;
+    if (dir.own_filesystem) {
+      usage.used = {room->capacity - room->free, room->inodes - room->inodes_free};
+    } else {
+      auto used = os::UsageOfTree(dir.path, job.stop.get());
+      if (!used.ok()) continue;
+      usage.used = *used;
+    }
+    out->volumes.push_back(std::move(usage));
+  }
+  for (const auto& name : job.containers)
+    out->logs[name] = FilesIn(job.log_dir + "/" + name, *job.stop);
+  out->other_logs = FilesIn(job.log_dir, *job.stop);
+  Add(out->etc_hosts, os::UsageOfTree(job.etc_hosts, job.stop.get()));
+  std::shared_ptr<const PodDisk> done = std::move(out);
+  return done;
+}
+
+// Of the mount points that the runtime names; one that cannot be asked is left out.
+absl::StatusOr<std::map<std::string, os::Filesystem>> Rooms(
+    const std::vector<std::string>& points) {
+  std::map<std::string, os::Filesystem> out;
+  for (const auto& point : points) {
+    if (out.contains(point)) continue;
+    auto room = os::ReadFilesystem(point);
+    if (room.ok()) out[point] = *room;
+  }
+  return out;
+}
+
+}  // namespace
+
+Disk::Disk(const Stats::Deps& deps, const Stats::Options& options)
+    : deps_(deps),
+      options_(options),
+      asking_(deps.executor, deps.clock, 1),
+      scope_(deps.executor) {}
+
+Disk::~Disk() { *stop_ = true; }
+
+void Disk::RefreshSoon() {
+  if (options_.disk_period < base::Nanos(0) || walking_) return;
+  if (walked_ && deps_.clock.Mono() - *walked_ < options_.disk_period) return;
+  walking_ = true;
+  scope_.Spawn("disk usage", Walk());
+}
+
+Task<void> Disk::Refresh() {
+  bool first = !walked_;
+  RefreshSoon();
+  auto until = deps_.clock.Mono() + kFirstWait;
+  while (first && walking_ && deps_.clock.Mono() < until)
+    co_await base::SleepFor(deps_.clock, kLook);
+}
+
+Task<void> Disk::Walk() {
+  auto pods = deps_.pods();
+  std::map<std::string, bool> there;
+  for (const auto& input : pods) there[input.observed->uid] = true;
+  for (auto it = pods_.begin(); it != pods_.end();) {
+    it = there.contains(it->first) ? std::next(it) : pods_.erase(it);
+  }
+  for (auto& input : pods) co_await WalkPod(std::move(input));
+  walked_ = deps_.clock.Mono();
+  walking_ = false;
+}
+
+Task<void> Disk::WalkPod(PodInput input) {
+  const runtime::ObservedPod& pod = *input.observed;
+  auto job = std::make_shared<WalkJob>();
+  job->log_dir = options_.pod_logs_dir + "/" + pod.namespace_ + "_" + pod.name + "_" + pod.uid;
+  job->etc_hosts = options_.root_dir + "/pods/" + pod.uid + "/etc-hosts";
+  job->now = deps_.clock.Now();
+  job->stop = stop_;
+  for (const auto& container : pod.containers) {
+    if (container.state == runtime::ContainerState::kRunning)
+      job->containers.push_back(container.name);
+  }
+  if (input.pod && deps_.volumes) job->volumes = deps_.volumes(*input.pod);
+  std::function<absl::StatusOr<std::shared_ptr<const PodDisk>>()> work = [job] {
+    return Measure(*job);
+  };
+  auto result = co_await deps_.pool.Run<std::shared_ptr<const PodDisk>>("disk usage", kPodLimit,
+                                                                        std::move(work));
+  if (result.ok()) {
+    pods_[pod.uid] = *std::move(result);
+  } else {
+    LOG_V(2, "Cannot tell what a pod's files take", "podUID", pod.uid, "err", result.status());
+  }
+}
+
+Task<void> Disk::AskRuntime() {
+  auto permit = co_await asking_.Acquire();
+  if (asked_ && deps_.clock.Mono() - *asked_ < options_.max_age) co_return;
+  auto next = std::make_shared<RuntimeDisk>(*runtime_);
+  std::vector<std::string> points;
+  auto layers = co_await deps_.layers.ListWritableLayers();
+  if (layers.ok()) {
+    next->layers.clear();
+    for (auto& layer : *layers) {
+      points.push_back(layer.usage.mountpoint);
+      next->layers[layer.container.str()] = std::move(layer);
+    }
+  } else {
+    LOG_V(2, "Cannot ask the runtime for its containers' disk usage", "err", layers.status());
+  }
+  auto info = co_await deps_.images.ImageFsInfo();
+  if (info.ok() && !info->image_filesystems.empty()) next->images = info->image_filesystems.front();
+  if (next->images) points.push_back(next->images->mountpoint);
+  std::function<absl::StatusOr<std::map<std::string, os::Filesystem>>()> work = [points] {
+    return Rooms(points);
+  };
+  auto rooms = co_await deps_.pool.Run<std::map<std::string, os::Filesystem>>(
+      "disk usage", seconds(5), std::move(work));
+  if (rooms.ok()) next->filesystems = *std::move(rooms);
+  runtime_ = std::move(next);
+  asked_ = deps_.clock.Mono();
+}
+
+}  // namespace kubelet::stats

@@ -1,0 +1,70 @@
+// What the files of pods take: volumes, logs, etc-hosts, and containers' writable layers as the
+// runtime counts them. Measured now and then, at low priority, and remembered. Internal to the
+// room; core loop only, file work in the pool (kind `disk usage`).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kubelet/base/async.h"
+#include "kubelet/os/disk_usage.h"
+#include "kubelet/stats/stats.h"
+
+namespace kubelet::stats {
+
+struct VolumeUsage {
+  VolumeDir dir;
+  os::TreeUsage used;
+  os::Filesystem room;  // of the filesystem it lies on
+};
+
+// Of one pod. Immutable once published.
+struct PodDisk {
+  base::WallTime at;
+  std::vector<VolumeUsage> volumes;
+  std::map<std::string, os::TreeUsage> logs;  // by container
+  os::TreeUsage other_logs, etc_hosts;        // files in the pod's own log directory
+};
+// By uid.
+using DiskView = std::map<std::string, std::shared_ptr<const PodDisk>>;
+
+// By container id, and of the image store; what the runtime said last.
+struct RuntimeDisk {
+  std::map<std::string, runtime::WritableLayer> layers;
+  std::map<std::string, os::Filesystem> filesystems;  // by mount point
+  std::optional<runtime::FilesystemUsage> images;
+};
+
+class Disk {
+ public:
+  Disk(const Stats::Deps& deps, const Stats::Options& options);
+  ~Disk();
+
+  // Measures what was not looked at for `disk_period`, and waits for that shortly when there is
+  // nothing to show yet.
+  base::Task<void> Refresh();
+  // The same without waiting.
+  void RefreshSoon();
+  const DiskView& pods() const { return pods_; }
+  // Asks the runtime unless it was asked within `max_age`. What it does not answer stays as it was.
+  base::Task<void> AskRuntime();
+  const std::shared_ptr<const RuntimeDisk>& runtime() const { return runtime_; }
+
+ private:
+  base::Task<void> Walk();
+  base::Task<void> WalkPod(PodInput input);
+
+  const Stats::Deps& deps_;
+  const Stats::Options& options_;
+  DiskView pods_;
+  std::shared_ptr<const RuntimeDisk> runtime_ = std::make_shared<RuntimeDisk>();
+  std::optional<base::MonoTime> walked_, asked_;
+  bool walking_ = false;
+  std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);
+  base::Semaphore asking_;
+  base::TaskScope scope_;
+};
+
+}  // namespace kubelet::stats

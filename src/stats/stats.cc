@@ -1,0 +1,186 @@
+#include "kubelet/stats/stats.h"
+
+#include "kubelet/base/gauge_set.h"
+#include "stats/cadvisor.h"
+#include "stats/collector.h"
+#include "stats/disk.h"
+#include "stats/summary.h"
+
+namespace kubelet::stats {
+namespace {
+
+using base::Task;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr base::Nanos kPatience = seconds(10);
+// Between the two looks at a machine that nobody has asked about for a while.
+constexpr base::Nanos kSpeedPause = milliseconds(500);
+
+using Work = std::function<absl::StatusOr<std::string>()>;
+
+}  // namespace
+
+struct Stats::State {
+  State(Deps d, Options o)
+      : deps(std::move(d)),
+        options(std::move(o)),
+        collector(std::make_shared<Collector>(options)),
+        disk(deps, options),
+        asking(deps.executor, deps.clock, 1),
+        started(deps.clock.Now()) {
+    auto cpus = os::ParseCpuList(options.machine.cpu_list);
+    auto layout = cpus.ok() ? os::ReadCpuLayout(*cpus) : os::CpuLayout();
+    machine = FactsOf(options.machine, layout, started);
+  }
+
+  std::shared_ptr<Question> Ask() const;
+  Task<absl::StatusOr<std::string>> Run(std::shared_ptr<Question> question, Depth depth,
+                                        base::Nanos max_age,
+                                        std::function<std::string(Collector&)> word);
+
+  Deps deps;
+  Options options;
+  std::shared_ptr<Collector> collector;
+  Disk disk;
+  base::Semaphore asking;  // one question at a time has the collector
+  base::WallTime started;
+  MachineFacts machine;
+  enum { kCapacity, kAvailable, kUsed, kInodes, kInodesFree, kInodesUsed, kLogs };
+  std::vector<base::GaugeSet> families;  // in that order; empty: nobody asked for them
+};
+
+std::shared_ptr<Question> Stats::State::Ask() const {
+  auto question = std::make_shared<Question>();
+  question->pods = deps.pods();
+  for (const auto& input : question->pods) {
+    if (!input.pod) continue;
+    std::string group = deps.pod_cgroup(*input.pod);
+    if (!group.empty()) question->pod_groups[input.observed->uid] = std::move(group);
+  }
+  question->pods_cgroup = deps.pods_cgroup();
+  if (deps.sandbox_image) question->sandbox_image = deps.sandbox_image();
+  question->now = deps.clock.Now();
+  return question;
+}
+
+Task<absl::StatusOr<std::string>> Stats::State::Run(std::shared_ptr<Question> question, Depth depth,
+                                                    base::Nanos max_age,
+                                                    std::function<std::string(Collector&)> word) {
+  Work work = [collector = collector, question, depth, max_age,
+               word = std::move(word)]() -> absl::StatusOr<std::string> {
+    std::unique_lock lock(collector->mutex(), std::try_to_lock);
+    if (!lock) return absl::UnavailableError("an earlier question is still being answered");
+    collector->Collect(*question, depth, max_age);
+    return word(*collector);
+  };
+  return deps.pool.Run<std::string>("stats", kPatience, std::move(work));
+}
+
+Stats::Stats(Deps deps, Options options)
+    : state_(std::make_shared<State>(std::move(deps), std::move(options))) {}
+Stats::~Stats() = default;
+
+Task<absl::StatusOr<std::string>> Stats::Cadvisor(base::MetricForm form) {
+  auto state = state_;
+  auto permit = co_await state->asking.Acquire();
+  auto question = state->Ask();
+  std::function<std::string(Collector&)> word = [machine = state->machine, form,
+                                                 now = question->now](Collector& collector) {
+    return CadvisorText(collector, machine, form, now);
+  };
+  auto max_age = state->options.max_age;
+  co_return co_await state->Run(question, Depth::kDetails, max_age, std::move(word));
+}
+
+Task<absl::StatusOr<std::string>> Stats::Resource(base::MetricForm form) {
+  auto state = state_;
+  auto permit = co_await state->asking.Acquire();
+  auto question = state->Ask();
+  std::function<std::string(Collector&)> word = [form](Collector& collector) {
+    return ResourceText(collector, form);
+  };
+  auto max_age = state->options.max_age;
+  co_return co_await state->Run(question, Depth::kUsage, max_age, std::move(word));
+}
+
+Task<absl::StatusOr<std::string>> Stats::Summary(bool only_cpu_and_memory) {
+  auto state = state_;
+  auto input = std::make_shared<SummaryInput>();
+  input->only_cpu_and_memory = only_cpu_and_memory;
+  if (!only_cpu_and_memory) {
+    co_await state->disk.Refresh();
+    co_await state->disk.AskRuntime();
+    input->disk = state->disk.pods();
+  }
+  input->runtime = state->disk.runtime();
+  input->kubelet_started = state->started;
+  auto permit = co_await state->asking.Acquire();
+  auto max_age = state->options.max_age;
+  for (int look = 0;; ++look) {
+    auto question = state->Ask();
+    input->now = question->now;
+    auto again = std::make_shared<bool>(false);
+    std::function<std::string(Collector&)> word = [input, look, again](Collector& collector) {
+      // Speeds need two looks: a second one soon, where nobody has looked lately.
+      *again = look == 0 && collector.NeedsSpeed();
+      if (*again) return std::string();
+      const auto& options = collector.options();
+      input->boot = os::BootTime(options.proc);
+      input->tasks = os::CountTasks(options.proc);
+      auto room = os::ReadFilesystem(options.root_dir);
+      if (room.ok()) input->node_fs = *room;
+      return SummaryJson(collector, *input);
+    };
+    auto text = co_await state->Run(question, Depth::kSummary, max_age, std::move(word));
+    if (!text.ok() || !*again) co_return text;
+    co_await base::SleepFor(state->deps.clock, kSpeedPause);
+    max_age = base::Nanos(0);
+  }
+}
+
+void Stats::AddMetrics(base::Registry& metrics) {
+  auto& families = state_->families;
+  auto add = [&](const char* name, const char* help) {
+    families.emplace_back(metrics.AddGauge(std::string("kubelet_volume_stats_") + name, help,
+                                           {"namespace", "persistentvolumeclaim"}));
+  };
+  add("capacity_bytes", "Capacity in bytes of the volume");
+  add("available_bytes", "Number of available bytes in the volume");
+  add("used_bytes", "Number of used bytes in the volume");
+  add("inodes", "Maximum number of inodes in the volume");
+  add("inodes_free", "Number of free inodes in the volume");
+  add("inodes_used", "Number of used inodes in the volume");
+  families.emplace_back(metrics.AddGauge("kubelet_container_log_filesystem_used_bytes",
+                                         "Bytes used by the container's logs on the filesystem.",
+                                         {"uid", "namespace", "pod", "container"}));
+}
+
+void Stats::FillMetrics() {
+  auto& state = *state_;
+  state.disk.RefreshSoon();
+  auto& families = state.families;
+  if (families.empty()) return;
+  for (auto& family : families) family.Begin();
+  for (const auto& input : state.deps.pods()) {
+    const auto& pod = *input.observed;
+    auto it = state.disk.pods().find(pod.uid);
+    if (it == state.disk.pods().end()) continue;
+    for (const auto& [container, logs] : it->second->logs) {
+      families[State::kLogs].Set({pod.uid, pod.namespace_, pod.name, container},
+                                 static_cast<double>(logs.bytes));
+    }
+    for (const auto& volume : it->second->volumes) {
+      if (volume.dir.claim.empty()) continue;
+      const uint64_t values[] = {volume.room.capacity, volume.room.available,   volume.used.bytes,
+                                 volume.room.inodes,   volume.room.inodes_free, volume.used.inodes};
+      for (size_t i = 0; i < std::size(values); ++i) {
+        families[i].Set({volume.dir.claim_namespace, volume.dir.claim},
+                        static_cast<double>(values[i]));
+      }
+    }
+  }
+  for (auto& family : families) family.End();
+}
+
+}  // namespace kubelet::stats

@@ -1,0 +1,216 @@
+// /stats/summary of a node of fake control groups.
+#include <boost/json.hpp>
+
+#include "kubelet/os/disk_usage.h"
+#include "stats/rig.h"
+
+namespace kubelet::stats {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::seconds;
+using test::GroupNumbers;
+using test::Rig;
+using test::WriteText;
+
+json::value Summary(Rig& rig, bool only_cpu_and_memory = false) {
+  return json::parse(rig.Await(rig.stats().Summary(only_cpu_and_memory)));
+}
+
+const json::object& PodOf(const json::value& summary, const std::string& name) {
+  for (const auto& pod : summary.at("pods").as_array())
+    if (pod.at("podRef").at("name").as_string() == name) return pod.as_object();
+  FAIL("no pod " + name);
+  throw 0;
+}
+
+int64_t UsedBy(const std::string& path) {
+  auto usage = os::UsageOfTree(path);
+  REQUIRE(usage.ok());
+  REQUIRE(usage->bytes > 0);
+  return static_cast<int64_t>(usage->bytes);
+}
+
+int64_t Number(const json::value& value) {
+  return value.is_double() ? static_cast<int64_t>(value.as_double()) : value.to_number<int64_t>();
+}
+
+TEST_CASE("the node, its system containers and a pod") {
+  bool v2 = GENERATE(false, true);
+  Rig rig(v2);
+  GroupNumbers n;
+  n.memory_limit = "20000000";
+  n.pids = {5, 6};
+  rig.AddPod("a", n);
+  auto summary = Summary(rig);
+  const auto& node = summary.at("node");
+  CHECK(node.at("nodeName").as_string() == "n1");
+  CHECK(node.at("startTime").as_string() == "2020-09-13T12:26:40Z");
+  CHECK(Number(node.at("cpu").at("usageCoreNanoSeconds")) == 1'500'000'000);
+  // The machine's memory is the limit of the root.
+  int64_t used = Number(node.at("memory").at("workingSetBytes"));
+  CHECK(Number(node.at("memory").at("availableBytes")) == 16'000'000 - used);
+  CHECK(node.at("network").at("name").as_string().empty());
+  CHECK(node.at("network").at("interfaces").at(0).at("name").as_string() == "ens5");
+  CHECK(Number(node.at("rlimit").at("maxpid")) == 4096);
+  CHECK(Number(node.at("rlimit").at("curproc")) == 77);
+  CHECK(Number(node.at("fs").at("capacityBytes")) > 0);
+  std::set<std::string> system;
+  for (const auto& c : node.at("systemContainers").as_array())
+    system.insert(std::string(c.at("name").as_string()));
+  CHECK(system == std::set<std::string>{"kubelet", "pods"});
+
+  const auto& pod = PodOf(summary, "a");
+  CHECK(pod.at("podRef").at("uid").as_string() == "uid-a");
+  CHECK(pod.at("startTime").as_string() == "2023-11-14T22:13:20Z");
+  CHECK(Number(pod.at("network").at("rxBytes")) == 5000);
+  CHECK(Number(pod.at("network").at("txErrors")) == 7);
+  CHECK(Number(pod.at("process_stats").at("process_count")) == 2);
+  const auto& container = pod.at("containers").at(0);
+  CHECK(container.at("name").as_string() == "c");
+  const auto& memory = container.at("memory");
+  CHECK(Number(memory.at("usageBytes")) == 9'000'000);
+  CHECK(Number(memory.at("workingSetBytes")) == 8'000'000);
+  CHECK(Number(memory.at("availableBytes")) == 12'000'000);
+  CHECK(Number(memory.at("rssBytes")) == 3'000'000);
+  CHECK(Number(memory.at("pageFaults")) == 123);
+  CHECK(Number(memory.at("majorPageFaults")) == 7);
+  CHECK(Number(container.at("swap").at("swapUsageBytes")) == 70'000);
+  const auto& psi = container.at("cpu").at("psi").at("some");
+  CHECK(Number(psi.at("total")) == (v2 ? 2'500'000 : 0));
+  CHECK(container.at("io").at("psi").at("full").as_object().contains("avg300"));
+}
+
+TEST_CASE("speeds are those of now: a second look when nobody has looked for long") {
+  Rig rig;
+  rig.AddPod("a");
+  const std::string group = "/kubepods/burstable/poduid-a/id-a";
+  auto cpu_of = [&] {
+    auto summary = Summary(rig);
+    return Number(PodOf(summary, "a").at("containers").at(0).at("cpu").at("usageNanoCores"));
+  };
+  auto began = rig.clock.Mono();
+  CHECK(cpu_of() == 0);  // nothing was used between the two looks
+  CHECK(rig.clock.Mono() - began >= std::chrono::milliseconds(500));
+  GroupNumbers n;
+  rig.clock.Advance(seconds(10));
+  n.cpu_us += 5'000'000;
+  rig.tree.Set(group, n);
+  int64_t half = cpu_of();  // five seconds of CPU in ten
+  CHECK(half > 450'000'000);
+  CHECK(half < 510'000'000);
+  rig.clock.Advance(std::chrono::minutes(10));
+  n.cpu_us += 60'000'000;
+  rig.tree.Set(group, n);
+  CHECK(cpu_of() == 0);  // of the last half second, not of ten minutes
+}
+
+TEST_CASE("CPU and memory only") {
+  Rig rig;
+  rig.AddPod("a");
+  auto summary = Summary(rig, true);
+  const auto& node = summary.at("node").as_object();
+  for (const char* key : {"cpu", "memory", "swap"}) CHECK(node.contains(key));
+  for (const char* key : {"network", "fs", "rlimit", "runtime", "io"})
+    CHECK_FALSE(node.contains(key));
+  const auto& pod = PodOf(summary, "a");
+  for (const char* key : {"network", "volume", "ephemeral-storage", "process_stats", "io"})
+    CHECK_FALSE(pod.contains(key));
+  CHECK(pod.at("containers").at(0).at("cpu").is_object());
+  CHECK_FALSE(pod.at("containers").at(0).as_object().contains("rootfs"));
+  CHECK(rig.cri.asked == 0);
+}
+
+TEST_CASE("disk: writable layers from the runtime, volumes and logs by their files") {
+  Rig rig;
+  rig.AddPod("a");
+  auto at = base::WallFromUnixNanos(1'699'999'990'000'000'000);
+  rig.cri.layers.push_back(
+      {runtime::ContainerId("id-a"), runtime::FilesystemUsage{at, rig.disk.path(), 4444, 44}});
+  rig.cri.info.image_filesystems.push_back({at, rig.disk.path(), 5555, 55});
+  std::string data = rig.options.root_dir + "/pods/uid-a/volumes/kubernetes.io~empty-dir/data";
+  WriteText(data + "/file", std::string(9000, 'x'));
+  rig.volumes["a"] = {{"data", data, false, true},
+                      {"claimed", rig.disk.path(), true, false, "pvc", "ns"}};
+  WriteText(rig.options.pod_logs_dir + "/ns_a_uid-a/c/0.log", std::string(5000, 'x'));
+  auto summary = Summary(rig);
+  const auto& pod = PodOf(summary, "a");
+  const auto& container = pod.at("containers").at(0);
+  CHECK(Number(container.at("rootfs").at("usedBytes")) == 4444);
+  CHECK(container.at("rootfs").at("time").as_string() == "2023-11-14T22:13:10Z");
+  CHECK(Number(container.at("rootfs").at("capacityBytes")) > 0);
+  int64_t log = UsedBy(rig.options.pod_logs_dir + "/ns_a_uid-a/c/0.log");
+  CHECK(Number(container.at("logs").at("usedBytes")) == log);
+  CHECK(Number(container.at("logs").at("inodesUsed")) == 1);
+  REQUIRE(pod.at("volume").as_array().size() == 2);
+  const auto& volume = pod.at("volume").at(0);
+  CHECK(volume.at("name").as_string() == "data");
+  int64_t bytes = Number(volume.at("usedBytes"));
+  CHECK(bytes == UsedBy(data));
+  CHECK(Number(volume.at("inodesUsed")) == 2);
+  CHECK(pod.at("volume").at(1).at("pvcRef").at("name").as_string() == "pvc");
+  CHECK(Number(pod.at("ephemeral-storage").at("usedBytes")) == 4444 + log + bytes);
+  CHECK(Number(summary.at("node").at("runtime").at("imageFs").at("usedBytes")) == 5555);
+  CHECK(Number(summary.at("node").at("runtime").at("containerFs").at("inodesUsed")) == 55);
+
+  base::Registry registry;
+  rig.stats().AddMetrics(registry);
+  rig.stats().FillMetrics();
+  std::string text = registry.Render();
+  CHECK(
+      text.find(
+          "kubelet_volume_stats_capacity_bytes{namespace=\"ns\",persistentvolumeclaim=\"pvc\"} ") !=
+      std::string::npos);
+  CHECK(text.find(
+            "kubelet_container_log_filesystem_used_bytes{uid=\"uid-a\",namespace=\"ns\",pod=\"a\","
+            "container=\"c\"} " +
+            std::to_string(log) + "\n") != std::string::npos);
+}
+
+TEST_CASE("files are counted once a minute, and the answer tells how old that is") {
+  Rig rig;
+  rig.AddPod("a");
+  std::string data = rig.options.root_dir + "/pods/uid-a/v";
+  WriteText(data + "/file", "x");
+  rig.volumes["a"] = {{"data", data, false, true}};
+  auto inodes = [&] {
+    auto summary = Summary(rig);
+    return Number(PodOf(summary, "a").at("volume").at(0).at("inodesUsed"));
+  };
+  CHECK(inodes() == 2);
+  WriteText(data + "/more", "x");
+  rig.clock.Advance(seconds(30));
+  CHECK(inodes() == 2);
+  rig.clock.Advance(seconds(40));
+  inodes();  // begins to count, answers with what there is
+  for (int i = 0; i < 200 && inodes() == 2; ++i) rig.clock.Advance(std::chrono::milliseconds(10));
+  CHECK(inodes() == 3);
+}
+
+TEST_CASE("a runtime that does not answer costs its own figures only") {
+  Rig rig;
+  rig.AddPod("a");
+  rig.cri.fail = absl::UnavailableError("down");
+  auto summary = Summary(rig);
+  CHECK(PodOf(summary, "a").at("containers").at(0).at("cpu").is_object());
+  CHECK_FALSE(PodOf(summary, "a").at("containers").at(0).as_object().contains("rootfs"));
+  CHECK_FALSE(summary.at("node").as_object().contains("runtime"));
+}
+
+TEST_CASE("text of pods is JSON whatever it holds") {
+  Rig rig;
+  auto pod = rig.AddPod("a");
+  pod->containers[0].name = "q\"\\\n\x01";
+  auto summary = Summary(rig);
+  CHECK(PodOf(summary, "a").at("containers").at(0).at("name").as_string() == "q\"\\\n\x01");
+}
+
+TEST_CASE("pods of which nothing runs are not there") {
+  Rig rig;
+  auto pod = rig.AddPod("a");
+  pod->containers[0].state = runtime::ContainerState::kExited;
+  CHECK(Summary(rig).at("pods").as_array().empty());
+}
+
+}  // namespace
+}  // namespace kubelet::stats
