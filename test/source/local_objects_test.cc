@@ -137,7 +137,7 @@ TEST_CASE("what is wrong is named by document, object and field, and no secret i
                  "ConfigMap default/A_b: metadata.name: Invalid value: \"A_b\""));
   CHECK(Contains(Errors("{kind: ConfigMap, apiVersion: v1, metadata: {name: a}, data: {'a b': x}}"),
                  "ConfigMap default/a: data[a b]: Invalid value: \"a b\""));
-  CHECK(Contains(Errors("{kind: ConfigMap, apiVersion: v1, metadata: {name: a}, data: {x: y}, "
+  CHECK(Contains(Errors("{kind: ConfigMap, apiVersion: v1, metadata: {name: a}, data: {x: why}, "
                         "binaryData: {x: aGk=}}"),
                  "duplicate of key present in binaryData"));
   CHECK(Contains(
