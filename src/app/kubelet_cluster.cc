@@ -30,6 +30,7 @@ void Kubelet::MakeCluster() {
     api::PodPtr pod = store_->Get(uid);
     if (!pod) return;
     RenewVolumes(pod);
+    adapters_->pod_volumes().RetryNow(uid);
     workers_->Wake(uid);  // it may wait for this very thing
   };
   hooks.ending = [this](const std::string& full_name) { return Ending(full_name); };

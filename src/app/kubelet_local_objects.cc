@@ -32,6 +32,7 @@ void Kubelet::OnLocalObjectChange(const std::string& namespace_, const std::stri
     auto named = client::ReferencedObjects(*pod);
     if (!named.config_maps.contains(name) && !named.secrets.contains(name)) continue;
     RenewVolumes(pod);
+    adapters_->pod_volumes().RetryNow(pod->metadata().uid());
     workers_->Wake(pod->metadata().uid());  // it may wait for this very object
   }
 }

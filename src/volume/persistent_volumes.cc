@@ -65,6 +65,9 @@ Task<absl::Status> PodVolumes::PreparePersistent(api::PodPtr pod, std::string vo
   const auto* known = state_->Persistent(uid, volume);
   if (known == nullptr) co_return TornDown();
   PersistentPlan plan = *known;
+  std::string plugin = PersistentPlugin(plan);
+  plugin[plugin.find('~')] = '/';
+  state_->operations.Name(uid, volume, plugin);
   std::string path = PersistentPath(PodDir(options_.root_dir, uid), plan);
   if (plan.kind == PersistentPlan::Kind::kNfs) {
     status = co_await MountNfs(pod, volume);

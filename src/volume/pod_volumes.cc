@@ -18,6 +18,8 @@ using base::Task;
 
 namespace {
 
+constexpr base::Nanos kClaimPatience = std::chrono::seconds(2);
+
 // Where the first step ends: what may hang comes after it, one volume at a time.
 struct Local {
   VolumeMap paths;
@@ -115,6 +117,9 @@ Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
   for (const auto& volume : plan.persistent) {
     auto work = PreparePersistent(pod, volume, round->paths);
     co_await Attempt(round, volume, std::move(work));
+    // Nobody tells when a claim is bound.
+    if (state_->Persistent(uid, volume) == nullptr)
+      state_->operations.RetryWithin(uid, volume, kClaimPatience);
   }
   state_->operations.Waits(*pod, round->unmounted, round->first);
   if (!round->first.ok()) co_return round->first;
