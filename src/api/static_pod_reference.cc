@@ -136,7 +136,44 @@ std::string UnknownKind(const core::PodSpec& spec) {
   return "";
 }
 
+template <typename Container>
+void DropEnvironment(Container& container) {
+  auto& env = *container.mutable_env();
+  for (int i = env.size() - 1; i >= 0; --i) {
+    const auto& from = env.Get(i).value_from();
+    if (from.has_config_map_key_ref() || from.has_secret_key_ref()) env.DeleteSubrange(i, 1);
+  }
+  container.clear_env_from();
+}
+
+void DropSources(core::ProjectedVolumeSource& projected) {
+  auto& sources = *projected.mutable_sources();
+  for (int i = sources.size() - 1; i >= 0; --i) {
+    if (sources.Get(i).has_config_map() || sources.Get(i).has_secret())
+      sources.DeleteSubrange(i, 1);
+  }
+}
+
 }  // namespace
+
+core::Pod WithoutObjectReferences(const core::Pod& pod) {
+  core::Pod out = pod;
+  core::PodSpec& spec = *out.mutable_spec();
+  for (auto& container : *spec.mutable_init_containers()) DropEnvironment(container);
+  for (auto& container : *spec.mutable_containers()) DropEnvironment(container);
+  for (auto& container : *spec.mutable_ephemeral_containers())
+    DropEnvironment(*container.mutable_ephemeral_container_common());
+  for (auto& volume : *spec.mutable_volumes()) {
+    core::VolumeSource& source = *volume.mutable_volume_source();
+    if (source.has_config_map() || source.has_secret()) {
+      source.Clear();
+      source.mutable_empty_dir();
+    } else if (source.has_projected()) {
+      DropSources(*source.mutable_projected());
+    }
+  }
+  return out;
+}
 
 std::string StaticPodReference(const core::Pod& pod) {
   std::string reference = Reference(pod.spec());

@@ -66,11 +66,12 @@ class UserNamespacesAdapter : public runtime::UserNamespaces {
   resource::UserNamespaces blocks_;
 };
 
-volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps, volume::Objects* objects,
+volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps, const VolumeSources& sources,
                                       std::function<api::NodeAllocatable()> allocatable,
                                       VolumeHooks hooks) {
   volume::VolumeOptions options;
-  options.objects = objects;
+  options.objects = sources.objects;
+  options.static_objects = sources.static_objects;
   options.allocatable = std::move(allocatable);
   options.metrics = hooks.metrics;
   options.on_event = std::move(hooks.on_event);
@@ -82,10 +83,10 @@ volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps, volume::Obj
 }  // namespace
 
 struct Adapters::Parts {
-  Parts(NodeCgroups::Deps deps, volume::Objects* objects,
+  Parts(NodeCgroups::Deps deps, const VolumeSources& sources,
         std::function<api::NodeAllocatable()> allocatable,
         std::function<void(runtime::DnsConfig)> on_resolv_conf, VolumeHooks hooks)
-      : volumes(deps, VolumeOptionsOf(deps, objects, std::move(allocatable), std::move(hooks))),
+      : volumes(deps, VolumeOptionsOf(deps, sources, std::move(allocatable), std::move(hooks))),
         files(deps.pool, {deps.config.flags.root_dir, deps.config.kubelet.pod_logs_dir()},
               deps.node.context, deps.config.kubelet.resolv_conf(), std::move(on_resolv_conf)),
         user_namespaces(deps),
@@ -96,10 +97,10 @@ struct Adapters::Parts {
   NodeCgroups cgroups;
 };
 
-Adapters::Adapters(NodeCgroups::Deps deps, volume::Objects* objects,
+Adapters::Adapters(NodeCgroups::Deps deps, VolumeSources sources,
                    std::function<api::NodeAllocatable()> allocatable,
                    std::function<void(runtime::DnsConfig)> on_resolv_conf, VolumeHooks hooks)
-    : parts_(std::make_unique<Parts>(std::move(deps), objects, std::move(allocatable),
+    : parts_(std::make_unique<Parts>(std::move(deps), sources, std::move(allocatable),
                                      std::move(on_resolv_conf), std::move(hooks))) {}
 Adapters::~Adapters() = default;
 runtime::Volumes& Adapters::volumes() { return parts_->volumes; }

@@ -54,6 +54,11 @@ class SyncerPort : public worker::PodRuntime {
   std::function<void(const std::string&)> on_forget_;
 };
 
+struct VolumeSources {
+  volume::Objects* objects = nullptr;         // null: there is no API server
+  volume::Objects* static_objects = nullptr;  // null: static pods have no others
+};
+
 // What PodVolumes tells and counts with.
 struct VolumeHooks {
   base::Registry* metrics = nullptr;
@@ -63,9 +68,8 @@ struct VolumeHooks {
 // Volumes, cgroups and files of pods for runtime::PodSyncer, on the blocking pool.
 class Adapters {
  public:
-  // `objects` null: there is no API server.
   // `on_resolv_conf` gets the node's resolver configuration whenever a pod is about to start.
-  Adapters(NodeCgroups::Deps deps, volume::Objects* objects,
+  Adapters(NodeCgroups::Deps deps, VolumeSources sources,
            std::function<api::NodeAllocatable()> allocatable,
            std::function<void(runtime::DnsConfig)> on_resolv_conf, VolumeHooks hooks = {});
   ~Adapters();

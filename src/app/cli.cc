@@ -10,6 +10,7 @@
 #include "kubelet/config/config.h"
 #include "kubelet/os/child_call.h"
 #include "kubelet/server/http_server.h"
+#include "kubelet/source/local_objects.h"
 #include "kubelet/source/source.h"
 #include "kubelet/volume/child_calls.h"
 
@@ -23,7 +24,8 @@ constexpr char kUsage[] =
     "  kubelet explain [POD]              the step a pod is at, since when, its last error and "
     "next retry\n"
     "  kubelet validate FILE...           every problem of pod manifests, before they are put to "
-    "use\n"
+    "use;\n"
+    "                                     with --local-objects-dir DIR of those files, too\n"
     "  kubelet config check FILE...       every problem of configuration files\n"
     "  kubelet completion SHELL           completion for bash, zsh or fish\n"
     "  kubelet config status              what came of reading the configuration again (SIGHUP, or "
@@ -33,7 +35,7 @@ constexpr char kUsage[] =
 
 struct Options {
   std::string root_dir = "/var/lib/kubelet";
-  std::string node_name;
+  std::string node_name, local_objects_dir;
   bool json = false;
   std::vector<std::string> rest;
   std::string error;
@@ -49,8 +51,8 @@ Options Parse(const std::vector<std::string>& args, size_t from) {
       value = name.substr(equals + 1);
       name.resize(equals);
     }
-    bool takes_value =
-        name == "--root-dir" || name == "-o" || name == "--output" || name == "--hostname-override";
+    bool takes_value = name == "--root-dir" || name == "-o" || name == "--output" ||
+                       name == "--hostname-override" || name == "--local-objects-dir";
     if (takes_value && !has_value) {
       if (i + 1 == args.size()) {
         out.error = "flag needs an argument: " + name;
@@ -62,6 +64,8 @@ Options Parse(const std::vector<std::string>& args, size_t from) {
       out.root_dir = value;
     } else if (name == "--hostname-override") {
       out.node_name = value;
+    } else if (name == "--local-objects-dir") {
+      out.local_objects_dir = value;
     } else if (name == "-o" || name == "--output") {
       out.json = value == "json";
       if (!out.json) out.error = "unknown output format \"" + value + "\" (only json)";
@@ -139,7 +143,12 @@ std::optional<int> RunSubcommand(const std::vector<std::string>& args) {
   if (command == "validate") {
     if (options.rest.empty()) return Fail("validate needs at least one file");
     std::string node = options.node_name.empty() ? HostName() : options.node_name;
-    return source::ValidateFiles(options.rest, node, std::cout);
+    if (options.local_objects_dir.empty())
+      return source::ValidateFiles(options.rest, node, std::cout);
+    int objects = source::ValidateLocalObjects(options.local_objects_dir, std::cout);
+    int pods = source::ValidateFiles(options.rest, node, std::cout,
+                                     source::References::kLocalObjects);
+    return objects != 0 ? objects : pods;
   }
   if (options.rest.size() == 1 && options.rest[0] == "status")
     return Ask(options, "/local/config");

@@ -76,6 +76,7 @@ Cluster::Cluster(Deps deps, Hooks hooks)
       status::StatusWriter::Options{});
   MakeAgent();
   MakeServing();
+  MakeVolumeSources(watch);
 }
 
 Cluster::~Cluster() = default;
@@ -290,6 +291,8 @@ void Cluster::RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& ev
 void Cluster::ForgetPod(const std::string& uid) {
   objects_->RemovePod(uid);
   tokens_->RemovePod(uid);
+  if (trust_bundles_) trust_bundles_->ForgetPod(uid);
+  if (certificates_of_pods_) certificates_of_pods_->ForgetPod(uid);
 }
 
 std::string Cluster::Problems() const {

@@ -22,9 +22,11 @@
 #include "kubelet/client/http_api.h"
 #include "kubelet/client/node_objects.h"
 #include "kubelet/client/object_cache.h"
+#include "kubelet/client/pod_certificates.h"
 #include "kubelet/client/services.h"
 #include "kubelet/client/serving_certificate.h"
 #include "kubelet/client/tokens.h"
+#include "kubelet/client/trust_bundles.h"
 #include "kubelet/config/config.h"
 #include "kubelet/image/objects.h"
 #include "kubelet/mirror/mirror_pods.h"
@@ -44,6 +46,8 @@ class Cluster : public volume::Objects, public runtime::EnvObjects, public image
     std::function<base::Task<node::NodeFacts>()> facts;
     // A ConfigMap or Secret that pods refer to is another than before.
     std::function<void(const std::string& namespace_, const std::string& name)> on_object_change;
+    // Something else that this pod's volumes show is another: a bundle, a certificate.
+    std::function<void(const std::string& uid)> on_volume_change;
     // A static pod of this full name is still being ended.
     std::function<bool(const std::string& full_name)> ending;
     std::function<base::Task<absl::Status>(std::string cidrs)> apply_pod_cidr;
@@ -88,6 +92,15 @@ class Cluster : public volume::Objects, public runtime::EnvObjects, public image
       std::string namespace_, std::string name) override;
   base::Task<absl::StatusOr<volume::Token>> ServiceAccountToken(
       api::PodPtr pod, std::string audience, int64_t expiration_seconds) override;
+  base::Task<absl::StatusOr<std::shared_ptr<const api::core::PersistentVolumeClaim>>> Claim(
+      std::string namespace_, std::string name) override;
+  base::Task<absl::StatusOr<std::shared_ptr<const api::core::PersistentVolume>>> PersistentVolume(
+      std::string name) override;
+  base::Task<absl::StatusOr<std::string>> TrustAnchors(
+      std::string pod_uid, api::core::ClusterTrustBundleProjection source) override;
+  base::Task<absl::StatusOr<volume::PodCertificate>> Certificate(api::PodPtr pod,
+                                                                 std::string volume,
+                                                                 int source) override;
   base::Task<absl::StatusOr<image::ServiceAccountFacts>> ServiceAccount(std::string namespace_,
                                                                         std::string name) override;
   base::Task<absl::StatusOr<std::string>> PullToken(api::PodPtr pod, std::string audience,
@@ -102,6 +115,7 @@ class Cluster : public volume::Objects, public runtime::EnvObjects, public image
                                                client::Credentials& credentials);
   void MakeAgent();
   void MakeServing();
+  void MakeVolumeSources(client::Reflector::Deps watch);
   void OnNode(const node::NodePtr& node);
   void OnHealth(const absl::Status& health);
   base::Task<void> StartSource(source::PodSource* source);
@@ -122,6 +136,8 @@ class Cluster : public volume::Objects, public runtime::EnvObjects, public image
   std::unique_ptr<client::ServiceLister> services_;
   std::unique_ptr<client::TokenManager> tokens_;
   std::unique_ptr<client::RuntimeClasses> runtime_classes_;
+  std::unique_ptr<client::TrustBundles> trust_bundles_;             // null: the gate is off
+  std::unique_ptr<client::PodCertificates> certificates_of_pods_;  // null: the gate is off
   std::unique_ptr<client::NodeWatch> node_watch_;
   std::unique_ptr<node::NodeAgent> agent_;
   std::unique_ptr<mirror::MirrorPods> mirrors_;

@@ -92,6 +92,7 @@ int Kubelet::Run() {
   RaiseFileLimit(config_.kubelet.max_open_files());
   AddProcessMetrics(metrics_, node_.name);
   if (Cluster::Configured(config_)) MakeCluster();
+  MakeStaticObjects();
   if (auto made = MakeImages(); !made.ok()) {
     std::cerr << "error: " << Message(made) << "\n";
     return 1;
@@ -118,9 +119,10 @@ int Kubelet::Run() {
   pressure_->Start();
   if (cluster_) {
     scope_.Spawn("image list", WatchImages());
-    scope_.Spawn("volume refresh", RefreshVolumes());
     cluster_->Start();
   }
+  if (static_objects_) static_objects_->local().Start();
+  if (cluster_ || static_objects_) scope_.Spawn("volume refresh", RefreshVolumes());
   WatchHost();
   pleg_->Start();
   logs_->Start();
@@ -208,12 +210,7 @@ void Kubelet::MakePods() {
           [this](bool warning, const std::string& reason, const std::string& message) {
             if (cluster_) cluster_->RecordNodeEvent(warning, reason, message);
           }},
-      cluster_.get(), [this] {
-        api::NodeAllocatable all;
-        all.cpu_milli = int64_t{1000} * node_.machine.cpus;
-        all.memory_bytes = node_.machine.memory_bytes;
-        return cluster_ ? cluster_->Allocatable() : all;
-      },
+      VolumeSources{cluster_.get(), static_objects_.get()}, [this] { return Allocatable(); },
       [this](runtime::DnsConfig dns) { node_.context.host_dns = std::move(dns); }, HooksOfVolumes());
   cgroups_ = std::make_unique<MeteredCgroups>(adapters_->cgroups(), clock_, metrics_);
   MakeResizes();
@@ -225,7 +222,7 @@ void Kubelet::MakePods() {
                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
                                &metrics_, cluster_.get(), probes_.get(), hook_http_.get(),
                                &adapters_->user_namespaces(), resizes_.get(),
-                               resizes_->options()},
+                               resizes_->options(), static_objects_.get()},
       SyncOptions(config_, node_.machine.cpus));
   syncer_port_ = std::make_unique<SyncerPort>(
       *syncer_, *resizes_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
@@ -259,10 +256,10 @@ void Kubelet::MakePods() {
       cluster_->mirrors().Poke(view->name + "_" + view->namespace_);
   };
   worker_deps.on_forgotten = [this](const std::string& uid) {
+    renewed_.erase(uid);
     if (cluster_) {
       cluster_->ForgetPod(uid);
       cluster_->statuses().Forget(uid);
-      renewed_.erase(uid);
     }
     resizes_->Forget(uid);
     statuses_->Forget(uid);
@@ -301,14 +298,17 @@ void Kubelet::MakeSources() {
   auto on_snapshot = [this](const source::Snapshot& snapshot) { OnSnapshot(snapshot); };
   if (cluster_) api_source_ = cluster_->MakeSource();
   source::SourceDeps deps{io_.get_executor(), clock_, pool_, on_snapshot, nullptr};
-  bool refuse = config_.gates.Enabled("PreventStaticPodAPIReferences");
+  auto references = source::References::kRefused;
+  if (static_objects_) references = source::References::kLocalObjects;
+  if (!config_.gates.Enabled("PreventStaticPodAPIReferences"))
+    references = source::References::kAllowed;
   if (!kc.static_pod_path().empty()) {
     source::FileSourceOptions options;
     options.path = kc.static_pod_path();
     options.node_name = node_.name;
     options.state_dir = config_.flags.root_dir;
     options.check_period = ToNanos(kc.file_check_frequency());
-    options.refuse_references = refuse;
+    options.references = references;
     sources_.push_back(source::MakeFileSource(std::move(options), deps));
   }
   if (!kc.static_pod_url().empty()) {
@@ -320,7 +320,7 @@ void Kubelet::MakeSources() {
       for (const auto& value : values.items()) options.headers.emplace_back(name, value);
     }
     options.check_period = ToNanos(kc.http_check_frequency());
-    options.refuse_references = refuse;
+    options.references = references;
     sources_.push_back(source::MakeUrlSource(std::move(options), deps));
   }
   metrics_.AddGaugeFunction("kubelet_manifest_problems",
@@ -361,12 +361,14 @@ void Kubelet::OnSnapshot(const source::Snapshot& snapshot) {
 
 std::vector<SourceProblem> Kubelet::Problems() const {
   std::vector<SourceProblem> all;
-  for (const auto& source : sources_) {
-    for (const auto& p : source->problems()) {
+  auto add = [&all](const std::vector<source::Problem>& problems) {
+    for (const auto& p : problems) {
       bool warning = p.severity == source::Problem::Severity::kWarning;
       all.push_back({p.origin, p.pod, p.text, p.since, p.kept, warning});
     }
-  }
+  };
+  for (const auto& source : sources_) add(source->problems());
+  if (static_objects_) add(static_objects_->local().problems());
   return all;
 }
 

@@ -23,6 +23,7 @@
 #include "app/pressure_watch.h"
 #include "app/reload.h"
 #include "app/secure_port.h"
+#include "app/static_objects.h"
 #include "app/status_cache.h"
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/metrics.h"
@@ -100,6 +101,9 @@ class Kubelet {
   std::vector<std::string> ExplainVolumes(const std::string& uid) const;
   void SettleAddresses();
   void OnObjectChange(const std::string& namespace_, const std::string& name);
+  void MakeStaticObjects();
+  api::NodeAllocatable Allocatable() const;
+  void OnLocalObjectChange(const std::string& namespace_, const std::string& name);
   bool Ending(const std::string& full_name) const;
   void SyncMirrors();
   void OnStatus(const std::string& uid);
@@ -132,6 +136,7 @@ class Kubelet {
   std::unique_ptr<cri::GrpcImageService> images_;
   std::unique_ptr<pleg::Pleg> pleg_;
   std::unique_ptr<Cluster> cluster_;  // null: standalone
+  std::unique_ptr<StaticObjects> static_objects_;  // null: no --local-objects-dir
   std::unique_ptr<image::ImageList> image_list_;
   std::unique_ptr<image::ImageManager> image_manager_;
   std::unique_ptr<image::ImageGc> image_gc_;
@@ -161,6 +166,7 @@ class Kubelet {
   std::unique_ptr<source::PodSource> api_source_;  // null: standalone; the cluster starts it
   // uids of pods whose API volumes were brought up to date since this process runs, or are being.
   std::set<std::string> renewed_, renewing_;
+  std::set<std::string> renew_again_;  // changed once more while it was being brought up to date
   std::vector<std::unique_ptr<server::HttpServer>> servers_;
   std::unique_ptr<SecurePort> https_;  // null: enableServer is off
   std::unique_ptr<os::HostChains> host_chains_;  // null: makeIPTablesUtilChains is off

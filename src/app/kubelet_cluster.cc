@@ -26,6 +26,13 @@ void Kubelet::MakeCluster() {
   hooks.on_object_change = [this](const std::string& namespace_, const std::string& name) {
     OnObjectChange(namespace_, name);
   };
+  hooks.on_volume_change = [this](const std::string& uid) {
+    api::PodPtr pod = store_->Get(uid);
+    if (!pod) return;
+    RenewVolumes(pod);
+    adapters_->pod_volumes().RetryNow(uid);
+    workers_->Wake(uid);  // it may wait for this very thing
+  };
   hooks.ending = [this](const std::string& full_name) { return Ending(full_name); };
   hooks.apply_pod_cidr = [this](std::string cidrs) {
     return runtime_->UpdateRuntimeConfig(std::move(cidrs));
@@ -55,7 +62,7 @@ Task<node::NodeFacts> Kubelet::Facts() {
   facts.pid_pressure = pressures.pid;
   facts.runtime_name = node_.runtime_name;
   facts.runtime_version = node_.runtime_version;
-  facts.volumes_in_use.emplace();
+  facts.volumes_in_use = adapters_->pod_volumes().VolumesInUse();
   if (node_.runtime_answered) {
     facts.handlers.emplace();
     for (const auto& handler : node_.handlers) {
@@ -106,7 +113,12 @@ void Kubelet::RenewVolumes(const api::PodPtr& pod) {
     any = any || source.has_config_map() || source.has_secret() || source.has_downward_api() ||
           source.has_projected();
   }
-  if (!any || !renewing_.insert(uid).second) return;
+  if (!any) return;
+  if (!renewing_.insert(uid).second) {
+    // What is under way may have read the object before it changed.
+    renew_again_.insert(uid);
+    return;
+  }
   scope_.Spawn("volumes of " + api::PodKey(*pod), RefreshVolumesOf(pod));
 }
 
@@ -120,6 +132,9 @@ Task<void> Kubelet::RefreshVolumesOf(api::PodPtr pod) {
                   status);
   }
   renewing_.erase(uid);
+  bool again = renew_again_.erase(uid) > 0;
+  api::PodPtr now = again ? store_->Get(uid) : nullptr;
+  if (now) RenewVolumes(now);
 }
 
 void Kubelet::OnObjectChange(const std::string& namespace_, const std::string& name) {

@@ -17,7 +17,8 @@ const std::vector<const FlagSpec*>& AllFlags() {
   static const auto* flags = [] {
     auto* all = new std::vector<const FlagSpec*>;
     for (const auto* part :
-         {&StartFlags(), &ServerFlags(), &PodFlags(), &ResourceFlags(), &LegacyFlags()}) {
+         {&StartFlags(), &ServerFlags(), &PodFlags(), &ResourceFlags(), &LegacyFlags(),
+          &OwnFlags()}) {
       for (const FlagSpec& spec : *part) all->push_back(&spec);
     }
     std::sort(all->begin(), all->end(),

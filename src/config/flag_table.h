@@ -69,6 +69,7 @@ const std::vector<FlagSpec>& ServerFlags();
 const std::vector<FlagSpec>& PodFlags();
 const std::vector<FlagSpec>& ResourceFlags();
 const std::vector<FlagSpec>& LegacyFlags();
+const std::vector<FlagSpec>& OwnFlags();  // additions of this program: upstream has none of them
 const std::vector<const FlagSpec*>& AllFlags();
 
 // By name, with `_` counting as `-`; nullptr for unknown.

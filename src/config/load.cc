@@ -115,7 +115,21 @@ class Loader {
       return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     });
     if (loaded_.flags.seccomp_default) loaded_.kubelet.set_seccomp_default(true);
+    std::string& objects = loaded_.flags.local_objects_dir;
+    if (!objects.empty()) objects = CleanPath(objects);
     if (!loaded_.flags.root_dir.empty()) loaded_.flags.root_dir = CleanPath(loaded_.flags.root_dir);
+  }
+
+  void CheckLocalObjects(std::vector<Problem>& problems) const {
+    const std::string& dir = loaded_.flags.local_objects_dir;
+    const auto& kc = loaded_.kubelet;
+    if (dir.empty()) return;
+    if (kc.static_pod_path().empty() && kc.static_pod_url().empty())
+      problems.push_back({"--local-objects-dir",
+                          "is for static pods: needs staticPodPath or staticPodURL"});
+    if (!kc.static_pod_path().empty() && CleanPath(kc.static_pod_path()) == dir)
+      problems.push_back({"--local-objects-dir",
+                          "is staticPodPath: its files would be taken for manifests of pods"});
   }
 
   absl::Status Validate() {
@@ -123,6 +137,7 @@ class Loader {
     for (const std::string& problem : loaded_.gates.Set(GatesOf(loaded_.kubelet))) {
       problems.push_back({"featureGates", problem});
     }
+    CheckLocalObjects(problems);
     std::vector<Problem> more = ValidateConfiguration(loaded_.kubelet, loaded_.gates);
     problems.insert(problems.end(), more.begin(), more.end());
     if (!problems.empty()) {

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "kubelet/api/pod.h"
+#include "kubelet/api/validation.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "kubelet/mirror/mirror_pods.h"
@@ -66,8 +67,9 @@ base::Task<absl::Status> MirrorPods::Delete(std::string full_name) {
 
 std::shared_ptr<Pod> MirrorPods::MakeMirror(const Pod& pod) const {
   auto mirror = std::make_shared<Pod>();
-  *mirror->mutable_metadata() = pod.metadata();
-  *mirror->mutable_spec() = pod.spec();
+  // A mirror that names a ConfigMap or Secret is refused; those of static pods are local files.
+  *mirror = api::WithoutObjectReferences(pod);
+  mirror->clear_status();
   auto* meta = mirror->mutable_metadata();
   (*meta->mutable_annotations())[api::kConfigMirror] = api::Annotation(pod, api::kConfigHash);
   meta->clear_owner_references();

@@ -119,7 +119,9 @@ Task<absl::StatusOr<ContainerConfig>> PodSyncer::ConfigFor(Pass& pass,
   if (!files.ok()) co_return files.status();
   inputs.etc_hosts_path = files->etc_hosts;
   inputs.termination_log_path = files->termination_log;
-  auto env = co_await FetchEnvironment(deps_.env_objects, pod, start.spec);
+  EnvObjects* objects = deps_.env_objects;
+  if (deps_.static_objects != nullptr && api::IsStatic(*pod)) objects = deps_.static_objects;
+  auto env = co_await FetchEnvironment(objects, pod, start.spec);
   if (!env.ok()) co_return env.status();
   inputs.env = *std::move(env);
   inputs.env.volume_paths = pass.volume_paths;

@@ -42,7 +42,7 @@ void FileSet::Restore(const Checkpoint& checkpoint) {
   Origin origin;
   origin.location = checkpoint.identity_path;
   origin.node_name = options_.node_name;
-  origin.refuse_references = options_.refuse_references;
+  origin.references = options_.references;
   Judged judged = options_.judge(checkpoint.text, origin);
   if (!judged.pod) return;
   Served served;
@@ -219,7 +219,7 @@ void FileSet::JudgeFiles(Listing& listing, const Contents& contents, base::WallT
     origin.location = entry.served ? entry.served->identity_path : path;
     origin.node_name = options_.node_name;
     origin.seen = now;
-    origin.refuse_references = options_.refuse_references;
+    origin.references = options_.references;
     entry.latest = options_.judge(reading.text, origin);
     entry.latest_content = content;
     entry.latest_text.clear();

@@ -52,7 +52,7 @@ class FileSet {
     std::string node_name;
     base::Nanos directory_hold;
     bool remove_when_directory_gone = false;
-    bool refuse_references = true;
+    References references = References::kRefused;
     Judge judge;
   };
   explicit FileSet(Options options) : options_(std::move(options)) {}

@@ -29,7 +29,7 @@ FileSet::Options SetOptions(const FileSourceOptions& o) {
   out.node_name = o.node_name;
   out.directory_hold = o.directory_hold;
   out.remove_when_directory_gone = o.remove_when_directory_gone;
-  out.refuse_references = o.refuse_references;
+  out.references = o.references;
   out.judge = o.judge;
   return out;
 }

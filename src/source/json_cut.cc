@@ -148,4 +148,21 @@ int CountYamlDocuments(std::string_view text) {
   return documents;
 }
 
+std::vector<std::string> YamlDocuments(std::string_view text) {
+  std::vector<std::string> documents(1);
+  while (!text.empty()) {
+    size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    size_t size = end == std::string_view::npos ? text.size() : end + 1;
+    bool ended = IsMarker(line, "...");
+    // Directives stand before the marker of their document.
+    bool directives = CountYamlDocuments(documents.back()) == 0;
+    if ((IsMarker(line, "---") && !directives) || ended) documents.emplace_back();
+    if (!ended) documents.back() += text.substr(0, size);
+    text.remove_prefix(size);
+  }
+  std::erase_if(documents, [](const std::string& one) { return CountYamlDocuments(one) == 0; });
+  return documents;
+}
+
 }  // namespace kubelet::source

@@ -23,5 +23,7 @@ std::string JsonPlainString(std::string_view value);
 
 // How many documents of a YAML stream have content; comments and markers do not count.
 int CountYamlDocuments(std::string_view text);
+// Those documents as they stand, each a stream of its own.
+std::vector<std::string> YamlDocuments(std::string_view text);
 
 }  // namespace kubelet::source

@@ -61,6 +61,18 @@ std::string ReferenceAlwaysRefused(const api::core::Pod& pod) {
   return "";
 }
 
+std::string ReferenceOf(const api::core::Pod& pod, References allowed) {
+  switch (allowed) {
+    case References::kRefused:
+      return api::StaticPodReference(pod);
+    case References::kLocalObjects:
+      return api::StaticPodReference(api::WithoutObjectReferences(pod));
+    case References::kAllowed:
+      break;
+  }
+  return ReferenceAlwaysRefused(pod);
+}
+
 void TolerateNoExecute(api::core::PodSpec& spec) {
   auto same = [](const api::core::Toleration& t) {
     return t.key().empty() && t.value().empty() && t.operator_() == "Exists" &&
@@ -143,8 +155,7 @@ Judged JudgeJson(const std::string& json, const Origin& origin, bool item) {
   Identify(*pod, json, origin);
   out.name = api::PodKey(*pod);
   for (const auto& error : api::ValidatePodCreate(*pod)) out.errors.push_back(error.ToString());
-  std::string reference =
-      origin.refuse_references ? api::StaticPodReference(*pod) : ReferenceAlwaysRefused(*pod);
+  std::string reference = ReferenceOf(*pod, origin.references);
   if (!reference.empty()) out.errors.push_back("spec: Forbidden: " + reference);
   if (out.errors.empty()) out.pod = std::move(pod);
   return out;

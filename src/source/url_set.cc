@@ -46,7 +46,7 @@ bool UrlSet::Apply(const std::string& body, base::WallTime now) {
   origin.location = url_;
   origin.node_name = node_name_;
   origin.seen = now;
-  origin.refuse_references = refuse_references_;
+  origin.references = references_;
   std::map<std::string, api::PodPtr> next;
   std::set<std::string> uids, bad;
   std::vector<Problem> problems;

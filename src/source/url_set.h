@@ -12,11 +12,11 @@ namespace kubelet::source {
 class UrlSet {
  public:
   // `url` as configured, part of every uid; `shown_url` for people, without its password.
-  UrlSet(std::string url, std::string shown_url, std::string node_name, bool refuse_references)
+  UrlSet(std::string url, std::string shown_url, std::string node_name, References references)
       : url_(std::move(url)),
         shown_url_(std::move(shown_url)),
         node_name_(std::move(node_name)),
-        refuse_references_(refuse_references) {}
+        references_(references) {}
 
   // What an earlier process served, out of PodList. Before the first Apply; counts as complete.
   // False: it cannot be read, nothing happens.
@@ -38,7 +38,7 @@ class UrlSet {
   void AddProblem(const std::string& pod, const std::string& text, bool warning, base::WallTime now,
                   std::vector<Problem>& out) const;
   std::string url_, shown_url_, node_name_;
-  bool refuse_references_;
+  References references_;
   std::map<std::string, api::PodPtr> pods_;  // by namespace/name
   std::vector<Problem> problems_;
   bool complete_ = false;

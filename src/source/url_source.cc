@@ -30,7 +30,7 @@ UrlSource::UrlSource(UrlSourceOptions options, SourceDeps deps)
     : options_(std::move(options)),
       deps_(std::move(deps)),
       shown_url_(Shown(options_.url)),
-      set_(options_.url, shown_url_, options_.node_name, options_.refuse_references),
+      set_(options_.url, shown_url_, options_.node_name, options_.references),
       scope_(deps_.executor) {}
 
 void UrlSource::Start() { scope_.Spawn("manifest url", Run()); }

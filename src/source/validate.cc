@@ -14,8 +14,8 @@ struct Count {
   int errors = 0;
 };
 
-void CheckFile(const std::string& path, const std::string& node_name, std::ostream& out,
-               Count& count, std::map<std::string, std::string>& owners) {
+void CheckFile(const std::string& path, const Origin& from, std::ostream& out, Count& count,
+               std::map<std::string, std::string>& owners) {
   ++count.files;
   auto error = [&](const std::string& text) {
     ++count.errors;
@@ -24,9 +24,8 @@ void CheckFile(const std::string& path, const std::string& node_name, std::ostre
   auto reading = ReadManifest(path);
   absl::Status status = reading.ok() ? reading->status : reading.status();
   if (!status.ok()) return error(base::Message(status));
-  Origin origin;
+  Origin origin = from;
   origin.location = path;
-  origin.node_name = node_name;
   Judged judged = JudgeManifest(reading->text, origin);
   for (const auto& text : judged.errors)
     error(judged.name.empty() ? text : "pod " + judged.name + ": " + text);
@@ -44,8 +43,11 @@ void CheckFile(const std::string& path, const std::string& node_name, std::ostre
 }  // namespace
 
 int ValidateFiles(const std::vector<std::string>& files, const std::string& node_name,
-                  std::ostream& out) {
+                  std::ostream& out, References references) {
   Count count;
+  Origin origin;
+  origin.node_name = node_name;
+  origin.references = references;
   std::map<std::string, std::string> owners;
   for (const auto& path : files) {
     auto place = FindManifests(path, false);
@@ -57,7 +59,7 @@ int ValidateFiles(const std::vector<std::string>& files, const std::string& node
     for (const auto& file : place->paths) {
       auto info = os::Stat(file);
       if (!place->single && info.ok() && info->kind != os::FileKind::kRegular) continue;
-      CheckFile(file, node_name, out, count, owners);
+      CheckFile(file, origin, out, count, owners);
     }
   }
   if (count.errors > 0) {

@@ -1,6 +1,7 @@
 // PodVolumes: volumes that are filled from objects of the API.
 #include <filesystem>
 
+#include "kubelet/api/pod.h"
 #include "kubelet/base/status.h"
 #include "volume/atomic_writer.h"
 #include "volume/payload.h"
@@ -23,11 +24,17 @@ absl::Status TornDown() { return absl::AbortedError("the pod's volumes were remo
 
 }  // namespace
 
+Objects* PodVolumes::ObjectsOf(const api::core::Pod& pod) const {
+  bool own = options_.static_objects != nullptr && api::IsStatic(pod);
+  return own ? options_.static_objects : options_.objects;
+}
+
 Task<absl::Status> PodVolumes::FillApiVolume(api::PodPtr pod, std::string volume,
                                              bool only_existing, std::shared_ptr<VolumeMap> out) {
   const auto* spec = VolumeNamed(*pod, volume);
   if (spec == nullptr) co_return absl::FailedPreconditionError("spec.volumes has no such volume");
-  if (options_.objects == nullptr && !spec->volume_source().has_downward_api())
+  Objects* source = ObjectsOf(*pod);
+  if (source == nullptr && !spec->volume_source().has_downward_api())
     co_return absl::FailedPreconditionError("needs the API server, which is not configured");
   const std::string uid = pod->metadata().uid();
   auto& slot = state_->writers[uid];
@@ -36,8 +43,8 @@ Task<absl::Status> PodVolumes::FillApiVolume(api::PodPtr pod, std::string volume
   auto turn = co_await writer->Acquire();
   if (!state_->IsWriter(uid, writer)) co_return TornDown();
   ObjectSet objects;
-  if (options_.objects != nullptr) {
-    auto fetched = co_await FetchObjects(*options_.objects, pod, *spec);
+  if (source != nullptr) {
+    auto fetched = co_await FetchObjects(*source, pod, *spec);
     // While the API was asked the pod may have gone, with all that is kept for it.
     if (!state_->IsWriter(uid, writer)) co_return TornDown();
     if (!fetched.ok()) co_return fetched.status();

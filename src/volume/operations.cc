@@ -213,6 +213,25 @@ void Operations::Observe(const std::string& plugin, const char* operation, base:
       .Observe(took.count());
 }
 
+void Operations::RetryWithin(const std::string& uid, const std::string& volume,
+                             base::Nanos delay) {
+  auto pod = pods_.find(uid);
+  if (pod == pods_.end()) return;
+  auto it = pod->second.volumes.find(volume);
+  if (it == pod->second.volumes.end() || !it->second.failure) return;
+  auto& at = it->second.failure->retry_at;
+  at = std::min(at, clock_.Mono() + delay);
+}
+
+void Operations::Name(const std::string& uid, const std::string& volume,
+                      const std::string& plugin) {
+  auto& known = pods_[uid].volumes[volume];
+  if (known.plugin == plugin) return;
+  if (!known.plugin.empty()) Count(known.plugin, -1, known.mounted ? -1 : 0);
+  known.plugin = plugin;
+  Count(plugin, 1, known.mounted ? 1 : 0);
+}
+
 void Operations::Count(const std::string& plugin, int wanted, int mounted) {
   if (volumes_ == nullptr) return;
   auto& count = counts_[plugin];

@@ -48,6 +48,11 @@ class Operations {
   // Something changed: no reason to wait.
   void RetryNow(const std::string& uid);
 
+  // Not later than this from now: what nobody tells us of has to be asked for again.
+  void RetryWithin(const std::string& uid, const std::string& volume, base::Nanos delay);
+  // The plugin behind a claim, once it is known; it counts under that from then on.
+  void Name(const std::string& uid, const std::string& volume, const std::string& plugin);
+
   // The pod's volumes are being taken away: what is known of its mounts is forgotten.
   void Leave(const std::string& uid);
   void TornDown(const std::string& uid, base::MonoTime begun, const absl::Status& status);

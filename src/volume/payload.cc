@@ -122,16 +122,43 @@ std::optional<int64_t> CommonUser(const Pod& pod) {
   return agree ? common : std::nullopt;
 }
 
+// What only the pod's user may read, where there is one.
+PayloadFile Private(const Pod& pod, std::string bytes, uint32_t mode) {
+  PayloadFile file;
+  file.bytes = std::move(bytes);
+  file.mode = mode;
+  file.owner = CommonUser(pod);
+  if (file.owner || pod.spec().security_context().has_fs_group()) file.mode = 0600;
+  return file;
+}
+
 absl::Status AddToken(const Pod& pod, const api::core::ServiceAccountTokenProjection& source,
                       int index, uint32_t mode, const ObjectSet& objects, Payload& payload) {
   auto it = objects.tokens.find(index);
   if (it == objects.tokens.end()) return absl::FailedPreconditionError("no token was fetched");
-  PayloadFile file;
-  file.bytes = it->second;
-  file.mode = mode;
-  file.owner = CommonUser(pod);
-  if (file.owner || pod.spec().security_context().has_fs_group()) file.mode = 0600;
-  return Add(payload, source.path(), std::move(file));
+  return Add(payload, source.path(), Private(pod, it->second, mode));
+}
+
+absl::Status AddAnchors(const Pod& pod, const api::core::ClusterTrustBundleProjection& source,
+                        int index, uint32_t mode, const ObjectSet& objects, Payload& payload) {
+  auto it = objects.anchors.find(index);
+  if (it == objects.anchors.end()) return absl::FailedPreconditionError("no bundle was fetched");
+  return Add(payload, source.path(), Private(pod, it->second, mode));
+}
+
+absl::Status AddCertificate(const Pod& pod, const api::core::PodCertificateProjection& source,
+                            int index, uint32_t mode, const ObjectSet& objects, Payload& payload) {
+  auto it = objects.certificates.find(index);
+  if (it == objects.certificates.end())
+    return absl::FailedPreconditionError("no certificate was fetched");
+  const auto& [key, chain] = it->second;
+  const std::pair<const std::string&, std::string> files[] = {
+      {source.credential_bundle_path(), key + chain},
+      {source.key_path(), key},
+      {source.certificate_chain_path(), chain}};
+  for (const auto& [path, bytes] : files)
+    if (!path.empty()) RETURN_IF_ERROR(Add(payload, path, Private(pod, bytes, mode)));
+  return absl::OkStatus();
 }
 
 absl::Status AddProjected(const Pod& pod, const api::core::ProjectedVolumeSource& volume,
@@ -151,8 +178,12 @@ absl::Status AddProjected(const Pod& pod, const api::core::ProjectedVolumeSource
       status = AddDownward(source.downward_api(), mode, pod, node, payload);
     } else if (source.has_service_account_token()) {
       status = AddToken(pod, source.service_account_token(), i, mode, objects, payload);
+    } else if (source.has_cluster_trust_bundle()) {
+      status = AddAnchors(pod, source.cluster_trust_bundle(), i, mode, objects, payload);
+    } else if (source.has_pod_certificate()) {
+      status = AddCertificate(pod, source.pod_certificate(), i, mode, objects, payload);
     } else {
-      status = absl::FailedPreconditionError("this kind of source is not built yet");
+      status = absl::FailedPreconditionError("no kind of source that is known here");
     }
     RETURN_IF_ERROR(base::Annotate(status, "projected.sources[" + std::to_string(i) + "]"));
   }
@@ -197,7 +228,24 @@ Task<absl::Status> FetchToken(Objects& objects, api::PodPtr pod, int index,
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> FetchSource(Objects& objects, api::PodPtr pod, int index,
+Task<absl::Status> FetchAnchors(Objects& objects, api::PodPtr pod, int index,
+                                const api::core::ClusterTrustBundleProjection& source,
+                                ObjectSet& out) {
+  auto anchors = co_await objects.TrustAnchors(pod->metadata().uid(), source);
+  if (!anchors.ok()) co_return anchors.status();
+  out.anchors[index] = *std::move(anchors);
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> FetchCertificate(Objects& objects, api::PodPtr pod, std::string volume,
+                                    int index, ObjectSet& out) {
+  auto certificate = co_await objects.Certificate(pod, std::move(volume), index);
+  if (!certificate.ok()) co_return certificate.status();
+  out.certificates[index] = *std::move(certificate);
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> FetchSource(Objects& objects, api::PodPtr pod, const Volume& volume, int index,
                                const api::core::VolumeProjection& source, ObjectSet& out) {
   if (source.has_config_map()) {
     const auto& map = source.config_map();
@@ -208,6 +256,10 @@ Task<absl::Status> FetchSource(Objects& objects, api::PodPtr pod, int index,
     return FetchSecret(objects, *pod, secret.local_object_reference().name(), secret.optional(),
                        out);
   }
+  if (source.has_cluster_trust_bundle())
+    return FetchAnchors(objects, pod, index, source.cluster_trust_bundle(), out);
+  if (source.has_pod_certificate())
+    return FetchCertificate(objects, pod, volume.name(), index, out);
   return FetchToken(objects, pod, index, source.service_account_token(), out);
 }
 
@@ -239,8 +291,11 @@ Task<absl::StatusOr<ObjectSet>> FetchObjects(Objects& objects, api::PodPtr pod,
   } else if (source.has_projected()) {
     for (int i = 0; status.ok() && i < source.projected().sources_size(); ++i) {
       const auto& each = source.projected().sources(i);
-      bool asks = each.has_config_map() || each.has_secret() || each.has_service_account_token();
-      if (asks) status = co_await FetchSource(objects, pod, i, each, out);
+      // The downward API asks nobody; what is of no known kind is refused where it is written.
+      std::vector<const google::protobuf::FieldDescriptor*> kinds;
+      each.GetReflection()->ListFields(each, &kinds);
+      if (!kinds.empty() && !each.has_downward_api())
+        status = co_await FetchSource(objects, pod, volume, i, each, out);
     }
   }
   if (!status.ok()) co_return status;

@@ -27,7 +27,9 @@ using Payload = std::map<std::string, PayloadFile>;
 struct ObjectSet {
   std::map<std::string, std::shared_ptr<const api::core::ConfigMap>> config_maps;
   std::map<std::string, std::shared_ptr<const api::core::Secret>> secrets;
-  std::map<int, std::string> tokens;  // by index of the source
+  std::map<int, std::string> tokens;  // by index of the source, as the next two
+  std::map<int, std::string> anchors;
+  std::map<int, PodCertificate> certificates;
   std::optional<base::WallTime> refresh_at;
 };
 

@@ -18,20 +18,17 @@ using api::core::Volume;
 
 constexpr char kHugePages[] = "HugePages";
 
-// Regular, init and ephemeral containers have the same mounts.
+// Of regular, init and ephemeral containers: mounts and devices.
 template <typename Visit>
 void VisitMounts(const Pod& pod, const Visit& visit) {
-  auto each = [&](const std::string& container, const auto& mounts) {
-    for (const auto& mount : mounts) visit(container, mount);
+  auto each = [&](const auto& container) {
+    for (const auto& mount : container.volume_mounts()) visit(container.name(), mount.name());
+    for (const auto& device : container.volume_devices()) visit(container.name(), device.name());
   };
-  for (const auto& container : pod.spec().init_containers())
-    each(container.name(), container.volume_mounts());
-  for (const auto& container : pod.spec().containers())
-    each(container.name(), container.volume_mounts());
-  for (const auto& container : pod.spec().ephemeral_containers()) {
-    const auto& common = container.ephemeral_container_common();
-    each(common.name(), common.volume_mounts());
-  }
+  for (const auto& container : pod.spec().init_containers()) each(container);
+  for (const auto& container : pod.spec().containers()) each(container);
+  for (const auto& container : pod.spec().ephemeral_containers())
+    each(container.ephemeral_container_common());
 }
 
 // The smallest of the node's memory, what the pod may use, and the volume's own limit.
@@ -121,6 +118,8 @@ absl::Status PlanVolume(const Pod& pod, const Volume& volume, int64_t memory_byt
     plan.host_paths.push_back({volume.name(), source.path(), source.type()});
   } else if (kind == "image") {
     // The runtime mounts it, sub path and all.
+  } else if (kind == "persistentVolumeClaim" || kind == "ephemeral" || kind == "nfs") {
+    plan.persistent.push_back(volume.name());
   } else if (!ApiVolumePlugin(volume).empty()) {
     plan.api_volumes.push_back(volume.name());
   } else {
@@ -151,22 +150,22 @@ absl::StatusOr<VolumePlan> PlanVolumes(const Pod& pod, int64_t memory_bytes) {
   std::set<std::string> planned;
   absl::Status first;
   VisitMounts(
-      pod, [&](const std::string& container, const api::core::VolumeMount& mount) {
+      pod, [&](const std::string& container, const std::string& volume) {
         if (!first.ok()) return;
-        std::string where = name + ": volume \"" + mount.name() + "\" of container " + container;
-        auto it = volumes.find(mount.name());
+        std::string where = name + ": volume \"" + volume + "\" of container " + container;
+        auto it = volumes.find(volume);
         if (it == volumes.end()) {
           first = absl::FailedPreconditionError(where + ": spec.volumes has no such volume");
           return;
         }
-        if (!os::IsPathComponent(mount.name()) || !os::IsPathComponent(container)) {
+        if (!os::IsPathComponent(volume) || !os::IsPathComponent(container)) {
           first = absl::InvalidArgumentError(where + ": no directory name");
           return;
         }
-        if (planned.insert(mount.name()).second) {
-          first = base::Annotate(
-              PlanVolume(pod, *it->second, memory_bytes, plan),
-              name + ": MountVolume.SetUp failed for volume \"" + mount.name() + "\" ");
+        if (planned.insert(volume).second) {
+          first =
+              base::Annotate(PlanVolume(pod, *it->second, memory_bytes, plan),
+                             name + ": MountVolume.SetUp failed for volume \"" + volume + "\" ");
         }
       });
   if (!first.ok()) return first;

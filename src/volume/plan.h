@@ -27,9 +27,10 @@ struct VolumePlan {
   std::vector<EmptyDirPlan> empty_dirs;
   std::vector<HostPathPlan> host_paths;
   std::vector<std::string> api_volumes;  // names; filled from API objects (payload.h)
+  std::vector<std::string> persistent;   // names; claims and nfs volumes (persistent.h)
 };
 
-// Of the volumes that a container mounts. FailedPrecondition names pod, volume and kind;
+// Of the volumes that a container mounts, or names in its volumeDevices. FailedPrecondition names pod, volume and kind;
 // InvalidArgument for names that cannot be path components. `memory_bytes` as in VolumeOptions.
 absl::StatusOr<VolumePlan> PlanVolumes(const api::core::Pod& pod, int64_t memory_bytes);
 

@@ -18,6 +18,8 @@ using base::Task;
 
 namespace {
 
+constexpr base::Nanos kClaimPatience = std::chrono::seconds(2);
+
 // Where the first step ends: what may hang comes after it, one volume at a time.
 struct Local {
   VolumeMap paths;
@@ -80,6 +82,12 @@ PodVolumes::PodVolumes(base::Executor executor, base::Clock& clock, base::Blocki
 
 PodVolumes::~PodVolumes() = default;
 
+std::vector<std::string> PodVolumes::VolumesInUse() const {
+  std::set<std::string> all;
+  for (const auto& [uid, names] : state_->attachable) all.insert(names.begin(), names.end());
+  return {all.begin(), all.end()};
+}
+
 Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
   const std::string uid = pod->metadata().uid();
   auto planned = PlanVolumes(*pod, options_.memory_bytes);
@@ -93,7 +101,8 @@ Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
   round->pod = pod;
   round->plan = std::make_shared<const VolumePlan>(*std::move(planned));
   const auto& plan = *round->plan;
-  if (plan.empty_dirs.empty() && plan.host_paths.empty() && plan.api_volumes.empty())
+  if (plan.empty_dirs.empty() && plan.host_paths.empty() && plan.api_volumes.empty() &&
+      plan.persistent.empty())
     co_return VolumeMap();
   co_await PrepareLocal(round);
   for (const auto& volume : plan.api_volumes) {
@@ -104,6 +113,13 @@ Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
   for (const auto& [volume, mount_point] : round->mount_points) {
     auto work = PrepareHostPath(pod, volume, mount_point, round->paths);
     co_await Attempt(round, volume, std::move(work));
+  }
+  for (const auto& volume : plan.persistent) {
+    auto work = PreparePersistent(pod, volume, round->paths);
+    co_await Attempt(round, volume, std::move(work));
+    // Nobody tells when a claim is bound.
+    if (state_->Persistent(uid, volume) == nullptr)
+      state_->operations.RetryWithin(uid, volume, kClaimPatience);
   }
   state_->operations.Waits(*pod, round->unmounted, round->first);
   if (!round->first.ok()) co_return round->first;

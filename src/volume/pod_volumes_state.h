@@ -10,6 +10,7 @@
 #include "kubelet/base/async.h"
 #include "kubelet/volume/volume.h"
 #include "volume/operations.h"
+#include "volume/persistent.h"
 #include "volume/plan.h"
 
 namespace kubelet::volume {
@@ -32,6 +33,18 @@ struct PodVolumes::State {
     auto it = writers.find(uid);
     return it != writers.end() && it->second == writer;
   }
+
+  // What the claims and nfs volumes of a pod came to. Once known the API server is not asked again:
+  // a claim stays bound while its pod is there, and a container starts again without the server.
+  std::map<std::string, std::map<std::string, PersistentPlan>> persistent;
+  PersistentPlan* Persistent(const std::string& uid, const std::string& volume) {
+    auto pod = persistent.find(uid);
+    if (pod == persistent.end()) return nullptr;
+    auto it = pod->second.find(volume);
+    return it == pod->second.end() ? nullptr : &it->second;
+  }
+  // Unique names of attachable volumes by pod, from when one is wanted until it is torn down.
+  std::map<std::string, std::set<std::string>> attachable;
 
   // What is under way, by mount point or by pod: when it was begun. An entry stays for as long as
   // its thread does.

@@ -40,6 +40,11 @@ const Volume* VolumeNamed(const api::core::Pod& pod, const std::string& name) {
   return nullptr;
 }
 
+bool IsPersistent(const Volume& volume) {
+  const auto& source = volume.volume_source();
+  return source.has_persistent_volume_claim() || source.has_ephemeral() || source.has_nfs();
+}
+
 std::string PathOf(const std::string& pod_dir, const Volume& volume) {
   if (volume.volume_source().has_host_path()) return volume.volume_source().host_path().path();
   std::string plugin = ApiVolumePlugin(volume);
@@ -83,6 +88,12 @@ Task<absl::StatusOr<std::string>> PodVolumes::PrepareSubPath(api::PodPtr pod, co
   std::string volume_path = PathOf(pod_dir, *volume);
   VolumeOptions options = options_;
   bool on_host = volume->volume_source().has_host_path();
+  if (IsPersistent(*volume)) {
+    const auto* plan = state_->Persistent(pod->metadata().uid(), volume->name());
+    if (plan == nullptr) co_return absl::UnavailableError("the volume is not prepared");
+    volume_path = PersistentPath(pod_dir, *plan);
+    on_host = true;
+  }
   std::function<absl::StatusOr<std::string>()> work = [pod_dir, volume_path, path, target, on_host,
                                                        options] {
     if (on_host && options.before_look) options.before_look(volume_path);
@@ -123,7 +134,13 @@ Task<absl::StatusOr<std::string>> PodVolumes::ReadFile(api::PodPtr pod, std::str
                                                        std::string path) {
   const Volume* found = VolumeNamed(*pod, volume);
   if (found == nullptr) co_return absl::NotFoundError("volume \"" + volume + "\"");
-  std::string root = PathOf(PodDir(options_.root_dir, pod->metadata().uid()), *found);
+  std::string pod_dir = PodDir(options_.root_dir, pod->metadata().uid());
+  std::string root = PathOf(pod_dir, *found);
+  if (IsPersistent(*found)) {
+    const auto* plan = state_->Persistent(pod->metadata().uid(), volume);
+    if (plan == nullptr) co_return absl::UnavailableError("the volume is not prepared");
+    root = PersistentPath(pod_dir, *plan);
+  }
   std::function<absl::StatusOr<std::string>()> work = [root, path] {
     return os::ReadFileInside(root, path, kMaxEnvFile);
   };
@@ -135,7 +152,8 @@ Task<absl::StatusOr<std::string>> PodVolumes::ReadFile(api::PodPtr pod, std::str
     co_return co_await CallOn(**hanging, pod, volume, std::move(call), std::move(args));
   }
   // What hangs here hangs with the host paths.
-  std::string kind = found->volume_source().has_host_path() ? "hostPath" : "volume";
+  bool on_host = found->volume_source().has_host_path() || IsPersistent(*found);
+  std::string kind = on_host ? "hostPath" : "volume";
   co_return co_await pool_.Run<std::string>(std::move(kind), options_.host_path_timeout,
                                             std::move(work));
 }

@@ -66,6 +66,8 @@ Task<absl::Status> PodVolumes::Teardown(std::string uid) {
     co_return absl::UnavailableError("pod " + uid + ": its volumes are still being removed");
   state_->refresh.erase(uid);
   state_->writers.erase(uid);
+  state_->persistent.erase(uid);
+  state_->attachable.erase(uid);
   state_->operations.Leave(uid);
   auto begun = clock_.Mono();
   std::string pod_dir = PodDir(options_.root_dir, uid);

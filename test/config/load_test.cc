@@ -66,6 +66,25 @@ TEST_CASE("hard eviction thresholds of the file") {
   }
 }
 
+TEST_CASE("local objects are for static pods, and beside their manifests") {
+  TempTree tree;
+  tree.Write("/c.yaml",
+             "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
+             "staticPodPath: /etc/manifests\n");
+  auto load = [&](const std::string& dir, bool with_pods) {
+    std::vector<std::string> args{"--local-objects-dir=" + dir};
+    if (with_pods) args.push_back("--config=/c.yaml");
+    return LoadArgs(args, tree.Reader());
+  };
+  auto good = load("/etc/objects/", true);
+  REQUIRE(good.ok());
+  CHECK(good->flags.local_objects_dir == "/etc/objects");
+  CHECK(base::Message(load("/etc/manifests/", true).status()).find("--local-objects-dir: is staticPodPath") !=
+        std::string::npos);
+  CHECK(base::Message(load("/etc/objects", false).status()).find("--local-objects-dir: is for static pods") !=
+        std::string::npos);
+}
+
 TEST_CASE("an empty list of enforcements is not an absent one") {
   TempTree tree;
   tree.Write("/k.yaml", Yaml("enforceNodeAllocatable: []\ncgroupsPerQOS: false\n"));

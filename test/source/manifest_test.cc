@@ -187,7 +187,7 @@ TEST_CASE("unknown fields and further documents are accepted with a warning") {
 
 TEST_CASE("without the gate only resource claims and trust bundles are refused") {
   Origin origin = FileOrigin();
-  origin.refuse_references = false;
+  origin.references = References::kAllowed;
   std::string web = kWeb;
   CHECK(JudgeManifest(web + "  imagePullSecrets: [{name: s}]\n", origin).pod);
   Judged claims =

@@ -111,8 +111,37 @@ TEST_CASE("a projected volume joins its sources") {
   CHECK((*two_users)["token"].mode == 0640);
 }
 
-TEST_CASE("a source that is not built says so with its place") {
-  auto payload = Make("{name: v, projected: {sources: [{clusterTrustBundle: {path: x}}]}}");
+TEST_CASE("a source of no known kind says so with its place") {
+  auto payload = Make("{name: v, projected: {sources: [{}]}}");
   CHECK(base::Message(payload.status()) ==
-        "projected.sources[0]: this kind of source is not built yet");
+        "projected.sources[0]: no kind of source that is known here");
+}
+
+TEST_CASE("bundles and certificates are for the pod's user alone, where there is one") {
+  const std::string volume =
+      "{name: v, projected: {defaultMode: 0440, sources: [{clusterTrustBundle: {name: b, path: "
+      "ca.pem}}, {podCertificate: {credentialBundlePath: both, keyPath: k/key, "
+      "certificateChainPath: chain}}, {podCertificate: {credentialBundlePath: other}}]}}";
+  auto make = [&](const std::string& more) {
+    auto pod = PodOf("{volumes: [" + volume + "], " + more + "}");
+    ObjectSet objects;
+    objects.anchors[0] = "ANCHORS";
+    objects.certificates[1] = PodCertificate{"KEY", "CHAIN"};
+    objects.certificates[2] = PodCertificate{"K2", "C2"};
+    return MakePayload(pod, pod.spec().volumes(0), objects, {});
+  };
+  auto payload = make("containers: [{name: c}]");
+  REQUIRE(payload.ok());
+  CHECK(*payload == Payload{{"ca.pem", {"ANCHORS", 0440, {}}},
+                            {"both", {"KEYCHAIN", 0440, {}}},
+                            {"k/key", {"KEY", 0440, {}}},
+                            {"chain", {"CHAIN", 0440, {}}},
+                            {"other", {"K2C2", 0440, {}}}});
+  payload = make("securityContext: {runAsUser: 7}, containers: [{name: c}]");
+  REQUIRE(payload.ok());
+  CHECK(payload->at("ca.pem") == PayloadFile{"ANCHORS", 0600, 7});
+  CHECK(payload->at("k/key") == PayloadFile{"KEY", 0600, 7});
+  payload = make("securityContext: {fsGroup: 9}, containers: [{name: c}]");
+  REQUIRE(payload.ok());
+  CHECK(payload->at("chain") == PayloadFile{"CHAIN", 0600, {}});
 }

@@ -45,12 +45,11 @@ TEST_CASE("an image is the runtime's to mount") {
 
 TEST_CASE("a kind that is not built is refused with pod, volume and kind") {
   auto text =
-      Refusal(PodOf("{volumes: [{name: v, persistentVolumeClaim: {claimName: x}}], "
+      Refusal(PodOf("{volumes: [{name: v, iscsi: {targetPortal: x}}], "
                     "containers: [{name: c, volumeMounts: [{name: v, mountPath: /v}]}]}"));
   CHECK(text ==
         "FAILED_PRECONDITION: pod shop/web: MountVolume.SetUp failed for volume \"v\" : volumes of "
-        "kind "
-        "persistentVolumeClaim are not built yet");
+        "kind iscsi are not built yet");
 }
 
 TEST_CASE("refusals name what is wrong") {

@@ -679,6 +679,7 @@ TEST_CASE("a configMap volume follows its object; tokens say when they want to b
   std::string dir = paths->at("v").host_path;
   CHECK(dir == f.pod_dir + "/volumes/kubernetes.io~projected/v");
   CHECK(ReadText(dir + "/k") == "one");
+  CHECK(ReadText(dir + "/token") == "token 1");
   CHECK(f.Mounts() == 1);  // tokens never touch a disk
   std::string uid = pod->metadata().uid();
   CHECK(volumes.RefreshAt(uid) == objects.refresh_at);
@@ -686,6 +687,7 @@ TEST_CASE("a configMap volume follows its object; tokens say when they want to b
   objects.Put("cm", "k", "two");
   CHECK(f.Await(volumes.Refresh(pod)).ok());
   CHECK(ReadText(dir + "/k") == "two");
+  CHECK(ReadText(dir + "/token") == "token 2");
   CHECK(f.Mounts() == 1);
 
   objects.config_maps.clear();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "k8s/core/v1/config.pb.h"
 #include "kubelet/api/types.h"
 
 namespace kubelet::api {
@@ -30,5 +31,14 @@ std::vector<FieldError> ValidatePodCreate(const core::Pod& pod);
 // (pkg/api/pod/util.go HasAPIObjectReference), or `unknown volume type ...` when a volume has a source that this
 // API version does not know. Empty when the pod has no reference to an object of the API.
 std::string StaticPodReference(const core::Pod& pod);
+// The pod without what it reads from ConfigMaps and Secrets: variables are left out, volumes are
+// empty, projected sources are gone. What a static pod may name when it reads them from local files,
+// and what its mirror shows (the API server takes no mirror pod that names one).
+core::Pod WithoutObjectReferences(const core::Pod& pod);
+
+// As the API server for create; Secrets after their stringData went into data. No message shows a
+// value of a Secret.
+std::vector<FieldError> ValidateConfigMap(const core::ConfigMap& map);
+std::vector<FieldError> ValidateSecret(const core::Secret& secret);
 
 }  // namespace kubelet::api

@@ -39,6 +39,7 @@ struct Flags {
   bool allocatable_ignore_eviction = false;
   base::Nanos housekeeping_interval = std::chrono::seconds(10);
   base::Nanos max_housekeeping_interval = std::chrono::seconds(15);
+  std::string local_objects_dir;  // ours: ConfigMaps and Secrets of static pods; empty for none
   std::string reported_version;  // --version=vX.Y.Z…: what we say we are; empty: OwnVersion()
 };
 

@@ -74,4 +74,9 @@ absl::StatusOr<int> OpenInside(const std::string& base, const std::string& relat
 // directory (0750). A target that shows the same file already stays.
 absl::Status BindDescriptor(int fd, const std::string& target);
 
+// Options of one bind mount, as mount(8) names them: ro, rw, nosuid, nodev, noexec, nosymfollow and
+// their opposites, noatime, nodiratime, relatime, strictatime; `bind` and `defaults` say nothing.
+// Those that are not named stay (mount_setattr(2), Linux 5.12). FailedPrecondition for every other.
+absl::Status SetBindOptions(const std::string& target, const std::vector<std::string>& options);
+
 }  // namespace kubelet::os

@@ -75,6 +75,7 @@ class PodSyncer {
     UserNamespaces* user_namespaces = nullptr;  // null: pods with `hostUsers: false` are refused
     Actuations* actuations = nullptr;           // null: nothing is resized in place
     ResizeOptions resize;
+    EnvObjects* static_objects = nullptr;  // for static pods, in place of env_objects; null: the same
   };
   PodSyncer(Deps deps, Options options);
   ~PodSyncer();

@@ -16,6 +16,11 @@ namespace kubelet::source {
 // Longest manifest or response body (10 * 2^20 bytes, as upstream).
 inline constexpr size_t kMaxManifest = 10u << 20;
 
+// What of the API a static pod may name. kRefused: nothing (the gate PreventStaticPodAPIReferences).
+// kLocalObjects: ConfigMaps and Secrets, in volumes and variables; they come from local files
+// (local_objects.h). kAllowed: everything but resource claims and projected cluster trust bundles.
+enum class References { kRefused, kLocalObjects, kAllowed };
+
 // Where a manifest comes from; part of the pod's identity.
 struct Origin {
   enum class Kind { kFile, kHttp };
@@ -23,9 +28,7 @@ struct Origin {
   std::string location;  // path of the file, or the URL
   std::string node_name;
   base::WallTime seen;  // becomes config.seen
-  // The gate PreventStaticPodAPIReferences. Without it only resource claims and projected cluster
-  // trust bundles are refused.
-  bool refuse_references = true;
+  References references = References::kRefused;
 };
 
 // What a manifest is worth. `pod` is null exactly when there are errors.
@@ -68,6 +71,6 @@ api::PodPtr WithIdentity(const api::core::Pod& pod, const std::string& uid,
 // code: 0 when all are good, 1 when any is not. A directory stands for the manifests the kubelet
 // would read from it.
 int ValidateFiles(const std::vector<std::string>& files, const std::string& node_name,
-                  std::ostream& out);
+                  std::ostream& out, References references = References::kRefused);
 
 }  // namespace kubelet::source

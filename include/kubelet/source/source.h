@@ -104,7 +104,7 @@ struct FileSourceOptions {
   base::Nanos writer_hold = std::chrono::seconds(1);
   base::Nanos rewatch_period = std::chrono::seconds(1);  // while there is no directory to watch
   base::Nanos io_timeout = std::chrono::seconds(5);      // per file
-  bool refuse_references = true;
+  References references = References::kRefused;
   Judge judge = JudgeManifest;
 };
 std::unique_ptr<PodSource> MakeFileSource(FileSourceOptions options, SourceDeps deps);
@@ -127,7 +127,7 @@ struct UrlSourceOptions {
   base::Nanos restore_after = std::chrono::seconds(1);
   client::ProxyEnvironment proxy = client::ProxyEnvironment::FromProcess();
   std::string ca_file;  // instead of the system's roots; for tests
-  bool refuse_references = true;
+  References references = References::kRefused;
 };
 std::unique_ptr<PodSource> MakeUrlSource(UrlSourceOptions options, SourceDeps deps);
 

@@ -1,6 +1,7 @@
 // Volumes of pods on this machine: what a pod's containers mount is made ready, and taken away when
 // the pod is gone. Built so far: emptyDir (disk, memory, huge pages), hostPath, configMap, secret,
-// downwardAPI, projected, subPath into them, and fsGroup. Facts: pkg/volume/emptydir,
+// downwardAPI, projected, nfs, claims (also ephemeral) on PersistentVolumes of the kinds local, nfs
+// and hostPath, subPath into them, and fsGroup. Facts: pkg/volume/emptydir,
 // pkg/volume/hostpath, pkg/kubelet/kubelet_volumes.go of 1.36.
 //
 // Layout below <root>/pods/<uid>: volumes/kubernetes.io~empty-dir/<name>,
@@ -39,6 +40,9 @@
 
 namespace kubelet::volume {
 
+struct PersistentPlan;
+struct MountCall;
+
 struct VolumeOptions {
   std::string root_dir = "/var/lib/kubelet";
   // Most that a memory volume may hold: the node's allocatable memory; 0: only what the pod says
@@ -46,6 +50,8 @@ struct VolumeOptions {
   int64_t memory_bytes = 0;
   // Where API volumes come from; null: there is no API server, and a pod that needs one is refused.
   Objects* objects = nullptr;
+  // The same for static pods; null: as for all others.
+  Objects* static_objects = nullptr;
   std::function<api::NodeAllocatable()> allocatable;  // for resourceFieldRef; may be empty
   std::chrono::seconds host_path_timeout{30};
   std::chrono::seconds prepare_timeout{120};
@@ -59,6 +65,7 @@ struct VolumeOptions {
       on_event;
   // Called on the pool thread before a host path is looked at: a test lets it hang.
   std::function<void(const std::string& path)> before_look;
+  std::string mount_program = "mount";  // mount(8), for what needs a helper: nfs
 };
 
 struct VolumePath {
@@ -117,6 +124,10 @@ class PodVolumes {
   // For calls of others that may hang.
   os::ChildCalls& calls() { return calls_; }
 
+  // status.volumesInUse of the node: unique names of the attachable volumes that pods here use or
+  // wait for, sorted. Empty until a kind is served that is attached (CSI, iSCSI, FC).
+  std::vector<std::string> VolumesInUse() const;
+
   // Pods that have a directory and are not in `live`.
   base::Task<absl::StatusOr<std::set<std::string>>> Orphans(std::set<std::string> live);
 
@@ -150,6 +161,15 @@ class PodVolumes {
   base::Task<absl::Status> UnmountHanging(std::string uid, std::string pod_dir);
   base::Task<absl::StatusOr<std::vector<os::Mount>>> HangingMounts(std::string dir);
 
+  // persistent_volumes.cc: claims and nfs volumes.
+  base::Task<absl::Status> PreparePersistent(api::PodPtr pod, std::string volume,
+                                             std::shared_ptr<VolumeMap> out);
+  base::Task<absl::Status> PlanOf(api::PodPtr pod, std::string volume);
+  base::Task<absl::Status> BindLocal(api::PodPtr pod, std::string volume);
+  base::Task<absl::Status> MountNfs(api::PodPtr pod, std::string volume);
+  base::Task<absl::Status> RunMount(std::string about, MountCall call);
+
+  Objects* ObjectsOf(const api::core::Pod& pod) const;
   base::Task<absl::Status> FillApiVolume(api::PodPtr pod, std::string volume, bool only_existing,
                                          std::shared_ptr<VolumeMap> out);
 

@@ -1,0 +1,238 @@
+#include "volume/persistent.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <set>
+#include <sstream>
+
+#include "kubelet/base/status.h"
+#include "kubelet/os/mount.h"
+#include "kubelet/os/mountinfo.h"
+#include "volume/set_up.h"
+
+namespace kubelet::volume {
+namespace {
+
+using api::core::PersistentVolume;
+using api::core::Pod;
+using api::core::Volume;
+using Kind = PersistentPlan::Kind;
+
+constexpr char kMountOptions[] = "volume.beta.kubernetes.io/mount-options";
+
+bool HasBackstep(const std::string& path) {
+  return ("/" + path + "/").find("/../") != std::string::npos;
+}
+
+std::string SourceKind(const PersistentVolume& volume) {
+  const auto& source = volume.spec().persistent_volume_source();
+  std::vector<const google::protobuf::FieldDescriptor*> set;
+  source.GetReflection()->ListFields(source, &set);
+  return set.empty() ? "unknown" : std::string(set.front()->json_name());
+}
+
+std::vector<std::string> OptionsOf(const PersistentVolume* volume, bool read_only) {
+  std::set<std::string> options;
+  if (read_only) options.insert("ro");
+  if (volume == nullptr) return {options.begin(), options.end()};
+  const auto& annotations = volume->metadata().annotations();
+  if (auto it = annotations.find(kMountOptions); it != annotations.end()) {
+    std::istringstream text(it->second);
+    for (std::string one; std::getline(text, one, ',');)
+      if (!one.empty()) options.insert(one);
+  } else {
+    for (const auto& one : volume->spec().mount_options())
+      if (!one.empty()) options.insert(one);
+  }
+  return {options.begin(), options.end()};
+}
+
+bool IsBlock(const Pod& pod, const std::string& volume) {
+  auto uses = [&](const auto& container) {
+    const auto& devices = container.volume_devices();
+    return std::any_of(devices.begin(), devices.end(),
+                       [&](const auto& device) { return device.name() == volume; });
+  };
+  const auto& spec = pod.spec();
+  return std::any_of(spec.containers().begin(), spec.containers().end(), uses) ||
+         std::any_of(spec.init_containers().begin(), spec.init_containers().end(), uses);
+}
+
+absl::Status CheckMode(const Pod& pod, const Volume& volume, const PersistentVolume& persistent) {
+  const auto& spec = persistent.spec();
+  std::string mode = spec.has_volume_mode() ? spec.volume_mode() : "Filesystem";
+  std::string about = "volume " + volume.name() + " has volumeMode " + mode;
+  if (IsBlock(pod, volume.name())) {
+    if (mode != "Block")
+      return absl::FailedPreconditionError(about + ", but is specified in volumeDevices");
+    return absl::FailedPreconditionError(about + ": block volumes are not built yet");
+  }
+  if (mode != "Filesystem")
+    return absl::FailedPreconditionError(about + ", but is specified in volumeMounts");
+  return absl::OkStatus();
+}
+
+absl::Status PlanSource(const Pod& pod, const PersistentVolume& volume, PersistentPlan& plan) {
+  const auto& source = volume.spec().persistent_volume_source();
+  if (source.has_local()) {
+    plan.kind = Kind::kLocal;
+    plan.path = source.local().path();
+    plan.has_group = !plan.read_only && pod.spec().security_context().has_fs_group();
+  } else if (source.has_nfs()) {
+    plan.kind = Kind::kNfs;
+    plan.path = source.nfs().path();
+    plan.server = source.nfs().server();
+    plan.read_only = plan.read_only || source.nfs().read_only();
+  } else if (source.has_host_path()) {
+    plan.kind = Kind::kHostPath;
+    plan.path = source.host_path().path();
+    plan.type = source.host_path().type();
+  } else {
+    return absl::FailedPreconditionError("PersistentVolume " + volume.metadata().name() +
+                                         " of kind " + SourceKind(volume) + " is not built yet");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPlan(const PersistentPlan& plan) {
+  if (!os::IsPathComponent(plan.name))
+    return absl::FailedPreconditionError("volume name `" + plan.name + "` is no directory name");
+  if (plan.path.empty() || plan.path[0] != '/')
+    return absl::FailedPreconditionError("path `" + plan.path + "` is not absolute");
+  if (HasBackstep(plan.path))
+    return absl::FailedPreconditionError("invalid path: " + plan.path + " must not contain '..'");
+  if (plan.kind == Kind::kNfs && plan.server.empty())
+    return absl::FailedPreconditionError("nfs.server is empty");
+  return absl::OkStatus();
+}
+
+// The bind itself; `fresh` tells whether there was none.
+absl::Status Bind(const PersistentPlan& plan, const std::string& target, bool& fresh) {
+  ASSIGN_OR_RETURN(bool mounted, MountedOrMade(target));
+  fresh = !mounted;
+  if (mounted) return absl::OkStatus();
+  int fd = open(plan.path.c_str(), O_PATH | O_CLOEXEC);
+  if (fd < 0) return base::ErrnoStatus(errno, "open " + plan.path);
+  struct stat info {};
+  absl::Status status;
+  if (fstat(fd, &info) != 0) {
+    status = base::ErrnoStatus(errno, "stat " + plan.path);
+  } else if (S_ISBLK(info.st_mode)) {
+    status = absl::FailedPreconditionError(
+        plan.path + " is a block device: making a filesystem of it is not built yet");
+  } else if (plan.kind == Kind::kLocal && !S_ISDIR(info.st_mode)) {
+    status = absl::FailedPreconditionError("local path " + plan.path + " is not a directory");
+  } else {
+    status = os::BindDescriptor(fd, target);
+  }
+  close(fd);
+  return status;
+}
+
+}  // namespace
+
+absl::StatusOr<PersistentPlan> PlanPersistent(const Pod& pod, const Volume& volume,
+                                              const ClaimedVolume* claimed) {
+  PersistentPlan plan;
+  const PersistentVolume* persistent = nullptr;
+  if (claimed != nullptr) {
+    persistent = claimed->volume.get();
+    plan.name = persistent->metadata().name();
+    plan.read_only = claimed->read_only;
+    RETURN_IF_ERROR(CheckMode(pod, volume, *persistent));
+    RETURN_IF_ERROR(PlanSource(pod, *persistent, plan));
+  } else {
+    const auto& nfs = volume.volume_source().nfs();
+    plan.kind = Kind::kNfs;
+    plan.name = volume.name();
+    plan.path = nfs.path();
+    plan.server = nfs.server();
+    plan.read_only = nfs.read_only();
+  }
+  plan.options = OptionsOf(persistent, plan.read_only);
+  RETURN_IF_ERROR(CheckPlan(plan));
+  return plan;
+}
+
+std::string PersistentPlugin(const PersistentPlan& plan) {
+  switch (plan.kind) {
+    case Kind::kHostPath:
+      return "kubernetes.io~host-path";
+    case Kind::kNfs:
+      return "kubernetes.io~nfs";
+    case Kind::kLocal:
+      return "kubernetes.io~local-volume";
+  }
+  return "";
+}
+
+bool UsedInPlace(const PersistentPlan& plan) {
+  return plan.kind == Kind::kHostPath && !plan.read_only;
+}
+
+std::string PersistentPath(const std::string& pod_dir, const PersistentPlan& plan) {
+  if (UsedInPlace(plan)) return plan.path;
+  return pod_dir + "/volumes/" + PersistentPlugin(plan) + "/" + plan.name;
+}
+
+absl::Status BindPersistent(const std::string& pod_dir, const PersistentPlan& plan) {
+  if (plan.kind == Kind::kHostPath)
+    RETURN_IF_ERROR(CheckHostPath(HostPathPlan{plan.name, plan.path, plan.type}));
+  if (UsedInPlace(plan)) return absl::OkStatus();
+  std::string target = PersistentPath(pod_dir, plan);
+  bool fresh = false;
+  absl::Status status = Bind(plan, target, fresh);
+  if (status.ok() && !fresh) return status;
+  std::vector<std::string> options = plan.options;
+  if (status.ok()) status = os::SetBindOptions(target, options);
+  if (status.ok()) return status;
+  // Half a volume would pass for a whole one the next time.
+  if (os::Unmount(target, true).ok()) os::RemoveDirectories(target).IgnoreError();
+  return status;
+}
+
+MountCall NfsMount(const std::string& pod_dir, const PersistentPlan& plan) {
+  bool ipv6 = plan.server.find(':') != std::string::npos && plan.server[0] != '[';
+  MountCall call;
+  call.type = "nfs";
+  call.source = (ipv6 ? "[" + plan.server + "]" : plan.server) + ":" + plan.path;
+  call.target = PersistentPath(pod_dir, plan);
+  call.options = plan.options;
+  return call;
+}
+
+std::vector<std::string> Arguments(const MountCall& call) {
+  std::vector<std::string> words{"-t", call.type};
+  std::string options;
+  for (const auto& option : call.options) options += (options.empty() ? "" : ",") + option;
+  if (!options.empty()) {
+    words.push_back("-o");
+    words.push_back(options);
+  }
+  words.push_back(call.source);
+  words.push_back(call.target);
+  return words;
+}
+
+absl::StatusOr<bool> MountedOrMade(const std::string& target) {
+  size_t slash = target.rfind('/');
+  std::string parent = target.substr(0, slash);
+  RETURN_IF_ERROR(os::MakeDirectory(parent, 0750));
+  // The table has resolved paths. The target itself is not looked at: it may not answer.
+  std::error_code ec;
+  auto real = std::filesystem::canonical(parent, ec);
+  if (ec) return base::ErrnoStatus(ec.value(), "resolve " + parent);
+  std::string point = real.string() + target.substr(slash);
+  ASSIGN_OR_RETURN(auto mounts, os::ReadMountinfo());
+  bool mounted = std::any_of(mounts.begin(), mounts.end(),
+                             [&](const os::Mount& mount) { return mount.point == point; });
+  if (!mounted) RETURN_IF_ERROR(os::MakeDirectory(target, 0750));
+  return mounted;
+}
+
+}  // namespace kubelet::volume

@@ -1,0 +1,57 @@
+// Volumes that outlive their pods: PersistentVolumes of the kinds local, nfs and hostPath, and nfs
+// volumes that a pod names itself. What is to be mounted where (pure), and the mounting.
+// Facts: pkg/volume/{local,nfs,hostpath}, pkg/volume/util of 1.36.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "volume/claims.h"
+#include "volume/plan.h"
+
+namespace kubelet::volume {
+
+struct PersistentPlan {
+  enum class Kind { kHostPath, kLocal, kNfs } kind = Kind::kLocal;
+  std::string name;  // of the PersistentVolume, or of the pod's volume when it has none
+  std::string path;  // on the node; of nfs: on the server
+  std::string type;  // of a host path
+  std::string server;
+  std::vector<std::string> options;  // mountOptions, sorted, each once; with `ro` when read only
+  bool read_only = false;
+  bool has_group = false;  // a local volume that may be written to, of a pod with an fsGroup
+  bool grouped = false;    // it was given to the group since this process runs
+};
+
+// FailedPrecondition names what cannot be served: a kind that is not built, a block volume, a path
+// with `..`. `claimed` is null for a volume without a claim. An nfs PersistentVolume that says
+// readOnly is mounted so; upstream heeds the pod's word only.
+absl::StatusOr<PersistentPlan> PlanPersistent(const api::core::Pod& pod,
+                                              const api::core::Volume& volume,
+                                              const ClaimedVolume* claimed);
+
+// Directory name of the kind, `kubernetes.io~nfs`.
+std::string PersistentPlugin(const PersistentPlan& plan);
+// Where containers find it: below the pod's directory, or a host path as it is.
+std::string PersistentPath(const std::string& pod_dir, const PersistentPlan& plan);
+// True for a host path that needs no mount of ours.
+bool UsedInPlace(const PersistentPlan& plan);
+
+// Blocking, of local and hostPath volumes: checks the path, binds it, sets the options of the bind
+// (`ro`). What is mounted already stays. What failed half way is unmounted.
+absl::Status BindPersistent(const std::string& pod_dir, const PersistentPlan& plan);
+
+// One run of mount(8).
+struct MountCall {
+  std::string type, source, target;
+  std::vector<std::string> options;
+};
+MountCall NfsMount(const std::string& pod_dir, const PersistentPlan& plan);
+// `-t nfs -o ro,vers=4 server:/path /target`
+std::vector<std::string> Arguments(const MountCall& call);
+
+// Blocking, by the mount table: is anything mounted there? Makes the directory when not.
+absl::StatusOr<bool> MountedOrMade(const std::string& target);
+
+}  // namespace kubelet::volume

@@ -1,0 +1,149 @@
+// PodVolumes: claims, and what stands behind them.
+#include "kubelet/base/status.h"
+#include "kubelet/os/mount.h"
+#include "kubelet/os/mountinfo.h"
+#include "kubelet/os/process.h"
+#include "volume/claims.h"
+#include "volume/persistent.h"
+#include "volume/pod_volumes_state.h"
+#include "volume/set_up.h"
+
+namespace kubelet::volume {
+
+using base::Task;
+
+namespace {
+
+// As pkg/util mount-utils words it.
+std::string MountFailure(const MountCall& call, const std::string& program,
+                         const os::ProcessResult& result) {
+  std::string words;
+  for (const auto& word : Arguments(call)) words += (words.empty() ? "" : " ") + word;
+  return "mount failed: exit status " + std::to_string(result.exit_code) +
+         "\nMounting command: " + program + "\nMounting arguments: " + words +
+         "\nOutput: " + result.out + result.err;
+}
+
+absl::Status TornDown() { return absl::AbortedError("the pod's volumes were removed meanwhile"); }
+
+}  // namespace
+
+// What the volume comes to is in the state afterwards, unless the pod was torn down meanwhile.
+Task<absl::Status> PodVolumes::PlanOf(api::PodPtr pod, std::string volume) {
+  const std::string uid = pod->metadata().uid();
+  if (state_->Persistent(uid, volume) != nullptr) co_return absl::OkStatus();
+  const api::core::Volume* spec = nullptr;
+  for (const auto& one : pod->spec().volumes())
+    if (one.name() == volume) spec = &one;
+  if (spec == nullptr) co_return absl::FailedPreconditionError("spec.volumes has no such volume");
+  auto& slot = state_->writers[uid];
+  if (!slot) slot = std::make_shared<base::Semaphore>(executor_, clock_, 1);
+  auto writer = slot;
+  ClaimedVolume claimed;
+  const ClaimedVolume* behind = nullptr;
+  if (!ClaimNameOf(*pod, *spec).empty()) {
+    Objects* source = ObjectsOf(*pod);
+    if (source == nullptr)
+      co_return absl::FailedPreconditionError("needs the API server, which is not configured");
+    auto found = co_await ResolveClaim(*source, pod, volume);
+    if (!found.ok()) co_return found.status();
+    claimed = *std::move(found);
+    behind = &claimed;
+  }
+  auto plan = PlanPersistent(*pod, *spec, behind);
+  if (!plan.ok()) co_return plan.status();
+  if (!state_->IsWriter(uid, writer)) co_return TornDown();
+  state_->persistent[uid][volume] = *std::move(plan);
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> PodVolumes::PreparePersistent(api::PodPtr pod, std::string volume,
+                                                 std::shared_ptr<VolumeMap> out) {
+  const std::string uid = pod->metadata().uid();
+  auto status = co_await PlanOf(pod, volume);
+  if (!status.ok()) co_return status;
+  const auto* known = state_->Persistent(uid, volume);
+  if (known == nullptr) co_return TornDown();
+  PersistentPlan plan = *known;
+  std::string plugin = PersistentPlugin(plan);
+  plugin[plugin.find('~')] = '/';
+  state_->operations.Name(uid, volume, plugin);
+  std::string path = PersistentPath(PodDir(options_.root_dir, uid), plan);
+  if (plan.kind == PersistentPlan::Kind::kNfs) {
+    status = co_await MountNfs(pod, volume);
+  } else {
+    status = co_await BindLocal(pod, volume);
+  }
+  if (status.ok() && plan.has_group && !plan.grouped) {
+    status = co_await GiveToGroup(pod, volume, path, false);
+    auto* now = state_->Persistent(uid, volume);
+    if (now != nullptr) now->grouped = status.ok();
+  }
+  if (!status.ok()) co_return status;
+  bool local = plan.kind == PersistentPlan::Kind::kLocal;
+  (*out)[volume] = VolumePath{path, local && !plan.read_only};
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> PodVolumes::BindLocal(api::PodPtr pod, std::string volume) {
+  const auto* known = state_->Persistent(pod->metadata().uid(), volume);
+  if (known == nullptr) co_return TornDown();
+  PersistentPlan plan = *known;
+  std::string pod_dir = PodDir(options_.root_dir, pod->metadata().uid());
+  std::string key = "path " + plan.path;
+  if (state_->Hangs(key, clock_.Mono()))
+    co_return absl::UnavailableError(plan.path + " does not answer");
+  auto before_look = options_.before_look;
+  std::function<absl::StatusOr<bool>()> work = [pod_dir, plan,
+                                                before_look]() -> absl::StatusOr<bool> {
+    if (before_look) before_look(plan.path);
+    RETURN_IF_ERROR(BindPersistent(pod_dir, plan));
+    return true;
+  };
+  std::string kind = "hostPath";
+  auto done = co_await Tracked<bool>(std::move(kind), std::move(key), options_.host_path_timeout,
+                                     std::move(work));
+  co_return done.status();
+}
+
+Task<absl::Status> PodVolumes::MountNfs(api::PodPtr pod, std::string volume) {
+  const auto* known = state_->Persistent(pod->metadata().uid(), volume);
+  if (known == nullptr) co_return TornDown();
+  MountCall call = NfsMount(PodDir(options_.root_dir, pod->metadata().uid()), *known);
+  std::string target = call.target;
+  std::function<absl::StatusOr<bool>()> look = [target] { return MountedOrMade(target); };
+  std::string kind = "volume";
+  auto mounted =
+      co_await pool_.Run<bool>(std::move(kind), options_.prepare_timeout, std::move(look));
+  if (!mounted.ok()) co_return mounted.status();
+  if (*mounted) co_return absl::OkStatus();
+  std::string about = "pod " + api::PodKey(*pod) + " volume \"" + volume + "\"";
+  auto status = co_await RunMount(std::move(about), call);
+  if (status.ok()) co_return status;
+  std::function<absl::Status()> undo = [target] { return os::RemoveDirectories(target); };
+  kind = "volume";
+  auto undone =
+      co_await pool_.RunStatus(std::move(kind), options_.prepare_timeout, std::move(undo));
+  undone.IgnoreError();  // an empty directory goes with the pod
+  co_return status;
+}
+
+// A child that can be killed, and no thread of ours, waits for the server.
+Task<absl::Status> PodVolumes::RunMount(std::string about, MountCall call) {
+  os::ProcessRequest request;
+  request.program = options_.mount_program;
+  request.args = Arguments(call);
+  request.environment.push_back("LC_ALL=C");
+  request.timeout = options_.prepare_timeout;
+  os::ChildCalls::On on;
+  on.mount = call.source;
+  on.about = std::move(about);
+  auto result = co_await calls_.RunProgram(std::move(on), std::move(request));
+  if (absl::IsDeadlineExceeded(result.status()))
+    co_return absl::DeadlineExceededError(call.source + " does not answer: mount was killed");
+  if (!result.ok()) co_return base::Annotate(result.status(), options_.mount_program);
+  if (result->exit_code == 0) co_return absl::OkStatus();
+  co_return absl::UnavailableError(MountFailure(call, options_.mount_program, *result));
+}
+
+}  // namespace kubelet::volume

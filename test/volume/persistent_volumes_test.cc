@@ -1,0 +1,380 @@
+// Claims, and volumes that outlive their pods.
+#include <sys/stat.h>
+
+#include <boost/asio/io_context.hpp>
+
+#include "catch.h"
+#include "kubelet/api/codec.h"
+#include "kubelet/base/clock.h"
+#include "kubelet/base/status.h"
+#include "kubelet/os/mount.h"
+#include "kubelet/os/mountinfo.h"
+#include "kubelet/volume/volume.h"
+#include "os/temp_dir.h"
+#include "resource/pod_yaml.h"
+#include "volume/claims.h"
+#include "volume/persistent.h"
+
+namespace kubelet::volume {
+namespace {
+
+using api::core::PersistentVolume;
+using api::core::PersistentVolumeClaim;
+using test::ModeOf;
+using test::NeedsRoot;
+using test::PodOf;
+using test::ReadText;
+using test::TempDir;
+using test::WriteText;
+
+template <typename T>
+T Yaml(const std::string& text) {
+  T out;
+  auto status = api::DecodeYaml(text, out);
+  INFO(status);
+  REQUIRE(status.ok());
+  return out;
+}
+
+struct FakeCluster : Objects {
+  std::map<std::string, std::string> claims, volumes;  // YAML
+  absl::Status down;
+  int asked = 0;
+
+  base::Task<absl::StatusOr<std::shared_ptr<const api::core::ConfigMap>>> ConfigMap(
+      std::string, std::string) override {
+    co_return absl::NotFoundError("no");
+  }
+  base::Task<absl::StatusOr<std::shared_ptr<const api::core::Secret>>> Secret(
+      std::string, std::string) override {
+    co_return absl::NotFoundError("no");
+  }
+  base::Task<absl::StatusOr<Token>> ServiceAccountToken(api::PodPtr, std::string,
+                                                        int64_t) override {
+    co_return absl::NotFoundError("no");
+  }
+  template <typename T>
+  absl::StatusOr<std::shared_ptr<const T>> Find(const std::map<std::string, std::string>& all,
+                                                const std::string& name, const char* resource) {
+    ++asked;
+    if (!down.ok()) return down;
+    auto it = all.find(name);
+    std::string last = name.substr(name.rfind('/') + 1);
+    if (it == all.end())
+      return absl::NotFoundError(std::string(resource) + " \"" + last + "\" not found");
+    return std::make_shared<const T>(Yaml<T>(it->second));
+  }
+  base::Task<absl::StatusOr<std::shared_ptr<const PersistentVolumeClaim>>> Claim(
+      std::string namespace_, std::string name) override {
+    co_return Find<PersistentVolumeClaim>(claims, namespace_ + "/" + name,
+                                          "persistentvolumeclaims");
+  }
+  base::Task<absl::StatusOr<std::shared_ptr<const api::core::PersistentVolume>>> PersistentVolume(
+      std::string name) override {
+    co_return Find<api::core::PersistentVolume>(volumes, name, "persistentvolumes");
+  }
+
+  // A claim `shop/data` bound to the volume pv1, whose spec is given.
+  void Bind(const std::string& spec) {
+    claims["shop/data"] =
+        "{metadata: {name: data, namespace: shop, uid: c1}, spec: {volumeName: pv1}, "
+        "status: {phase: Bound}}";
+    volumes["pv1"] = "{metadata: {name: pv1}, spec: {claimRef: {uid: c1}, " + spec + "}}";
+  }
+};
+
+struct Fixture {
+  TempDir root;
+  boost::asio::io_context io{1};
+  base::RealClock clock{io};
+  base::BlockingPool pool{io.get_executor(), clock, {}};
+  FakeCluster cluster;
+  VolumeOptions options = Options();
+  PodVolumes volumes{io.get_executor(), clock, pool, options};
+  std::string pod_dir = root / "pods/1-2";
+
+  ~Fixture() { os::UnmountBelow(root.path(), true).IgnoreError(); }
+  VolumeOptions Options() {
+    VolumeOptions o;
+    o.root_dir = root.path();
+    o.objects = &cluster;
+    o.mount_program = root / "mount";
+    return o;
+  }
+  template <typename T>
+  static base::Task<void> Store(base::Task<T> task, std::optional<T>& out) {
+    out = co_await std::move(task);
+  }
+  template <typename T>
+  T Await(base::Task<T> task) {
+    std::optional<T> out;
+    base::TaskScope scope(io.get_executor());
+    scope.Spawn("test", Store(std::move(task), out));
+    io.restart();
+    while (scope.size() > 0) io.run_one();
+    return *out;
+  }
+  // At once, also after a failure.
+  absl::StatusOr<VolumeMap> Prepare(const std::string& spec) {
+    volumes.RetryNow("1-2");
+    return Await(volumes.Prepare(std::make_shared<const api::core::Pod>(PodOf(spec))));
+  }
+  std::string Refusal(const std::string& spec) {
+    auto paths = Prepare(spec);
+    return paths.ok() ? "" : base::Message(paths.status());
+  }
+  std::vector<os::Mount> Mounts() { return os::MountsBelow(*os::ReadMountinfo(), root.path()); }
+  // A mount(8) that notes its arguments and mounts a tmpfs instead.
+  void FakeMount(const std::string& body) {
+    WriteText(root / "mount",
+              "#!/bin/sh\nprintf '%s\\n' \"$@\" >> " + (root / "words") + "\n" + body);
+    chmod((root / "mount").c_str(), 0755);
+  }
+};
+
+std::string Using(const std::string& source, const std::string& more = "") {
+  return "{volumes: [{name: v, " + source +
+         "}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v}]}]" + more + "}";
+}
+const std::string kClaim = "persistentVolumeClaim: {claimName: data}";
+
+TEST_CASE("a claim that is not bound says so in upstream's words") {
+  Fixture f;
+  const std::string about =
+      "pod shop/web: MountVolume.SetUp failed for volume \"v\" : error processing PVC shop/data: ";
+  CHECK(f.Refusal(Using(kClaim)) ==
+        about + "failed to fetch PVC from API server: persistentvolumeclaims \"data\" not found");
+  f.cluster.Bind("local: {path: /x}");
+  const std::string bound = f.cluster.claims["shop/data"], volume = f.cluster.volumes["pv1"];
+  f.cluster.claims["shop/data"] = "{metadata: {name: data, uid: c1}, status: {phase: Pending}}";
+  CHECK(f.Refusal(Using(kClaim)) == about + "PVC is not bound");
+  f.cluster.claims["shop/data"] = "{metadata: {name: data, uid: c1}, status: {phase: Bound}}";
+  CHECK(f.Refusal(Using(kClaim)) == about + "PVC has empty pvc.Spec.VolumeName");
+  f.cluster.claims["shop/data"] =
+      "{metadata: {name: data, uid: c1, deletionTimestamp: '2026-01-01T00:00:00Z'}, spec: "
+      "{volumeName: pv1}, status: {phase: Bound}}";
+  CHECK(f.Refusal(Using(kClaim)) == about + "PVC is being deleted");
+  f.cluster.claims["shop/data"] = bound;
+  f.cluster.volumes.clear();
+  CHECK(f.Refusal(Using(kClaim)) ==
+        about + "failed to fetch PV pv1 from API server: persistentvolumes \"pv1\" not found");
+  f.cluster.volumes["pv1"] = "{metadata: {name: pv1}, spec: {local: {path: /x}}}";
+  CHECK(f.Refusal(Using(kClaim)) ==
+        about +
+            "found PV object pv1 but it has a nil pv.Spec.ClaimRef indicating it is not yet bound "
+            "to the claim");
+  f.cluster.volumes["pv1"] =
+      "{metadata: {name: pv1}, spec: {claimRef: {uid: other}, local: {path: /x}}}";
+  CHECK(f.Refusal(Using(kClaim)) ==
+        about +
+            "found PV object pv1 but its pv.Spec.ClaimRef.UID other does not point to claim.UID "
+            "c1");
+  CHECK(f.Mounts().empty());
+}
+
+TEST_CASE("a protected claim that is being deleted still serves its pod") {
+  CHECK(CheckClaim(Yaml<PersistentVolumeClaim>(
+                       "{metadata: {deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: "
+                       "[kubernetes.io/pvc-protection]}, spec: {volumeName: v}, status: {phase: "
+                       "Bound}}"))
+            .ok());
+}
+
+TEST_CASE("the API server's silence keeps its code, so that the pod asks again soon") {
+  Fixture f;
+  f.cluster.down = absl::UnavailableError("connection refused");
+  CHECK(absl::IsUnavailable(f.Prepare(Using(kClaim)).status()));
+}
+
+TEST_CASE("an ephemeral volume is the claim that was made for this very pod") {
+  Fixture f;
+  const std::string source = "ephemeral: {volumeClaimTemplate: {}}";
+  f.cluster.Bind("hostPath: {path: /etc}");
+  auto claim = [](const std::string& owner) {
+    return "{metadata: {name: web-v, namespace: shop, uid: c1, ownerReferences: [{uid: " + owner +
+           ", controller: true}]}, spec: {volumeName: pv1}, status: {phase: Bound}}";
+  };
+  f.cluster.claims["shop/web-v"] = claim("somebody");
+  CHECK(f.Refusal(Using(source))
+            .find("PVC shop/web-v was not created for pod shop/web (pod is not owner)") !=
+        std::string::npos);
+  f.cluster.claims["shop/web-v"] = claim("1-2");
+  auto paths = f.Prepare(Using(source));
+  REQUIRE(paths.ok());
+  CHECK(paths->at("v").host_path == "/etc");
+}
+
+TEST_CASE("a claim once resolved is not asked for again, until the pod is gone") {
+  Fixture f;
+  f.cluster.Bind("hostPath: {path: /etc, type: Directory}");
+  REQUIRE(f.Prepare(Using(kClaim)).ok());
+  CHECK(f.cluster.asked == 2);
+  f.cluster.down = absl::UnavailableError("away");
+  auto again = f.Prepare(Using(kClaim));
+  REQUIRE(again.ok());
+  CHECK(again->at("v").host_path == "/etc");
+  CHECK_FALSE(again->at("v").selinux_relabel);
+  REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
+  CHECK(absl::IsUnavailable(f.Prepare(Using(kClaim)).status()));
+}
+
+TEST_CASE("a local volume is bound with its options, and keeps its files") {
+  if (!NeedsRoot("bind mounts")) return;
+  Fixture f;
+  std::filesystem::create_directory(f.root / "disk");
+  WriteText(f.root / "disk/data", "1");
+  f.cluster.Bind("mountOptions: [noexec, nosuid], local: {path: " + (f.root / "disk") + "}");
+  const std::string spec = Using(kClaim);
+  for (int i = 0; i < 2; ++i) {
+    auto paths = f.Prepare(spec);
+    INFO(paths.status());
+    REQUIRE(paths.ok());
+    CHECK(paths->at("v").host_path == f.pod_dir + "/volumes/kubernetes.io~local-volume/pv1");
+    CHECK(paths->at("v").selinux_relabel);
+    REQUIRE(f.Mounts().size() == 1);
+    CHECK(f.Mounts()[0].options.find("noexec") != std::string::npos);
+    CHECK(f.Mounts()[0].options.find("nosuid") != std::string::npos);
+    CHECK(f.Mounts()[0].options.rfind("rw", 0) == 0);
+  }
+  auto pod = std::make_shared<const api::core::Pod>(
+      PodOf("{volumes: [{name: v, " + kClaim +
+            "}], containers: [{name: c, volumeMounts: [{name: v, mountPath: /v, subPath: a}]}]}"));
+  std::map<int, std::string> wanted{{0, "a"}};
+  auto sub = f.Await(f.volumes.PrepareSubPaths(pod, "c", wanted));
+  INFO(sub.status());
+  REQUIRE(sub.ok());
+  CHECK(std::filesystem::exists(f.root / "disk/a"));
+  CHECK(*f.Await(f.volumes.ReadFile(pod, "v", "data")) == "1");
+  REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
+  CHECK(f.Mounts().empty());
+  CHECK(ReadText(f.root / "disk/data") == "1");
+  CHECK(std::filesystem::is_empty(f.pod_dir));
+}
+
+TEST_CASE("a claim that is read only mounts so, a hostPath volume too") {
+  if (!NeedsRoot("bind mounts")) return;
+  const std::string spec = Using("persistentVolumeClaim: {claimName: data, readOnly: true}",
+                                 ", securityContext: {fsGroup: 4242}");
+  for (const char* kind : {"local", "hostPath"}) {
+    Fixture f;
+    std::filesystem::create_directory(f.root / "disk");
+    f.cluster.Bind(std::string(kind) + ": {path: " + (f.root / "disk") + "}");
+    auto paths = f.Prepare(spec);
+    INFO(paths.status());
+    REQUIRE(paths.ok());
+    CHECK(paths->at("v").host_path.rfind(f.pod_dir, 0) == 0);
+    CHECK_FALSE(paths->at("v").selinux_relabel);
+    REQUIRE(f.Mounts().size() == 1);
+    CHECK(f.Mounts()[0].options.rfind("ro", 0) == 0);
+    struct stat info {};
+    REQUIRE(stat((f.root / "disk").c_str(), &info) == 0);
+    CHECK(info.st_gid != 4242);
+  }
+}
+
+TEST_CASE("what cannot be served is refused with its kind, and leaves nothing mounted") {
+  if (!NeedsRoot("bind mounts")) return;
+  Fixture f;
+  WriteText(f.root / "file", "1");
+  std::filesystem::create_directory(f.root / "disk");
+  const std::pair<std::string, std::string> cases[] = {
+      {"csi: {driver: d, volumeHandle: h}", "PersistentVolume pv1 of kind csi is not built yet"},
+      {"volumeMode: Block, local: {path: /dev/null}",
+       "volume v has volumeMode Block, but is specified in volumeMounts"},
+      {"local: {path: /a/../b}", "must not contain '..'"},
+      {"local: {path: " + (f.root / "file") + "}", "is not a directory"},
+      {"local: {path: " + (f.root / "none") + "}", "No such file"},
+      {"mountOptions: [sync], local: {path: " + (f.root / "disk") + "}",
+       "mount option `sync` is none that a bind mount can have"},
+      {"hostPath: {path: " + (f.root / "file") + ", type: Directory}", "is not a directory"},
+      {"nfs: {server: '', path: /x}", "nfs.server is empty"}};
+  for (const auto& [spec, words] : cases) {
+    f.cluster.Bind(spec);
+    auto text = f.Refusal(Using(kClaim));
+    CHECK(text.find("pod shop/web: MountVolume.SetUp failed for volume \"v\"") == 0);
+    INFO(text);
+    CHECK(text.find(words) != std::string::npos);
+    CHECK(f.Mounts().empty());
+    REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
+  }
+}
+
+TEST_CASE("a block volume keeps its pod back instead of leaving the device out") {
+  Fixture f;
+  auto spec = [](const std::string& more) {
+    return "{volumes: [{name: v, " + kClaim + "}], containers: [{name: c, " + more +
+           "volumeDevices: [{name: v, devicePath: /dev/x}]}]}";
+  };
+  f.cluster.Bind("volumeMode: Block, local: {path: /dev/null}");
+  CHECK(f.Refusal(spec("")).find(
+            "volume v has volumeMode Block: block volumes are not built yet") != std::string::npos);
+  f.cluster.Bind("local: {path: /x}");
+  CHECK(f.Refusal(spec("")).find(
+            "volume v has volumeMode Filesystem, but is specified in volumeDevices") !=
+        std::string::npos);
+}
+
+TEST_CASE("nfs is mounted by mount(8) once, with its options, and unmounted with the pod") {
+  if (!NeedsRoot("mounts")) return;
+  Fixture f;
+  f.FakeMount("for target; do :; done\nexec mount -t tmpfs tmpfs \"$target\"\n");
+  f.cluster.Bind(
+      "mountOptions: [vers=4.1, hard], nfs: {server: '2001:db8::1', path: /export, readOnly: "
+      "true}");
+  const std::string place = f.pod_dir + "/volumes/kubernetes.io~nfs/pv1";
+  for (int i = 0; i < 2; ++i) {
+    auto paths = f.Prepare(Using(kClaim));
+    INFO(paths.status());
+    REQUIRE(paths.ok());
+    CHECK(paths->at("v").host_path == place);
+    CHECK(f.Mounts().size() == 1);
+  }
+  CHECK(ReadText(f.root / "words") ==
+        "-t\nnfs\n-o\nhard,ro,vers=4.1\n[2001:db8::1]:/export\n" + place + "\n");
+  REQUIRE(f.Await(f.volumes.Teardown("1-2")).ok());
+  CHECK(f.Mounts().empty());
+}
+
+TEST_CASE("an nfs volume of the pod itself needs no API server; what mount says is told") {
+  Fixture f;
+  f.FakeMount("echo 'mount.nfs: access denied by server' >&2\nexit 32\n");
+  f.options.objects = nullptr;
+  PodVolumes volumes(f.io.get_executor(), f.clock, f.pool, f.options);
+  auto pod = std::make_shared<const api::core::Pod>(
+      PodOf(Using("nfs: {server: files.example, path: /export}")));
+  auto paths = f.Await(volumes.Prepare(pod));
+  CHECK(absl::IsUnavailable(paths.status()));
+  auto text = base::Message(paths.status());
+  const std::string place = f.pod_dir + "/volumes/kubernetes.io~nfs/v";
+  CHECK(text.find("mount failed: exit status 32\nMounting command: " + (f.root / "mount") +
+                  "\nMounting arguments: -t nfs files.example:/export " + place +
+                  "\nOutput: mount.nfs: access denied by server") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(place));
+}
+
+TEST_CASE("a server that never answers costs a child, which is killed") {
+  Fixture f;
+  f.FakeMount("exec sleep 1000\n");
+  f.options.prepare_timeout = std::chrono::seconds(1);
+  PodVolumes volumes(f.io.get_executor(), f.clock, f.pool, f.options);
+  auto pod = std::make_shared<const api::core::Pod>(
+      PodOf(Using("nfs: {server: files.example, path: /export}")));
+  auto paths = f.Await(volumes.Prepare(pod));
+  CHECK(absl::IsDeadlineExceeded(paths.status()));
+  CHECK(base::Message(paths.status()).find("files.example:/export does not answer") !=
+        std::string::npos);
+}
+
+TEST_CASE("old mount options in the annotation go before those of the spec") {
+  ClaimedVolume claimed;
+  claimed.volume = std::make_shared<const PersistentVolume>(Yaml<PersistentVolume>(
+      "{metadata: {name: pv, annotations: {volume.beta.kubernetes.io/mount-options: 'soft,,tcp'}}, "
+      "spec: {mountOptions: [hard], nfs: {server: s, path: /p}}}"));
+  auto pod = PodOf(Using(kClaim));
+  auto plan = PlanPersistent(pod, pod.spec().volumes(0), &claimed);
+  REQUIRE(plan.ok());
+  CHECK(plan->options == std::vector<std::string>{"soft", "tcp"});
+}
+
+}  // namespace
+}  // namespace kubelet::volume
