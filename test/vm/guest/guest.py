@@ -29,7 +29,7 @@ def check(good, what):
         raise Failed(what)
 
 
-def until(what, look, seconds=120.0, every=0.3):
+def until(what, look, seconds=300.0, every=0.3):
     """The processor may be emulated: bounds are wide, and only there to end."""
     end = time.monotonic() + seconds
     while True:
@@ -74,7 +74,7 @@ def container(name):
     return status(name).get("containerID", "").split("://")[-1] if status(name).get("state", {}).get("running") else None
 
 
-def running(name, seconds=180):
+def running(name, seconds=300):
     return until(name + " runs", lambda: container(name), seconds)
 
 
@@ -132,17 +132,17 @@ def test_systemd_and_unified_cgroups():
 
 
 def test_unit_is_active_once_it_says_so():
-    until("active", lambda: unit("kubelet", "ActiveState") == "active", 180)
+    until("active", lambda: unit("kubelet", "ActiveState") == "active")
     check(unit("kubelet", "Type") == "notify", "Type: %s" % unit("kubelet", "Type"))
     until("healthz", lambda: run("python3", "-c", "import urllib.request as u;"
                                  "print(u.urlopen('http://127.0.0.1:10248/healthz').read().decode())", ok=False) == "ok")
 
 
 def test_watchdog_is_fed():
-    check(unit("kubelet", "WatchdogUSec") == "20s", "WatchdogUSec: " + unit("kubelet", "WatchdogUSec"))
+    check(unit("kubelet", "WatchdogUSec") == "30s", "WatchdogUSec: " + unit("kubelet", "WatchdogUSec"))
     for _ in range(2):
         last = unit("kubelet", "WatchdogTimestampMonotonic")
-        until("fed", lambda l=last: unit("kubelet", "WatchdogTimestampMonotonic") != l, 25)
+        until("fed", lambda l=last: unit("kubelet", "WatchdogTimestampMonotonic") != l, 60)
     check(unit("kubelet", "NRestarts") == "0", "restarts: " + unit("kubelet", "NRestarts"))
 
 
@@ -177,7 +177,7 @@ def test_limits_are_in_the_groups_and_in_systemd():
     check(values(group) == want, "burstable pod: %s" % values(group))
     want["cpu.weight"] = "1"
     check(values(slices("besteffort")) == want, "best effort pod: %s" % values(slices("besteffort")))
-    until("weight of the burstable", lambda: value("kubepods.slice/kubepods-burstable.slice", "cpu.weight") == "4", 90)
+    until("weight of the burstable", lambda: value("kubepods.slice/kubepods-burstable.slice", "cpu.weight") == "4")
     check(value("kubepods.slice/kubepods-besteffort.slice", "cpu.weight") == "1", "weight of best effort")
 
 
@@ -245,7 +245,7 @@ def again(what, cause):
     limits = groups()
     old = unit("kubelet", "MainPID")
     cause()
-    until(what, lambda: unit("kubelet", "ActiveState") == "active" and unit("kubelet", "MainPID") not in ("0", old), 180)
+    until(what, lambda: unit("kubelet", "ActiveState") == "active" and unit("kubelet", "MainPID") not in ("0", old))
     until("it knows its pods", lambda: {n: container(n) for n in names} == before)
     lives(names, before)
     check(groups() == limits, "limits: %s, now %s" % (limits, groups()))
@@ -277,10 +277,10 @@ def test_stop_leaves_the_pods():
 
 def test_pods_come_back_after_a_reboot():
     before = json.loads(STATE.read_text())
-    until("active", lambda: unit("kubelet", "ActiveState") == "active", 180)
+    until("active", lambda: unit("kubelet", "ActiveState") == "active")
     for name, old in before["containers"].items():
         check(running(name) != old, name + ": a new container")
-    until("limits as before: %s" % before["limits"], lambda: {g: v for g, v in groups().items() if ".scope" not in g} == before["limits"], 90)
+    until("limits as before: %s" % before["limits"], lambda: {g: v for g, v in groups().items() if ".scope" not in g} == before["limits"])
     ended = until("the pod that ended is known", lambda: pod("oom0"))
     check(ended["status"]["phase"] == "Failed" and not container("oom0"), "what ended is not run again: %s" % ended["status"])
 
