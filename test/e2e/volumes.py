@@ -138,8 +138,7 @@ def scenario_stress():
         print("%d pods, %d kills of the kubelet, at most %d mounts: clean %.1f s after the last"
               % (count, kills, most, time.monotonic() - last))
         check(checksums(host / "data") == before, "the host directory has lost nothing")
-        seen = Seen(server, node.api_pods)
-        until("the pods are gone from the API server", lambda: not seen.look().there and seen.watch.error is None, 30)
+        until("the pods are gone from the API server", lambda: not server.items(node.api_pods), 120, 0.5)
 
 
 class DeadMount:
