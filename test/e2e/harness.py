@@ -325,7 +325,7 @@ makeIPTablesUtilChains: false
         if self.process:
             self.kill()
         self.remove_sandboxes()
-        for line in open("/proc/mounts", encoding="utf-8"):
+        for line in reversed(list(open("/proc/mounts", encoding="utf-8"))):
             point = line.split()[1]
             if point.startswith(str(self.dir)):
                 subprocess.run(["umount", "-l", point], check=False)
