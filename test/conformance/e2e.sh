@@ -25,9 +25,9 @@ cat >"$work/wrong.yaml" <<'Y'
 - name: wrong
   requirement: A case that expects what does not come fails, and says what came instead.
   field: status.phase
-  timeout: 5
   spec: {containers: [{sh: exit 3}]}
-  until: [phase == Succeeded]
+  until: [phase == Failed]
+  expect: [phase == Succeeded]
 - name: right
   requirement: The others go on.
   field: status.phase
@@ -35,7 +35,7 @@ cat >"$work/wrong.yaml" <<'Y'
   until: [phase == Succeeded]
 Y
 code=0
-run --cases "$work/wrong.yaml" --patience 1 >"$work/out" || code=$?
+run --cases "$work/wrong.yaml" >"$work/out" || code=$?
 cat "$work/out"
 [ $code = 1 ] || { echo "the exit code is $code and not 1"; exit 1; }
 grep -q '^FAILED wrong/wrong$' "$work/out"

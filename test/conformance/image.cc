@@ -119,7 +119,7 @@ absl::StatusOr<BaseImage> ImageOfBusybox(const std::string& busybox) {
   if (!applets.ok()) return applets.status();
   TarWriter tar;
   for (const char* path : {"bin", "sbin", "usr", "usr/bin", "usr/sbin", "etc", "root", "home",
-                           "proc", "sys", "dev", "run", "var", "var/log", "var/run", "work"})
+                           "proc", "sys", "dev", "run", "srv", "var", "var/log", "var/run"})
     tar.Directory(path, 0755);
   tar.Directory("tmp", 01777);
   tar.File("bin/busybox", 0755, *program);
@@ -191,7 +191,7 @@ struct Registry::State {
     if (repository == "entry") {
       run["Entrypoint"] = JsonArray{"sh", "-c", "echo entry $0 $*; pwd"};
       run["Cmd"] = JsonArray{"one", "two"};
-      run["WorkingDir"] = "/work";
+      run["WorkingDir"] = "/srv";
       environment.push_back("FROM_IMAGE=yes");
     }
     run["Env"] = environment;

@@ -150,6 +150,8 @@ absl::Status Node::Spawn() {
     setpgid(0, 0);
     dup2(log, 1);
     dup2(log, 2);
+    // What we listen on stays ours: the API server could not come back to its port otherwise.
+    close_range(3, ~0U, 0);
     execv(argv[0], argv.data());
     _exit(127);
   }

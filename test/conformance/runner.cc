@@ -150,6 +150,7 @@ base::Task<absl::Status> Run::All() {
     if (node_) status = co_await node_->Start();
   }
   if (status.ok()) co_await Cases();
+  if (status.ok() && interrupted_) status = absl::CancelledError("interrupted");
   absl::Status down = co_await TakeDown();
   result_.seconds = std::chrono::duration<double>(clock_.Mono() - begun).count();
   co_return status.ok() ? down : status;
