@@ -74,7 +74,7 @@ def pods(kubectl):
     kubectl("patch", "pod", "web", "--subresource=status", "-p", patch, user="kubelet")
     expect(kubectl("get", "pods"), "web    1/1     Running")
     expect(kubectl("set", "image", "pod/web", "web=nginx:2"), "image updated")
-    expect(kubectl("logs", "web", fails=True), "NotImplemented")
+    expect(kubectl("logs", "web", fails=True), "no kubelet port")
 
 
 def deletions(kubectl):

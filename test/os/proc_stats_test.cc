@@ -143,12 +143,12 @@ TEST_CASE("a tree is counted in blocks, hard links once, other things by their i
 
 TEST_CASE("a partition is listed once, however often it is mounted") {
   std::vector<Mount> mounts(6);
-  mounts[0] = {1, 0, 8, 1, "/", "/", "", "ext4", "/dev/sda1", ""};
-  mounts[1] = {2, 1, 8, 1, "/x", "/bound", "", "ext4", "/dev/sda1", ""};
-  mounts[2] = {3, 1, 0, 20, "/", "/run", "", "tmpfs", "tmpfs", ""};
-  mounts[3] = {4, 1, 0, 21, "/", "/root/pods/u/volumes/secret", "", "tmpfs", "tmpfs", ""};
-  mounts[4] = {5, 1, 0, 22, "/", "/sys", "", "sysfs", "sysfs", ""};
-  mounts[5] = {6, 1, 0, 57, "/", "/merged", "", "overlay", "overlay", ""};
+  mounts[0] = {1, 0, 8, 1, "/", "/", "", false, "ext4", "/dev/sda1", ""};
+  mounts[1] = {2, 1, 8, 1, "/x", "/bound", "", false, "ext4", "/dev/sda1", ""};
+  mounts[2] = {3, 1, 0, 20, "/", "/run", "", false, "tmpfs", "tmpfs", ""};
+  mounts[3] = {4, 1, 0, 21, "/", "/root/pods/u/volumes/secret", "", false, "tmpfs", "tmpfs", ""};
+  mounts[4] = {5, 1, 0, 22, "/", "/sys", "", false, "sysfs", "sysfs", ""};
+  mounts[5] = {6, 1, 0, 57, "/", "/merged", "", false, "overlay", "overlay", ""};
   auto parts = Partitions(mounts, {"/root/pods"});
   REQUIRE(parts.size() == 3);
   CHECK(parts[0].device == "/dev/sda1");
