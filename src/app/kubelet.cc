@@ -399,7 +399,6 @@ void Kubelet::MakeHttps() {
   deps.checkpoint = [this](runtime::ContainerId id, std::string path, std::chrono::seconds timeout) {
     return runtime_->CheckpointContainer(std::move(id), std::move(path), timeout);
   };
-  deps.documents = [this](const server::Request& request) { return api_->Secure(request); };
   deps.late = [this](server::Request request) { return stats_->Answer(std::move(request)); };
   if (cluster_) {
     deps.api = &cluster_->api();

@@ -61,6 +61,7 @@ def scenario_figures():
         node.create("quiet")
         busy = node.api_ready("busy")
         node.api_ready("quiet")
+        until("all is written", lambda: client.get("/containerLogs/%s/busy/main" % node.name)[1] == "some words\n", 30)
         summary = json.loads(get(client, "/stats/summary"))
         check(summary["node"]["nodeName"] == node.name, "the node's name")
         check({"kubelet", "pods"} <= {c["name"] for c in summary["node"]["systemContainers"]}, "system containers")

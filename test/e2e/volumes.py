@@ -233,9 +233,9 @@ def scenario_dead_mount():
             for name in ("dead1", "dead2"):
                 check("No answer from the mount %s (fuse.dead server:/dead) since " % (host / name) in told,
                       "explain names %s: %s" % (name, told[-2000:]))
-            # The first pod of each mount still waits for its answer; those behind it were refused.
-            until("it tells the pods", lambda: "  volume      v: " in node.cli("explain", "stuck2"), 20)
-            events = until("FailedMount", lambda: node.events("stuck1", "FailedMount"), 10)
+            # The first of each mount still wait for their answer; those behind them were refused.
+            until("it tells the pods", lambda: "  volume      v: " in node.cli("explain", "stuck9"), 20)
+            events = until("FailedMount", lambda: node.events("stuck9", "FailedMount"), 10)
             check('MountVolume.SetUp failed for volume "v" : ' in events[0]["message"], events[0]["message"])
             for i in range(10):
                 admin.send("DELETE", "%s/stuck%d" % (node.api_pods, i))
