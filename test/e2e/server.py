@@ -76,7 +76,7 @@ def scenario_logs():
         wanted = b"".join(b"line %d\n" % i for i in range(3000)) + b"end\n"
         check(b"".join(got) == wanted, "followed: %d bytes of %d" % (len(b"".join(got)), len(wanted)))
 
-        node.create("ending", "for i in 1 2 3; do echo out $i; done; echo err >&2; exit 3", restartPolicy="OnFailure")
+        node.create("ending", "for i in 1 2 3; do echo out $i; done; sleep 0.5; echo err >&2; exit 3", restartPolicy="OnFailure")
         until("a restart", lambda: (node.api_pod("ending")["status"].get("containerStatuses") or [{}])[0].get("restartCount"), 30)
         check(client.get(logs % "ending" + "?previous=true") == (200, "out 1\nout 2\nout 3\nerr\n"), "previous")
         check(client.get(logs % "ending" + "?tailLines=1")[1] == "err\n", "tail")
