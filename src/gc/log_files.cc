@@ -208,13 +208,16 @@ absl::Status TidyDirectory(const std::string& directory, const std::set<std::str
   if (absl::IsNotFound(listed.status())) return absl::OkStatus();
   if (!listed.ok()) return listed.status();
   std::set<std::string> names;
-  int64_t first = INT64_MAX;
+  std::set<int64_t> instances;
   for (const auto& path : keep) {
     names.insert(os::BaseName(path));
     int64_t instance = InstanceOf(os::BaseName(path));
-    if (instance >= 0) first = std::min(first, instance);
+    if (instance >= 0) instances.insert(instance);
   }
-  if (first == INT64_MAX) return absl::OkStatus();
+  if (instances.empty()) return absl::OkStatus();
+  // The log before the only instance stays, though its container had to go (RestartAllContainers).
+  int64_t first = *instances.begin();
+  if (instances.size() == 1 && first > 0) --first;
   std::vector<LogFileSize> files;
   for (const auto& name : listed->names) {
     int64_t size = Sizes({directory + "/" + name}).front();

@@ -57,7 +57,8 @@ absl::Status RestoreLog(const std::string& rotated, const std::string& path);
 absl::StatusOr<std::vector<std::string>> TidyLog(const std::string& path, int max_files,
                                                  bool running,
                                                  const std::set<std::string>& packing = {});
-// The budget over all instances; `keep` are paths.
+// The budget over all instances; `keep` are paths. Instances older than those of `keep` go with it,
+// but the one before an only one.
 absl::Status TidyDirectory(const std::string& directory, const std::set<std::string>& keep,
                            int64_t budget);
 // FILE and all that was made of it. Absent is success.

@@ -90,10 +90,11 @@ void LogRotator::Adopt(const std::string& uid) {
   auto pod = deps_.observed(uid);
   if (pod && pod->provisional) return;
   std::set<std::string> there, paths;
+  std::map<std::string, int> instances;  // by their directory: of one container
   for (const auto& c : pod ? pod->containers : std::vector<runtime::ContainerStatus>()) {
     if (c.log_path.empty()) continue;
     there.insert(c.id.str());
-    paths.insert(c.log_path);
+    if (paths.insert(c.log_path).second) ++instances[c.log_path.substr(0, c.log_path.rfind('/'))];
     auto [it, fresh] = logs_.try_emplace(c.id.str());
     Log& log = it->second;
     log.running = c.state == runtime::ContainerState::kRunning;
@@ -110,8 +111,11 @@ void LogRotator::Adopt(const std::string& uid) {
       ++it;
       continue;
     }
-    // Of a pod that is gone as a whole the directory goes, and not by us.
-    if (pod && !paths.contains(it->second.path))
+    // What two newer instances have left behind nobody can ask for. The log before stays, also when
+    // its container had to go: it is what `--previous` shows and where the count of restarts goes
+    // on. Of a pod that is gone as a whole the directory goes, and not by us.
+    bool outlived = instances.contains(it->second.directory) && instances[it->second.directory] > 1;
+    if (outlived && !paths.contains(it->second.path))
       scope_.Spawn("remove container log", RemoveLogs(it->second.path));
     it = logs_.erase(it);
   }
@@ -352,10 +356,10 @@ Task<void> LogRotator::KeepBudget(std::string directory) {
   std::set<std::string> keep;
   for (const auto& [other, l] : logs_)
     if (l.directory == directory) keep.insert(l.path);
-  std::function<absl::Status()> budget =
-      [directory, keep, most = policy_.max_size * policy_.max_files] {
-        return TidyDirectory(directory, keep, most);
-      };
+  std::function<absl::Status()> budget = [directory, keep,
+                                          most = policy_.max_size * policy_.max_files] {
+    return TidyDirectory(directory, keep, most);
+  };
   auto status = co_await deps_.pool.RunStatus(kFilesKind, kFileTime, std::move(budget));
   if (!status.ok())
     LOG_WARNING("Cannot tidy the logs of a container", "directory", directory, "err", status);
@@ -370,8 +374,8 @@ Task<void> LogRotator::Compress(std::string path) {
     if (done.ok() && !*done) continue;
     packing_.erase(path);
     auto code = done.status().code();
-    bool trouble = !done.ok() && code != absl::StatusCode::kNotFound &&
-                   code != absl::StatusCode::kAborted;
+    bool trouble =
+        !done.ok() && code != absl::StatusCode::kNotFound && code != absl::StatusCode::kAborted;
     if (trouble) LOG_WARNING("Cannot compress a log", "path", path, "err", done.status());
     co_return;
   }

@@ -380,8 +380,8 @@ makeIPTablesUtilChains: false
         temporary.write_text(text)
         temporary.rename(self.manifests / name)
 
-    def metrics(self):
-        return urllib.request.urlopen("http://127.0.0.1:%d/metrics" % self.readonly, timeout=5).read().decode()
+    def metrics(self, document=""):
+        return urllib.request.urlopen("http://127.0.0.1:%d/metrics%s" % (self.readonly, document), timeout=5).read().decode()
 
     def pods(self):
         body = urllib.request.urlopen("http://127.0.0.1:%d/pods" % self.readonly, timeout=10).read()

@@ -55,7 +55,7 @@ def scenario_readiness_gates_ready():
             inside(node, "a", "rm /tmp/www/ready")
             until("not ready", lambda: not is_ready(node, "a"), 10)
         check(container(node.pod("a"))["restartCount"] == 0, "no restart")
-        metrics = node.metrics()
+        metrics = node.metrics("/probes")
         check('prober_probe_total{probe_type="Readiness",result="failed",container="main"' in metrics, "failures are counted")
         check('prober_probe_total{probe_type="Startup",result="successful"' in metrics, "successes are counted")
 

@@ -79,9 +79,9 @@ def scenario_logs():
         node.create("ending", "for i in 1 2 3; do echo out $i; done; sleep 0.5; echo err >&2; exit 3", restartPolicy="OnFailure")
         until("a restart", lambda: (node.api_pod("ending")["status"].get("containerStatuses") or [{}])[0].get("restartCount"), 30)
         check(client.get(logs % "ending" + "?previous=true") == (200, "out 1\nout 2\nout 3\nerr\n"), "previous")
-        check(client.get(logs % "ending" + "?tailLines=1")[1] == "err\n", "tail")
-        check(client.get(logs % "ending" + "?limitBytes=3")[1] == "out", "limit")
-        stamped = client.get(logs % "ending" + "?timestamps=true&tailLines=1")[1]
+        check(client.get(logs % "ending" + "?previous=true&tailLines=1")[1] == "err\n", "tail")
+        check(client.get(logs % "ending" + "?previous=true&limitBytes=3")[1] == "out", "limit")
+        stamped = client.get(logs % "ending" + "?previous=true&timestamps=true&tailLines=1")[1]
         check(len(stamped.split(" ")[0]) in (30, 35) and stamped.endswith(" err\n"), "timestamps: %r" % stamped)
         check(client.get(logs % "ending" + "?sinceTime=2100-01-01T00:00:00Z") == (200, ""), "since")
         check(client.get(logs % "ending" + "?tailLines=x")[0] == 400, "a query that is none")

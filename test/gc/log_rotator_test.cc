@@ -230,17 +230,21 @@ TEST_CASE("no limit: nothing is touched") {
   CHECK(bench.Until([&] { return bench.runtime.asked == 1; }));
 }
 
-TEST_CASE("the logs of a container that was removed go with it") {
+TEST_CASE("the logs of a container that was removed go when two newer instances are there") {
   Bench bench;
-  bench.SetPod({0, 1});
-  bench.runtime.Open("c0");
-  bench.runtime.Open("c1");
+  bench.SetPod({0, 1, 2});
+  for (const char* id : {"c0", "c1", "c2"}) bench.runtime.Open(id);
   std::ofstream(bench.Path(0) + ".20200101-000000") << "x";
   bench.Start();
-  REQUIRE(bench.Until([&] { return bench.rotator->size() == 2; }));
-  CHECK(bench.Files().size() == 3);
-  bench.SetPod({1});
-  REQUIRE(bench.Until([&] { return bench.Files() == std::vector<std::string>{"1.log"}; }));
+  REQUIRE(bench.Until([&] { return bench.rotator->size() == 3; }));
+  CHECK(bench.Files().size() == 4);
+  bench.SetPod({1, 2});
+  REQUIRE(bench.Until([&] { return bench.Files() == std::vector<std::string>{"1.log", "2.log"}; }));
+  // RestartAllContainers removes containers whose logs are asked for afterwards.
+  bench.SetPod({2});
+  REQUIRE(bench.Until([&] { return bench.rotator->size() == 1; }));
+  for (int i = 0; i < 20; ++i) bench.Until([n = 0]() mutable { return n++ > 0; });
+  CHECK(bench.Files() == std::vector<std::string>{"1.log", "2.log"});
 }
 
 TEST_CASE("all instances of a container that crashes stay within one budget") {
