@@ -275,7 +275,8 @@ status: {{}}
         if not pod or pod["metadata"].get("deletionTimestamp") or not self.ids(name):
             return None
         status = pod["status"].get("containerStatuses") or [{}]
-        shown = status[0].get("containerID", "").endswith(self.ids(name)[0])
+        ids = self.ids(name)  # none while one pod has gone and the next is not there yet
+        shown = bool(ids) and status[0].get("containerID", "").endswith(ids[0])
         return pod if shown and pod["status"].get("phase") == "Running" and condition(pod, "Ready") == "True" else None
 
     def replace(self, name, text):
