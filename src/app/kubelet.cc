@@ -431,7 +431,7 @@ void Kubelet::StartServers() {
   options.unix_path = config_.flags.root_dir + "/kubelet.sock";
   Serve(
       options, [this](const server::Request& r) { return AnswerLocal(r); }, "local",
-        stats_->Late());
+      stats_->Late());
 }
 
 void Kubelet::Serve(server::HttpServer::Options options, server::Handler handler,

@@ -47,6 +47,8 @@ Hooks::Hooks(base::Executor executor, base::Clock& clock) : clock_(clock), grpc_
   builder.AddListeningPort("0.0.0.0:0", grpc::InsecureServerCredentials(), &port);
   grpc_->queue = builder.AddCompletionQueue();
   grpc_->server = builder.BuildAndStart();
+  // gRPC's own health service answers only while somebody waits in a queue, and that blocks: not
+  // for the runner's loop.
   grpc_->poller = std::thread([grpc = grpc_.get()] { grpc->Poll(); });
   if (!grpc_->server) return;
   grpc_port_ = static_cast<uint16_t>(port);

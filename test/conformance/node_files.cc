@@ -87,6 +87,7 @@ absl::Status RemoveCgroups(const std::string& name) {
           break;
         }
         KillAllIn(group);
+        // The kernel tells nobody when the last killed process has left a group of cgroup v1.
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
       }
     }

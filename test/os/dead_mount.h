@@ -31,6 +31,7 @@ class DeadMount {
       fd_ = -1;
       return;
     }
+    // The test's own thread hangs in the mount that this one does not answer.
     server_ = std::thread([this] { Serve(); });
   }
   ~DeadMount() {
