@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "await.h"
 #include "catch.h"
 #include "kubelet/base/clock.h"
 #include "kubelet/base/log.h"
@@ -22,17 +23,8 @@ struct Loop {
   base::BlockingPool pool{io.get_executor(), clock, {}};
 
   template <typename T>
-  static base::Task<void> Store(base::Task<T> task, std::optional<T>& out) {
-    out = co_await std::move(task);
-  }
-  template <typename T>
   T Await(base::Task<T> task) {
-    std::optional<T> out;
-    base::TaskScope scope(io.get_executor());
-    scope.Spawn("test", Store(std::move(task), out));
-    io.restart();
-    while (scope.size() > 0) io.run_one();
-    return *out;
+    return test::Await(io, std::move(task));
   }
 };
 

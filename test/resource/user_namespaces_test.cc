@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
 
+#include "await.h"
 #include "catch.h"
 #include "kubelet/base/status.h"
 #include "os/temp_dir.h"
@@ -43,17 +44,8 @@ struct Fixture {
     blocks = std::make_unique<UserNamespaces>(io.get_executor(), clock, pool, options);
   }
   template <typename T>
-  static base::Task<void> Store(base::Task<T> task, std::optional<T>& out) {
-    out = co_await std::move(task);
-  }
-  template <typename T>
   T Await(base::Task<T> task) {
-    std::optional<T> out;
-    base::TaskScope scope(io.get_executor());
-    scope.Spawn("test", Store(std::move(task), out));
-    io.restart();
-    while (scope.size() > 0) io.run_one();
-    return *out;
+    return test::Await(io, std::move(task));
   }
   std::string File(const std::string& uid) { return root / ("pods/" + uid + "/userns"); }
   absl::StatusOr<IdRange> Ensure(const std::string& uid) {
@@ -107,8 +99,8 @@ TEST_CASE("two that ask at a time get two blocks") {
   for (const char* uid : {"a", "b"})
     std::filesystem::create_directories(f.root / ("pods/" + std::string(uid)));
   base::TaskScope scope(f.io.get_executor());
-  scope.Spawn("a", Fixture::Store(f.blocks->Ensure("a"), a));
-  scope.Spawn("b", Fixture::Store(f.blocks->Ensure("b"), b));
+  scope.Spawn("a", test::StoreResult(f.blocks->Ensure("a"), a));
+  scope.Spawn("b", test::StoreResult(f.blocks->Ensure("b"), b));
   while (scope.size() > 0) f.io.run_one();
   CHECK((*a)->first != (*b)->first);
 }

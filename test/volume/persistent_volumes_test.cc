@@ -3,6 +3,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "await.h"
 #include "catch.h"
 #include "kubelet/api/codec.h"
 #include "kubelet/base/clock.h"
@@ -102,17 +103,8 @@ struct Fixture {
     return o;
   }
   template <typename T>
-  static base::Task<void> Store(base::Task<T> task, std::optional<T>& out) {
-    out = co_await std::move(task);
-  }
-  template <typename T>
   T Await(base::Task<T> task) {
-    std::optional<T> out;
-    base::TaskScope scope(io.get_executor());
-    scope.Spawn("test", Store(std::move(task), out));
-    io.restart();
-    while (scope.size() > 0) io.run_one();
-    return *out;
+    return test::Await(io, std::move(task));
   }
   // At once, also after a failure.
   absl::StatusOr<VolumeMap> Prepare(const std::string& spec) {

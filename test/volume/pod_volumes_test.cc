@@ -13,6 +13,7 @@
 #include <iostream>
 #include <thread>
 
+#include "await.h"
 #include "catch.h"
 #include "kubelet/base/clock.h"
 #include "kubelet/base/status.h"
@@ -61,17 +62,8 @@ struct Fixture {
     return options;
   }
   template <typename T>
-  static base::Task<void> Store(base::Task<T> task, std::optional<T>& out) {
-    out = co_await std::move(task);
-  }
-  template <typename T>
   T Await(base::Task<T> task) {
-    std::optional<T> out;
-    base::TaskScope scope(io.get_executor());
-    scope.Spawn("test", Store(std::move(task), out));
-    io.restart();
-    while (scope.size() > 0) io.run_one();
-    return *out;
+    return test::Await(io, std::move(task));
   }
   absl::StatusOr<VolumeMap> Prepare(const std::string& spec) {
     return Await(volumes.Prepare(std::make_shared<const api::core::Pod>(PodOf(spec))));
@@ -440,7 +432,7 @@ TEST_CASE(
     auto pod = PodOf(WithVolume("hostPath: {path: " + path + ", type: DirectoryOrCreate}"));
     pod.mutable_metadata()->set_uid("uid" + std::to_string(++pods));  // no back-off of another
     auto shared = std::make_shared<const api::core::Pod>(std::move(pod));
-    scope.Spawn("prepare", Fixture::Store(volumes.Prepare(shared), out));
+    scope.Spawn("prepare", test::StoreResult(volumes.Prepare(shared), out));
   };
   prepare(host / "dead", first);
   while (!hung) io.run_one_for(std::chrono::milliseconds(1));
@@ -502,7 +494,7 @@ struct ByHand {
     auto pod = PodOf(spec);
     pod.mutable_metadata()->set_uid(uid);
     auto shared = std::make_shared<const api::core::Pod>(std::move(pod));
-    scope.Spawn("prepare", Fixture::Store(volumes.Prepare(shared), out));
+    scope.Spawn("prepare", test::StoreResult(volumes.Prepare(shared), out));
   }
   absl::StatusOr<VolumeMap> Prepare(const std::string& uid, const std::string& spec) {
     std::optional<absl::StatusOr<VolumeMap>> out;
@@ -512,7 +504,7 @@ struct ByHand {
   }
   absl::Status Teardown(const std::string& uid) {
     std::optional<absl::Status> out;
-    scope.Spawn("teardown", Fixture::Store(volumes.Teardown(uid), out));
+    scope.Spawn("teardown", test::StoreResult(volumes.Teardown(uid), out));
     RunUntil([&] { return out.has_value(); });
     return *out;
   }
@@ -716,7 +708,7 @@ TEST_CASE("a refresh that waits for the API while its pod is torn down brings no
   objects.hold = &held;
   std::optional<absl::Status> refreshed;
   base::TaskScope scope(f.io.get_executor());
-  scope.Spawn("refresh", Fixture::Store(volumes.Refresh(pod), refreshed));
+  scope.Spawn("refresh", test::StoreResult(volumes.Refresh(pod), refreshed));
   REQUIRE(f.Await(volumes.Teardown(uid)).ok());
   held.Notify();
   f.io.restart();
