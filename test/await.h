@@ -26,4 +26,20 @@ T Await(boost::asio::io_context& io, base::Task<T> task) {
   return *out;
 }
 
+// Declared before a TaskScope: when that has gone, what its tasks do on being cancelled is done. A loop that just went would
+// leave suspended tasks, which own themselves, to the leak checker.
+class LastTurns {
+ public:
+  explicit LastTurns(boost::asio::io_context& io) : io_(io) {}
+  LastTurns(const LastTurns&) = delete;
+  LastTurns& operator=(const LastTurns&) = delete;
+  ~LastTurns() {
+    io_.restart();
+    io_.poll();
+  }
+
+ private:
+  boost::asio::io_context& io_;
+};
+
 }  // namespace kubelet::test

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "await.h"
 #include "catch.h"
 #include "kubelet/base/status.h"
 #include "kubelet/os/mount.h"
@@ -47,6 +48,7 @@ struct Bench {
   base::ManualClock clock;
   base::BlockingPool pool{io.get_executor(), clock, {}};
   ChildCalls calls{io.get_executor(), clock, pool, {}};
+  test::LastTurns last_turns{io};
   base::TaskScope scope{io.get_executor()};
 
   static base::Task<void> Into(base::Task<Answer> task, std::optional<Answer>* out) {

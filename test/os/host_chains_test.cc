@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "await.h"
 #include "catch.h"
 #include "kubelet/base/status.h"
 #include "os/temp_dir.h"
@@ -99,6 +100,7 @@ struct Keeper {
   int missing = 0;  // runs of the program that is not there
   int rounds = 0;
   HostChains chains;
+  test::LastTurns last_turns{io};
   base::TaskScope scope{io.get_executor()};
 
   Keeper() : chains(clock, pool, Options()) { scope.Spawn("chains", chains.Run()); }
