@@ -48,7 +48,8 @@ struct BlockingPool::State {
       work.second = nullptr;
       lock.lock();
       --self->running[work.first];
-      self->ready.notify_one();
+      // A second piece may go, whose kind was full; without one nobody is woken.
+      if (!self->queue.empty()) self->ready.notify_one();
     }
     --self->threads;
     self->ready.notify_all();

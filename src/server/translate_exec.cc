@@ -150,6 +150,12 @@ std::string Translate(Session& s, const SpdyFrame& frame, std::string& answer) {
     if (frame.type == kRstStream) s.failed = true;
     return "";
   }
+  // No runtime sends such frames; half a text must not look like a whole one.
+  if (!frame.whole) {
+    s.why = "the container runtime sent a frame that is too long";
+    s.failed = true;
+    return "";
+  }
   bool fin = (frame.flags & kSpdyFin) != 0;
   if (frame.stream == s.stream_of[kError]) {
     if (s.status.size() + frame.body.size() <= kStatusLimit) s.status += frame.body;

@@ -10,8 +10,13 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-// Limits change with a resize, descriptors are dear to count, mounts come with reboots.
-constexpr base::Nanos kLimitsAge = minutes(1);
+// Limits change with a resize, that is soon after the pod's object; and when somebody else writes
+// to the group. Descriptors are dear to count, mounts come with reboots.
+constexpr base::Nanos kLimitsAge = minutes(5);
+constexpr base::Nanos kNewLimitsAge = seconds(10);
+constexpr base::Nanos kResizeTime = minutes(2);
+// Everything is read again after one to two of these, each group at a time of its own.
+constexpr base::Nanos kQuietAge = minutes(1);
 constexpr base::Nanos kDescriptorsAge = seconds(30);
 constexpr base::Nanos kPartitionsAge = minutes(1);
 constexpr base::Nanos kSystemAge = minutes(1);
@@ -77,6 +82,11 @@ bool IsClass(const std::string& name) {
   return false;
 }
 
+base::Nanos Spread(const std::string& path, base::Nanos most) {
+  constexpr size_t kSteps = 64;
+  return most / kSteps * static_cast<int64_t>(std::hash<std::string>()(path) % kSteps);
+}
+
 std::string Below(const std::string& parent, const std::string& name) {
   return parent == "/" ? "/" + name : parent + "/" + name;
 }
@@ -110,6 +120,8 @@ void Collector::Collect(const Question& question, Depth depth, base::Nanos max_a
   pods_.clear();
   shown_.clear();
   system_views_.clear();
+  limits_age_ = kLimitsAge;
+  quiet_pod_ = false;
   CollectSystem(question);
   for (const auto& input : question.pods) CollectPod(input, question);
   for (auto it = groups_.begin(); it != groups_.end();) {
@@ -168,6 +180,12 @@ void Collector::CollectPod(const PodInput& input, const Question& question) {
   children_.clear();
   PodView view;
   view.observed = &pod;
+  if (group.spec != input.pod) {
+    group.spec = input.pod;
+    group.spec_at = now_;
+  }
+  limits_age_ = Fresh(group.spec_at, kResizeTime) ? kNewLimitsAge : kLimitsAge;
+  quiet_pod_ = !Known(group) && Quiet(group);
   Sample(group);
   if (group.sampled) view.group = &group;
   if (!pod.sandboxes.empty()) view.created = pod.sandboxes.front().created_at;
@@ -209,40 +227,90 @@ void Collector::Find(Group& group, const Group& pod, const std::string& id) {
 
 void Collector::Sample(Group& group) {
   if (group.path.empty()) return;
-  if (!group.sampled || !Fresh(group.at_depth[static_cast<int>(depth_)], max_age_)) Read(group);
+  if (!group.sampled || !Known(group)) {
+    auto read_at = group.read_at[static_cast<int>(depth_)];
+    bool recent = group.sampled && Fresh(read_at, kQuietAge + Spread(group.path, kQuietAge));
+    // A sandbox sleeps while its pod works.
+    bool sandbox = group.kind == GroupKind::kSandbox;
+    bool quiet = quiet_pod_ || (sandbox && Quiet(group));
+    quiet&& recent ? Renew(group) : Read(group);
+  }
   if (!group.sampled) return;
   if (!group.nano_cores) needs_speed_ = true;
   shown_.push_back(&group);
 }
 
+// Takes the pulse; true when it is that of the time when as much as now was read.
+bool Collector::Quiet(Group& group) {
+  if (group.path.empty()) return false;
+  if (!group.pulse_files) group.pulse_files = reader_.OpenPulse(group.path);
+  auto pulse = group.pulse_files->Read();
+  if (!pulse.ok()) {
+    group.pulse_files.reset();
+    return false;
+  }
+  int depth = static_cast<int>(depth_);
+  if (group.pulse[depth] == *pulse) return true;
+  for (int less = 0; less <= depth; ++less) group.pulse[less] = *pulse;
+  return false;
+}
+
 void Collector::Read(Group& group) {
   bool details = depth_ == Depth::kDetails, was = group.sampled;
+  if (!Fresh(group.limits_at, limits_age_ + Spread(group.path, limits_age_))) ReadLimits(group);
   unsigned parts = os::CgroupReader::kCpu | os::CgroupReader::kMemory;
-  if (details) parts |= os::CgroupReader::kDetails;
+  if (details) parts |= os::CgroupReader::kDetails | os::CgroupReader::kIo;
+  if (details && group.limits.cpu_quota_us != 0) parts |= os::CgroupReader::kBandwidth;
   if (depth_ != Depth::kUsage && options_.pressure) parts |= os::CgroupReader::kPressure;
   os::CgroupUsage usage = group.usage;
   group.sampled = reader_.ReadUsage(group.path, parts, usage).ok();
   if (!group.sampled) return;
   group.usage = std::move(usage);
   group.at = now_;
-  for (int depth = 0; depth <= static_cast<int>(depth_); ++depth) group.at_depth[depth] = now_;
+  for (int depth = 0; depth <= static_cast<int>(depth_); ++depth)
+    group.at_depth[depth] = group.read_at[depth] = now_;
   if (!was) {
     auto made = reader_.MadeAt(group.path);
     group.made = made.ok() ? *made : now_;
     auto boot = os::BootTime(options_.proc);
     if (boot && (group.kind == GroupKind::kRoot || group.made < *boot)) group.made = *boot;
   }
-  if (!Fresh(group.limits_at, kLimitsAge)) {
-    group.limits_at = now_;
-    group.limits = os::CgroupLimits();
-    (void)reader_.ReadLimits(group.path, group.limits);  // zeros are "unknown"
-    if (group.kind == GroupKind::kRoot) {
-      group.limits.memory = static_cast<uint64_t>(options_.machine.memory_bytes);
-      group.limits.swap = static_cast<uint64_t>(options_.machine.swap_bytes);
-    }
-  }
   if (depth_ != Depth::kUsage) ReadProcesses(group);
   Speed(group);
+}
+
+// Of a quiet group, only what moves without it.
+void Collector::Renew(Group& group) {
+  if (!Fresh(group.limits_at, limits_age_ + Spread(group.path, limits_age_))) ReadLimits(group);
+  unsigned parts = 0;
+  if (depth_ != Depth::kUsage && pressure()) parts |= os::CgroupReader::kPressure;
+  if (depth_ == Depth::kDetails && reader_.v2()) parts |= os::CgroupReader::kIo;
+  // One that has ended and is being removed has done its part before.
+  if (parts != 0) {
+    group.sampled = reader_.ReadUsage(group.path, parts, group.usage).ok();
+  } else if (group.kind == GroupKind::kContainer) {
+    group.sampled = reader_.Exists(group.path);
+  }
+  if (!group.sampled) return;
+  group.at = now_;
+  for (int depth = 0; depth <= static_cast<int>(depth_); ++depth) group.at_depth[depth] = now_;
+  if (depth_ != Depth::kUsage && group.kind == GroupKind::kSandbox) ReadInterfaces(group);
+  Speed(group);
+}
+
+void Collector::ReadLimits(Group& group) {
+  group.limits_at = now_;
+  group.limits = os::CgroupLimits();
+  (void)reader_.ReadLimits(group.path, group.limits);  // zeros are "unknown"
+  if (group.kind != GroupKind::kRoot) return;
+  group.limits.memory = static_cast<uint64_t>(options_.machine.memory_bytes);
+  group.limits.swap = static_cast<uint64_t>(options_.machine.swap_bytes);
+}
+
+void Collector::ReadInterfaces(Group& group) {
+  if (group.first_pid <= 0) return;
+  auto interfaces = os::ReadInterfaces(options_.proc, group.first_pid);
+  if (interfaces.ok()) group.interfaces = *std::move(interfaces);
 }
 
 void Collector::ReadProcesses(Group& group) {
@@ -251,16 +319,14 @@ void Collector::ReadProcesses(Group& group) {
   if (!details && !network && group.kind != GroupKind::kContainer) return;
   auto pids = reader_.Processes(group.path);
   group.processes = pids.size();
-  int first = root ? 1 : pids.empty() ? 0 : pids.front();
-  if (network && first > 0) {
-    auto interfaces = os::ReadInterfaces(options_.proc, first);
-    if (interfaces.ok()) group.interfaces = *std::move(interfaces);
-  }
+  group.first_pid = root ? 1 : pids.empty() ? 0 : pids.front();
+  if (network) ReadInterfaces(group);
   if (!details || Fresh(group.descriptors_at, kDescriptorsAge)) return;
   group.descriptors_at = now_;
   group.descriptors = group.sockets = 0;
   bool of_pod = network || group.kind == GroupKind::kContainer;
-  if (of_pod && first > 0) group.open_files_limit = os::OpenFilesLimit(options_.proc, first);
+  if (of_pod && group.first_pid > 0)
+    group.open_files_limit = os::OpenFilesLimit(options_.proc, group.first_pid);
   for (int pid : pids) {
     auto count = os::CountDescriptors(options_.proc, pid);
     group.descriptors += count.all;

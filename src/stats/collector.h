@@ -3,6 +3,11 @@
 //
 // Runs in the blocking pool; one call at a time (the mutex is for a call that has outlived its
 // deadline). It keeps a group as long as a pod of the latest question has it.
+//
+// Of a group whose pulse (CPU time and memory, with all below it) has not moved since it was read,
+// and a pod is such a group, nothing is read but what the kernel moves by itself: network, and in
+// v2 pressure and I/O. What this can miss, a shift between active and inactive memory, is made good
+// within two minutes, when all is read whatever the pulse says.
 #pragma once
 
 #include <cstdint>
@@ -48,9 +53,14 @@ struct Group {
   uint64_t processes = 0, descriptors = 0, sockets = 0;
   std::optional<int64_t> open_files_limit;
 
-  // Of the collector.
+  // Of the collector. at_depth: when it was known last; read_at: when all of it was read last.
   uint64_t round = 0;
-  std::optional<base::WallTime> at_depth[3], limits_at, descriptors_at;
+  std::optional<base::WallTime> at_depth[3], read_at[3], limits_at, descriptors_at;
+  std::optional<os::CgroupPulseFiles> pulse_files;  // of pods and sandboxes
+  std::optional<os::CgroupPulse> pulse[3];          // just before read_at
+  api::PodPtr spec;                                 // of pods: what limits come from
+  std::optional<base::WallTime> spec_at;            // when that was seen to have changed
+  int first_pid = 0;
   uint64_t before_ns = 0;  // CPU at `before`
   std::optional<base::WallTime> before;
 };
@@ -111,12 +121,19 @@ class Collector {
   void CollectPod(const PodInput& input, const Question& question);
   void Find(Group& group, const Group& pod, const std::string& id);
   void Sample(Group& group);
+  bool Quiet(Group& group);
   void Read(Group& group);
+  void Renew(Group& group);
+  void ReadLimits(Group& group);
   Group* System(const std::string& path);
   void ReadProcesses(Group& group);
+  void ReadInterfaces(Group& group);
   void Speed(Group& group);
   void CollectFilesystems();
   bool Fresh(const std::optional<base::WallTime>& at, base::Nanos age) const;
+  bool Known(const Group& group) const {
+    return Fresh(group.at_depth[static_cast<int>(depth_)], max_age_);
+  }
 
   Stats::Options options_;
   os::CgroupReader reader_;
@@ -131,6 +148,8 @@ class Collector {
   std::optional<base::WallTime> partitions_at_, system_at_;
   std::string kubelet_group_, runtime_group_;
   std::vector<std::string> children_;  // of the pod at hand
+  bool quiet_pod_ = false;             // the pod at hand: see Quiet
+  base::Nanos limits_age_{0};          // of the pod at hand
   uint64_t round_ = 0;
   Depth depth_ = Depth::kUsage;
   bool needs_speed_ = false;

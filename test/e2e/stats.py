@@ -1,11 +1,15 @@
 #!/usr/bin/python3
 """Statistics and metrics of a kubelet on a real runtime: `stats.py SCENARIO`."""
 import json
+import os
 import re
+import subprocess
 import sys
 import time
 
+from cluster import find_kubectl
 from harness import Failed, until
+from metrics_server import GROUP, VERSION, MetricsServer
 from server import check, node_and_client
 
 OPEN = {"Accept": "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"}
@@ -156,6 +160,53 @@ def scenario_documents():
         spent = cpu() - before
         print("20 scrapes: %.0f ms of CPU in %.0f ms" % (spent * 1e3, (time.monotonic() - started) * 1e3))
         check(spent < 4, "20 scrapes of one pod cost %.1f s" % spent)
+
+
+def scenario_top():
+    """`kubectl top`, by what metrics-server makes of /metrics/resource."""
+    kubectl = find_kubectl()
+    with node_and_client() as (node, client):
+        server = node.server
+        node.create("busy", "head -c 40000000 /dev/zero >/memory/f; while :; do i=0; while [ $i -lt 5000 ]; do i=$((i+1)); done; "
+                    "sleep 0.01; done", container={"volumeMounts": [{"name": "memory", "mountPath": "/memory"}],
+                                                   "resources": {"limits": {"memory": "100Mi", "cpu": "300m"}}},
+                    volumes=[{"name": "memory", "emptyDir": {"medium": "Memory"}}])
+        node.create("two", initContainers=[{"name": "side", "image": node.image, "imagePullPolicy": "IfNotPresent",
+                                            "restartPolicy": "Always", "command": ["sleep", "3600"]}])
+        for name in ("busy", "two"):
+            node.api_ready(name)
+        pki = server.dir / "pki"
+        metrics = MetricsServer(node.name, lambda: get(client, "/metrics/resource"), (pki / "server.crt", pki / "server.key"))
+        try:
+            server.do("aggregate", group=GROUP, version=VERSION, port=metrics.port)
+
+            def top(*words):
+                """Lines of a table without its head; empty while there are no figures."""
+                done = subprocess.run([kubectl, "--kubeconfig", server.admin, "top", *words, "--no-headers"], text=True, timeout=30,
+                                      capture_output=True, check=False, env={**os.environ, "HOME": str(node.dir)})
+                if done.returncode != 0:
+                    check("not available" in done.stderr or "not found" in done.stderr or "no metrics" in done.stderr,
+                          "kubectl top %s: %s" % (" ".join(words), done.stderr))
+                return [line.split() for line in done.stdout.splitlines()]
+
+            def there():
+                metrics.scrape()
+                return len(top("pod", "-n", node.name)) == 2 and top("node")
+            until("figures of all", there, 60, 2)
+            rows = {row[0]: row for row in top("pod", "-n", node.name)}
+            cpu, memory = int(rows["busy"][1].rstrip("m")), int(rows["busy"][2].rstrip("Mi"))
+            check(1 < cpu <= 400, "CPU of what may use 300m: %dm" % cpu)
+            check(38 <= memory < 100, "memory of what holds 40 MB: %dMi" % memory)
+            check(int(rows["two"][1].rstrip("m")) < 100, "what sleeps: %s" % rows["two"])
+            each = top("pod", "two", "-n", node.name, "--containers")
+            check(sorted(row[1] for row in each) == ["main", "side"], "--containers: %s" % each)
+            [line] = top("node", node.name)
+            check(line[0] == node.name and line[1].endswith("m") and line[2].endswith("%"), "top node: %s" % line)
+            total = json.loads(get(client, "/stats/summary"))["node"]["memory"]["workingSetBytes"] / (1 << 20)
+            check(abs(int(line[3].rstrip("Mi")) - total) < total / 2, "memory of the node: %s, %d MB" % (line, total))
+            check(not metrics.problems, "; ".join(metrics.problems))
+        finally:
+            metrics.close()
 
 
 def main():

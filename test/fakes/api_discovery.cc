@@ -34,8 +34,8 @@ std::set<std::string> Groups() {
   return groups;
 }
 
-json::object Group(const std::string& name) {
-  json::object version{{"groupVersion", name + "/v1"}, {"version", "v1"}};
+json::object Group(const std::string& name, const std::string& at = "v1") {
+  json::object version{{"groupVersion", name + "/" + at}, {"version", at}};
   return json::object{{"name", name},
                       {"versions", json::array{json::value(version)}},
                       {"preferredVersion", version}};
@@ -153,22 +153,31 @@ std::string CoreVersions(const std::string& address) {
   return json::serialize(body);
 }
 
-std::string GroupList() {
+std::string GroupList(const AggregatedGroups& aggregated) {
   json::array groups;
   for (const std::string& group : Groups()) groups.push_back(Group(group));
+  for (const auto& [name, group] : aggregated) groups.push_back(Group(name, group.version));
   return json::serialize(
       json::object{{"kind", "APIGroupList"}, {"apiVersion", "v1"}, {"groups", groups}});
 }
 
 }  // namespace
 
-std::optional<std::string> DiscoveryBody(const std::string& path, const std::string& address) {
+std::optional<std::string> DiscoveryBody(const std::string& path, const std::string& address,
+                                         const AggregatedGroups& aggregated) {
   if (path == "/version" || path == "/version/") return Version();
   if (path == "/api" || path == "/api/") return CoreVersions(address);
-  if (path == "/apis" || path == "/apis/") return GroupList();
+  if (path == "/apis" || path == "/apis/") return GroupList(aggregated);
   if (path == "/api/v1" || path == "/api/v1/") return ResourceList("");
   if (path == "/openapi/v3") return OpenApiIndex();
   if (path == "/openapi/v3/api/v1") return OpenApi("");
+  for (const auto& [name, group] : aggregated) {
+    if (path != "/apis/" + name) continue;
+    json::object body = Group(name, group.version);
+    body["kind"] = "APIGroup";
+    body["apiVersion"] = "v1";
+    return json::serialize(body);
+  }
   for (const std::string& group : Groups()) {
     if (path == "/apis/" + group) {
       json::object body = Group(group);

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "fakes/api_discovery.h"
 #include "fakes/api_errors.h"
 #include "fakes/api_table.h"
 #include "k8s/policy/v1/policy.pb.h"
@@ -87,9 +86,17 @@ absl::Status ApiHandler::Dispatch(Call& call) {
     ReplyText(call, 200, "text/plain; charset=utf-8", "ok");
     return absl::OkStatus();
   }
-  if (auto body = DiscoveryBody(path, options_.address)) {
+  if (auto body = DiscoveryBody(path, options_.address, options_.aggregated)) {
     ReplyText(call, 200, "application/json", *std::move(body));
     return absl::OkStatus();
+  }
+  const auto& segments = call.request.segments;
+  if (options_.forward && segments.size() > 2 && segments[0] == "apis") {
+    auto group = options_.aggregated.find(segments[1]);
+    if (group != options_.aggregated.end()) {
+      options_.forward(group->second, call.http, call.responder);
+      return absl::OkStatus();
+    }
   }
   if (!call.request.resource) return NoSuchPath();
   auto form = FormOf(call.http);

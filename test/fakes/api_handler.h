@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fakes/api_codec.h"
+#include "fakes/api_discovery.h"
 #include "fakes/api_registry.h"
 #include "fakes/api_request.h"
 #include "fakes/api_tokens.h"
@@ -27,8 +28,12 @@ class ApiHandler {
     std::function<bool(const std::string& user, const std::string& verb,
                        const std::string& resource)>
         allow;
-    // Takes requests for streams of a pod (log, exec, attach, portforward). Empty: 501.
+    // Takes requests for streams of a pod (log, exec, attach, portforward) and for the proxy of a
+    // node. Empty: 501.
     std::function<void(const ApiUser&, const ApiRequest&, const HttpRequest&, ResponderPtr)> stream;
+    AggregatedGroups aggregated;
+    // Takes requests for what is in those groups.
+    std::function<void(const AggregatedGroup&, const HttpRequest&, ResponderPtr)> forward;
   };
 
   ApiHandler(ApiRegistry& registry, ApiTokens& tokens, base::Clock& clock, Options options);

@@ -44,6 +44,10 @@ ApiServer::ApiServer(base::Executor executor, base::Clock& clock, ApiServerOptio
                                    const HttpRequest& http, ResponderPtr responder) {
     streams_->Serve(request, http, responder);
   };
+  options_.handler.forward = [this](const AggregatedGroup& group, const HttpRequest& http,
+                                    ResponderPtr responder) {
+    streams_->Forward(group.port, http, responder);
+  };
   handler_ = std::make_unique<ApiHandler>(registry_, tokens_, clock_, options_.handler);
 }
 

@@ -9,6 +9,7 @@
 //   /_test/do        {"action": ...} and its arguments:
 //     compact [revision]   drop-connections   freeze   thaw   goaway   refuse   accept end-watches
 //     certificate {validFrom, validUntil}: seconds from now; the server presents it from now on
+//     aggregate {group, version, port}: an API group that a server on loopback has, with TLS
 //     csr {name, approve}   save   token {token, user, groups} (no user: forgotten)
 //     set {approval: auto|manual|deny, approvalDelayMs, certificateSeconds, schedule, watchList,
 //     bookmarkMs} deny {rules: [{user, verb, resource}]}: what SubjectAccessReview refuses; empty

@@ -102,6 +102,10 @@ absl::Status ApiServer::Do(const std::string& body) {
     return Set(body);
   } else if (action == "deny") {
     return Deny(body);
+  } else if (action == "aggregate") {
+    AggregatedGroup group{Text(arguments, "version"),
+                          static_cast<uint16_t>(Number(arguments, "port", 0))};
+    handler_->options().aggregated[Text(arguments, "group")] = group;
   } else if (action == "token") {
     ApiUser user{Text(arguments, "user"), "", {"system:authenticated"}};
     if (const json::value* groups = arguments.if_contains("groups"); groups && groups->is_array())

@@ -98,6 +98,14 @@ absl::StatusOr<std::string> KubeletTarget(const ApiRequest& request, const api::
   return target;
 }
 
+std::string NodeProxyTarget(const HttpRequest& http) {
+  const std::string word = "/proxy";
+  size_t at = http.path.find(word);
+  std::string target = at == std::string::npos ? "" : http.path.substr(at + word.size());
+  if (target.empty()) target = "/";
+  return http.query.empty() ? target : target + "?" + http.query;
+}
+
 // One exchange with a kubelet. Keeps itself alive while something is under way.
 class ApiStreams::Flow : public std::enable_shared_from_this<Flow> {
  public:
@@ -265,23 +273,38 @@ ApiStreams::~ApiStreams() {
 
 void ApiStreams::Serve(const ApiRequest& request, const HttpRequest& http,
                        const ResponderPtr& responder) {
-  ApiRegistry::Target of_pod;
-  of_pod.kind = request.kind;
-  of_pod.ns = request.ns;
-  of_pod.name = request.name;
-  auto found = registry_.Get(of_pod);
-  if (!found.ok()) return ReplyProblem(http, *responder, found.status());
-  const auto& pod = static_cast<const api::core::Pod&>(**found);
-  auto target = KubeletTarget(request, pod);
-  if (!target.ok()) return ReplyProblem(http, *responder, target.status());
-  auto endpoint = KubeletOf(registry_, pod.spec().node_name());
+  std::string node = request.name, target = NodeProxyTarget(http);
+  if (request.plural == "pods") {
+    ApiRegistry::Target of_pod;
+    of_pod.kind = request.kind;
+    of_pod.ns = request.ns;
+    of_pod.name = request.name;
+    auto found = registry_.Get(of_pod);
+    if (!found.ok()) return ReplyProblem(http, *responder, found.status());
+    const auto& pod = static_cast<const api::core::Pod&>(**found);
+    auto path = KubeletTarget(request, pod);
+    if (!path.ok()) return ReplyProblem(http, *responder, path.status());
+    node = pod.spec().node_name();
+    target = *path;
+  }
+  auto endpoint = KubeletOf(registry_, node);
   if (!endpoint.ok()) return ReplyProblem(http, *responder, endpoint.status());
+  Pass(endpoint->address, endpoint->port, target, http, responder);
+}
+
+void ApiStreams::Forward(uint16_t port, const HttpRequest& http, const ResponderPtr& responder) {
+  std::string target = http.query.empty() ? http.path : http.path + "?" + http.query;
+  Pass("127.0.0.1", port, target, http, responder);
+}
+
+void ApiStreams::Pass(const std::string& address, uint16_t port, const std::string& target,
+                      const HttpRequest& http, const ResponderPtr& responder) {
   for (auto it = flows_.begin(); it != flows_.end();) {
     it = it->expired() ? flows_.erase(it) : std::next(it);
   }
   auto flow = std::make_shared<Flow>(executor_, client_, http, responder);
   flows_.insert(flow);
-  flow->Start(*endpoint, *target);
+  flow->Start({address, port}, target);
 }
 
 }  // namespace kubelet::fakes

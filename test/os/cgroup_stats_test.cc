@@ -12,8 +12,8 @@ namespace {
 using test::CgroupTree;
 using test::GroupNumbers;
 
-constexpr unsigned kAll =
-    CgroupReader::kCpu | CgroupReader::kMemory | CgroupReader::kDetails | CgroupReader::kPressure;
+constexpr unsigned kAll = CgroupReader::kCpu | CgroupReader::kMemory | CgroupReader::kDetails |
+                          CgroupReader::kPressure | CgroupReader::kIo | CgroupReader::kBandwidth;
 
 TEST_CASE("both versions of control groups tell the same of a group") {
   bool v2 = GENERATE(false, true);
@@ -84,6 +84,41 @@ TEST_CASE("a group that goes away while it is read counts as gone") {
   CHECK(absl::IsNotFound(reader.ReadUsage("/a", CgroupReader::kCpu, usage)));
   CHECK_FALSE(reader.Exists("/a"));
   CHECK(reader.Processes("/a").empty());
+}
+
+TEST_CASE("the pulse of a group is its CPU time and memory, as often as one asks") {
+  bool v2 = GENERATE(false, true);
+  CgroupTree tree(v2);
+  GroupNumbers n;
+  tree.Set("/a/b", n);
+  CgroupReader reader(tree.mounts(), tree.Proc(""));
+  auto files = reader.OpenPulse("/a/b");
+  auto first = files.Read();
+  REQUIRE(first.ok());
+  CHECK(first->cpu_ns == 1'500'000'000);
+  CHECK(first->memory == 9'000'000);
+  CHECK(*files.Read() == *first);
+  n.cpu_us += 1;
+  tree.Set("/a/b", n);
+  CHECK_FALSE(*files.Read() == *first);
+  CHECK(absl::IsNotFound(reader.OpenPulse("/a/c").Read().status()));
+}
+
+TEST_CASE("traffic is that of the scheduler when it counts, as the root tells") {
+  CgroupTree tree(false);
+  for (const char* group : {"/", "/a"}) tree.Set(group, GroupNumbers());
+  CgroupReader reader(tree.mounts(), tree.Proc(""));
+  auto reads = [&](const std::string& group) {
+    CgroupUsage usage;
+    REQUIRE(reader.ReadUsage(group, kAll, usage).ok());
+    return usage.io.at(0).count[IoTraffic::kRead];
+  };
+  CHECK(reads("/") == 11);
+  tree.Write("blkio", "/a", "blkio.bfq.io_serviced_recursive", "8:0 Read 5\nTotal 5\n");
+  CHECK(reads("/a") == 11);  // the root has counted nothing that way
+  tree.Write("blkio", "/", "blkio.bfq.io_serviced_recursive", "8:0 Read 6\nTotal 6\n");
+  CHECK(reads("/") == 6);
+  CHECK(reads("/a") == 5);
 }
 
 TEST_CASE("no limits, and limits that are none") {

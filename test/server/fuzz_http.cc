@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "kubelet/auth/authorizer.h"
+#include "kubelet/base/metric_text.h"
 #include "kubelet/server/http_metrics.h"
 #include "server/exchange.h"
 #include "server/router.h"
@@ -47,6 +48,7 @@ base::Task<void> Serve(std::shared_ptr<Exchange> exchange, std::string* seen) {
     }
     auth::AttributesOf(request.method, request.path);
     MetricPath(request.path);
+    base::FormFor(request.Header("Accept"));
     if (!exchange->keep_alive()) co_return;
   }
 }

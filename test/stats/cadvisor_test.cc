@@ -117,6 +117,8 @@ TEST_CASE("samples are taken again when they are old, not with every question") 
   CHECK(Value(rig.Cadvisor(), series) == "3000000");
   GroupNumbers n;
   n.rss = 3'500'000;
+  n.cpu_us += 10;
+  rig.tree.Set("/kubepods/burstable/poduid-a", n);
   rig.tree.Set("/kubepods/burstable/poduid-a/id-a", n);
   rig.clock.Advance(seconds(9));
   CHECK(Value(rig.Cadvisor(), series) == "3000000");
@@ -144,6 +146,9 @@ TEST_CASE("a group that vanished, or is vanishing, has no series") {
   rig.AddPod("a");
   rig.AddPod("b");
   CHECK(Value(rig.Cadvisor(), "container_memory_rss{" + Of("a", "id-a") + "}"));
+  GroupNumbers n;
+  n.memory -= 4096;  // of the pod, that it has given back
+  rig.tree.Set("/kubepods/burstable/poduid-a", n);
   rig.tree.RemoveFile("memory", "/kubepods/burstable/poduid-a/id-a", "memory.stat");
   rig.tree.Remove("/kubepods/burstable/poduid-b/id-b");
   rig.clock.Advance(seconds(11));
