@@ -67,7 +67,9 @@ void FileSet::Restore(const Checkpoint& checkpoint) {
 
 bool FileSet::Apply(Listing listing, base::WallTime now, base::MonoTime mono) {
   auto before = Pods();
+  removed_.clear();
   if (!DirectoryFailed(listing.directory, now, mono)) {
+    Uids deleted = Deleted(listing);
     Contents contents;
     for (const auto& [path, reading] : listing.files) {
       if (reading.status.ok() && !listing.held.contains(path))
@@ -78,6 +80,7 @@ bool FileSet::Apply(Listing listing, base::WallTime now, base::MonoTime mono) {
     JudgeFiles(listing, contents, now);
     while (AcceptCandidates()) {
     }
+    Renew(deleted, now);
   }
   UpdateProblems(now);
   return before != Pods();
@@ -226,6 +229,37 @@ void FileSet::JudgeFiles(Listing& listing, const Contents& contents, base::WallT
     if (entry.latest.pod && !(entry.served && entry.served->content == content)) {
       entry.latest_text = std::move(reading.text);
     }
+  }
+}
+
+// Manifests whose own file was deleted from the directory that is still there. One that is back as
+// the same file was only away.
+FileSet::Uids FileSet::Deleted(const Listing& listing) const {
+  Uids out;
+  for (const auto& path : listing.deleted) {
+    auto entry = entries_.find(path);
+    auto reading = listing.files.find(path);
+    if (entry == entries_.end() || !entry->second.served || reading == listing.files.end())
+      continue;
+    const Served& served = *entry->second.served;
+    if (listing.held.contains(path) || served.directory != listing.directory_id) continue;
+    if (served.file.Certain() && reading->second.id == served.file) continue;
+    out[path] = served.pod->metadata().uid();
+  }
+  return out;
+}
+
+// The pod of a new file is another one, and only looks like the one that was removed.
+void FileSet::Renew(const Uids& deleted, base::WallTime now) {
+  for (const auto& [path, uid] : deleted) {
+    auto it = entries_.find(path);
+    if (it == entries_.end() || !it->second.served || !it->second.latest.pod) continue;
+    Served& served = *it->second.served;
+    bool taken_over = it->second.latest_content == served.content;
+    if (!taken_over || served.pod->metadata().uid() != uid) continue;
+    served.pod = WithIdentity(*served.pod, uid, base::Rfc3339Nano(now));
+    served.saved = false;
+    removed_.insert(uid);
   }
 }
 

@@ -10,6 +10,9 @@
 //   gone, its content or inode the same pod with the same uid, now of      -
 //   under another name         that name
 //   gone                       nothing: removed                            -
+//   deleted, and there again   the new pod; with the uid of the old one it -
+//                              is told of as removed and added
+//   deleted, and now bad       last good: a bad file removes nothing       its errors
 //   gone, and the directory is last good for `directory_hold`, then        directory was replaced
 //   another one                nothing
 //   held (changing right now)  as before                                   as before
@@ -43,6 +46,7 @@ struct Listing {
   os::FileId directory_id;
   std::map<std::string, Reading> files;  // by path
   std::set<std::string> held;            // paths not to be judged or removed now
+  std::set<std::string> deleted;         // whose file was deleted since the last listing
 };
 
 class FileSet {
@@ -66,6 +70,9 @@ class FileSet {
   std::vector<api::PodPtr> Pods() const;
   std::vector<Problem> Problems() const;
   bool Has(const std::string& path) const { return entries_.contains(path); }
+  // Uids of pods that the last listing has, and that were removed before it: their manifest was
+  // deleted and written anew.
+  const std::set<std::string>& removed() const { return removed_; }
   // When something will change without an event: a hold that ends.
   std::optional<base::MonoTime> NextDeadline() const;
 
@@ -107,6 +114,9 @@ class FileSet {
                           const Contents& contents, const std::set<std::string>& lost) const;
   void DropGone(const Listing& listing, base::MonoTime mono);
   void JudgeFiles(Listing& listing, const Contents& contents, base::WallTime now);
+  using Uids = std::map<std::string, std::string>;  // path -> uid that is served
+  Uids Deleted(const Listing& listing) const;
+  void Renew(const Uids& deleted, base::WallTime now);
   std::map<std::string, std::string> Losers(const std::set<std::string>& accepted) const;
   void ResolveClaims();
   bool AcceptCandidates();
@@ -115,6 +125,7 @@ class FileSet {
 
   Options options_;
   Entries entries_;
+  std::set<std::string> removed_;
   std::optional<Problem> directory_problem_;
   std::optional<base::MonoTime> directory_gone_since_;
 };

@@ -192,6 +192,7 @@ base::Task<void> FileSource::Look() {
   // Also what closed while we read: its text may be from before. The next look, which is due
   // already, has it.
   listing.held = settler_.Pending();
+  listing.deleted = settler_.TakeDeleted(listing.held);
   if (listing.directory.ok() && watch_ >= 0 && listing.directory_id != watched_) Unwatched();
   if (listing.directory.ok() || absl::IsNotFound(listing.directory)) listed_ = true;
   bool changed = set_.Apply(std::move(listing), deps_.clock.Now(), deps_.clock.Mono());
@@ -271,6 +272,14 @@ void FileSource::Deliver(bool changed) {
     snapshot.pods = set_.Pods();
     snapshot.complete = listed_;
     delivered_ = listed_;
+    // Who looks at what is there only would not see that it was gone.
+    if (!set_.removed().empty()) {
+      Snapshot without = snapshot;
+      std::erase_if(without.pods, [this](const auto& pod) {
+        return set_.removed().contains(pod->metadata().uid());
+      });
+      deps_.on_snapshot(without);
+    }
     deps_.on_snapshot(snapshot);
   }
   if (!options_.state_dir.empty()) {

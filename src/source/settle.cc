@@ -4,10 +4,19 @@
 
 namespace kubelet::source {
 
+void Settler::Follow(Fate& fate, uint32_t mask) {
+  if (fate == Fate::kDeleted) return;
+  if (mask & IN_MOVED_TO) fate = Fate::kThere;
+  if (fate == Fate::kMovedAway) return;
+  if (mask & IN_MOVED_FROM) fate = Fate::kMovedAway;
+  if (mask & IN_DELETE) fate = Fate::kDeleted;
+}
+
 void Settler::Add(const os::InotifyEvent& event, bool known, base::MonoTime now) {
   auto [it, added] = names_.try_emplace(event.name);
   Name& name = it->second;
   if (added) name.first = now;
+  Follow(name.fate, event.mask);
   base::MonoTime quiet = std::min(now + options_.quiet, name.first + options_.burst_limit);
   if (event.mask & IN_CLOSE_WRITE) {
     name.open_since.reset();
@@ -32,7 +41,19 @@ std::optional<base::MonoTime> Settler::Next() const {
 }
 
 bool Settler::TakeDue(base::MonoTime now) {
+  for (const auto& [key, name] : names_) {
+    if (name.due <= now && name.fate == Fate::kDeleted) deleted_.insert(key);
+  }
   return std::erase_if(names_, [now](const auto& entry) { return entry.second.due <= now; }) > 0;
+}
+
+std::set<std::string> Settler::TakeDeleted(const std::set<std::string>& but) {
+  std::set<std::string> out;
+  for (const auto& name : deleted_) {
+    if (!but.contains(name)) out.insert(name);
+  }
+  for (const auto& name : out) deleted_.erase(name);
+  return out;
 }
 
 std::set<std::string> Settler::Pending() const {

@@ -11,6 +11,11 @@
 //                                           first such event
 //   anything else                           `quiet` after the last event, at the latest
 //                                           `burst_limit` after the first
+//
+// A name that was deleted within the burst is told of besides (TakeDeleted): whoever deletes a
+// manifest and writes it again means a removal, even when the same text is there again. A save that
+// moves the old file away first, or a new one over it, is none, and nor is the deletion of a file
+// that was made in the place of one that had been moved away.
 #pragma once
 
 #include <map>
@@ -39,15 +44,22 @@ class Settler {
   bool TakeDue(base::MonoTime now);
   // Names that must not be judged now.
   std::set<std::string> Pending() const;
-  void Clear() { names_.clear(); }
+  // Names that came due and were deleted before, whether or not they are there again. Those of
+  // `but` are kept for the next call.
+  std::set<std::string> TakeDeleted(const std::set<std::string>& but);
 
  private:
+  enum class Fate { kThere, kMovedAway, kDeleted };
   struct Name {
     base::MonoTime first, due;
     std::optional<base::MonoTime> open_since;  // modified and not closed yet
+    Fate fate = Fate::kThere;                  // of the file that was there before the burst
   };
+  static void Follow(Fate& fate, uint32_t mask);
+
   Options options_;
   std::map<std::string, Name> names_;
+  std::set<std::string> deleted_;
   uint32_t last_move_ = 0;  // cookie of the last move away from a visible name
 };
 

@@ -69,6 +69,9 @@ PodManager::PodManager(Deps deps) : deps_(std::move(deps)) {
                                         "Current number of ephemeral containers in pods managed by this kubelet.");
   rejections_ = &deps_.metrics->AddCounter("kubelet_admission_rejections_total",
                                            "Cumulative number pod admission rejections by the Kubelet.", {"reason"});
+  restarted_ = &deps_.metrics->AddCounter("kubelet_restarted_pods_total",
+                                          "Pods that were removed and wanted again under the same uid, and so restarted.",
+                                          {"static"});
   preemptions_ = &deps_.metrics->AddCounter(
       "kubelet_preemptions", "Cumulative number of pod preemptions by preemption resource", {"preemption_signal"});
 }
@@ -79,8 +82,10 @@ podstore::Changes PodManager::OnSnapshot(const std::string& source, const std::v
   auto changes = deps_.store.Apply(source, pods, complete);
   Announce(changes, source);
   for (const auto& pod : changes.removed) deps_.workers.Stop(pod->metadata().uid(), "removed from source " + source);
-  for (const auto& pod : changes.updated) {
-    if (deps_.workers.Has(pod->metadata().uid())) deps_.workers.SetWanted(pod);
+  for (const auto* pods : {&changes.updated, &changes.added}) {
+    for (const auto& pod : *pods) {
+      if (deps_.workers.Has(pod->metadata().uid())) deps_.workers.SetWanted(pod);
+    }
   }
   for (const auto& pod : changes.reconciled) deps_.workers.SetReported(pod);
   CountEphemeral();
@@ -138,7 +143,10 @@ void PodManager::OnObserved(const std::string& uid) {
 }
 
 void PodManager::OnWorkerForgotten(const std::string& uid) {
-  if (deps_.store.Wanted(uid)) LOG_INFO("Pod is wanted again and starts anew", "podUID", uid);
+  if (auto pod = deps_.store.Get(uid)) {
+    LOG_INFO("Pod is wanted again and starts anew", "pod", api::PodKey(*pod), "podUID", uid);
+    if (restarted_ != nullptr) restarted_->With({api::IsStatic(*pod) ? "true" : ""}).Add();
+  }
   Reconcile();
 }
 

@@ -65,7 +65,10 @@ PodWorkers::WorkerPtr PodWorkers::Find(const std::string& uid) const {
 void PodWorkers::SetWanted(api::PodPtr pod, std::set<std::string> after) {
   const auto& meta = pod->metadata();
   if (auto worker = Find(meta.uid())) {
-    if (worker->removed) return;
+    if (worker->removed) {
+      worker->again = true;
+      return;
+    }
     worker->pod = pod;
     ++worker->version;
     worker->backoff.Reset("");
@@ -225,6 +228,7 @@ void PodWorkers::Stop(const std::string& uid, const std::string& reason,
   auto worker = Find(uid);
   if (!worker) return;
   worker->removed = true;
+  worker->again = false;
   StopWanted stop{GraceOf(worker->pod.get(), options_.orphan_grace), reason};
   if (grace) stop.grace = std::min(stop.grace, *grace);
   Leave(worker, stop);

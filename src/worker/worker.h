@@ -19,6 +19,7 @@ struct PodWorkers::Worker {
   uint64_t version = 0;    // of the wish: what is under way for an older one stops
   bool exclusive = false;  // a static pod: alone under its full name
   bool removed = false;    // no source wants it any more
+  bool again = false;      // removed, and wanted again meanwhile
   bool finished = false;   // see WorkerView
   bool stray = false;      // something runs although it is over
   std::set<std::string> after;             // pods that have to end before it starts
@@ -39,6 +40,9 @@ struct PodWorkers::Worker {
   std::shared_ptr<base::TaskScope> step;  // the sync or the kill under way
   bool cut = false;                       // and it is being cancelled
 
+  // A static pod that was removed and is wanted again keeps its last containers: their logs, and the
+  // number of the next ones. With another restart policy what has exited would not run again.
+  bool GoesOn() const;
   template <typename S>
   bool Is() const {
     return std::holds_alternative<S>(state);

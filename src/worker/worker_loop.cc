@@ -44,6 +44,10 @@ Task<void> DoKill(PodRuntime& runtime, std::string uid, api::PodPtr pod, std::ch
 
 }  // namespace
 
+bool PodWorkers::Worker::GoesOn() const {
+  return again && exclusive && pod && pod->spec().restart_policy() == "Always";
+}
+
 void PodWorkers::Transition(Worker& worker, const Event& event) {
   State next = Next(worker.state, event);
   if (next.index() != worker.state.index()) {
@@ -232,7 +236,7 @@ Task<void> PodWorkers::KillOnce(WorkerPtr worker) {
 Task<void> PodWorkers::CleanOnce(WorkerPtr worker) {
   absl::Status status;
   size_t before = worker->state.index();
-  if (worker->Is<Retiring>()) {
+  if (worker->Is<Retiring>() || worker->GoesOn()) {
     status = co_await deps_.runtime.Retire(worker->uid, worker->progress);
   } else {
     status = co_await deps_.runtime.Remove(worker->uid, worker->name, worker->namespace_,

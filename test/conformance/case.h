@@ -16,7 +16,7 @@ struct Case {
   std::string name;  // `probes/exec-liveness-restarts`; the part before the slash is its area
   std::string requirement;         // in plain words
   std::string field;               // what of the API it rests on
-  std::string difference;          // documented: why another kubelet may fail here
+  std::string difference;          // why another kubelet may fail here, which is then known
   bool serial = false;             // runs alone, after all others
   std::vector<std::string> needs;  // `own-kubelet`, `own-api`: without it the case is skipped
   std::chrono::seconds timeout{60};

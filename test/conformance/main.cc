@@ -48,9 +48,12 @@ int Compare(const Options& options) {
 }
 
 int List(const std::vector<Case>& cases) {
-  for (const Case& each : cases)
+  for (const Case& each : cases) {
     std::cout << each.name << (each.serial ? " [serial]" : "") << "\n    " << each.requirement
               << "\n    " << each.field << "\n";
+    if (!each.difference.empty())
+      std::cout << "    known of other kubelets: " << each.difference << "\n";
+  }
   std::cout << cases.size() << " cases\n";
   return 0;
 }
@@ -59,6 +62,7 @@ void Tell(const CaseResult& result, size_t done, size_t all) {
   std::cout << "[" << done << "/" << all << "] " << OutcomeName(result.outcome) << " "
             << result.name << " (" << static_cast<int>(result.seconds + 0.5) << " s)";
   if (!result.message.empty()) std::cout << ": " << result.message;
+  if (result.outcome == Outcome::kKnown) std::cout << " (known: " << result.difference << ")";
   std::cout << std::endl;
 }
 

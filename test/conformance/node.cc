@@ -123,7 +123,9 @@ Json Node::Config() const {
                     {"enableControllerAttachDetach", false},
                     {"serializeImagePulls", false},
                     {"registryPullQPS", 0},
-                    {"eventRecordQPS", 0},
+                    // Not 0: what the Go kubelet makes of that is its client's default, 5.
+                    {"eventRecordQPS", 500},
+                    {"eventBurst", 1000},
                     {"kubeAPIQPS", 200},
                     {"kubeAPIBurst", 400},
                     {"maxPods", 500},

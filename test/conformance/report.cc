@@ -53,6 +53,14 @@ std::string OneLine(std::string text) {
   return text;
 }
 
+std::string Counts(const RunResult& run) {
+  std::string out = std::to_string(run.Count(Outcome::kPassed)) + " passed, " +
+                    std::to_string(run.Count(Outcome::kFailed)) + " failed, ";
+  if (int known = run.Count(Outcome::kKnown)) out += std::to_string(known) + " known, ";
+  return out + std::to_string(run.Count(Outcome::kSkipped)) + " skipped in " +
+         Seconds(run.seconds) + " s";
+}
+
 std::string Area(const std::string& name) { return name.substr(0, name.find('/')); }
 
 std::string HtmlCell(const CaseResult* result) {
@@ -68,7 +76,8 @@ constexpr char kStyle[] =
     "body{font:14px sans-serif;margin:2em}table{border-collapse:collapse;width:100%}"
     "td,th{border:1px solid #ccc;padding:4px 8px;text-align:left;vertical-align:top}"
     "code{font-size:12px;white-space:pre-wrap}small{color:#666}"
-    ".passed{background:#e4f5e4}.failed{background:#fbdcdc}.skipped,.none{background:#f3f3f3}"
+    ".passed{background:#e4f5e4}.failed{background:#fbdcdc}.known{background:#fdf3d3}"
+    ".skipped,.none{background:#f3f3f3}"
     "tr.differs td:first-child{border-left:5px solid #d80}";
 
 }  // namespace
@@ -76,6 +85,7 @@ constexpr char kStyle[] =
 const char* OutcomeName(Outcome outcome) {
   return outcome == Outcome::kPassed   ? "passed"
          : outcome == Outcome::kFailed ? "failed"
+         : outcome == Outcome::kKnown  ? "known"
                                        : "skipped";
 }
 
@@ -87,32 +97,33 @@ int RunResult::Count(Outcome outcome) const {
 
 std::string Summary(const RunResult& run) {
   std::string out;
-  for (const CaseResult& each : run.cases) {
-    if (each.outcome != Outcome::kFailed) continue;
-    out += "FAILED " + each.name + "\n  required: " + each.requirement +
-           "\n  field: " + each.field + "\n" + Indented(each.message, "  ") + "\n";
-    if (!each.difference.empty()) out += "  documented: " + each.difference + "\n";
+  for (Outcome outcome : {Outcome::kKnown, Outcome::kFailed}) {
+    for (const CaseResult& each : run.cases) {
+      if (each.outcome != outcome) continue;
+      out += (outcome == Outcome::kFailed ? "FAILED " : "known ") + each.name +
+             "\n  required: " + each.requirement + "\n  field: " + each.field + "\n" +
+             Indented(each.message, "  ") + "\n";
+      if (outcome == Outcome::kKnown) out += "  known: " + each.difference + "\n";
+    }
   }
   std::map<std::string, int> reasons;
   for (const CaseResult& each : run.cases)
     if (each.outcome == Outcome::kSkipped) ++reasons[each.message];
   for (const auto& [reason, count] : reasons)
     out += "skipped " + std::to_string(count) + ": " + reason + "\n";
-  return out + std::to_string(run.Count(Outcome::kPassed)) + " passed, " +
-         std::to_string(run.Count(Outcome::kFailed)) + " failed, " +
-         std::to_string(run.Count(Outcome::kSkipped)) + " skipped in " + Seconds(run.seconds) +
-         " s\n";
+  return out + Counts(run) + "\n";
 }
 
 std::string Tap(const RunResult& run) {
   std::string out = "TAP version 13\n1.." + std::to_string(run.cases.size()) + "\n";
   int number = 0;
   for (const CaseResult& each : run.cases) {
-    out += each.outcome == Outcome::kFailed ? "not ok " : "ok ";
-    out += std::to_string(++number) + " - " + each.name;
+    bool wrong = each.outcome == Outcome::kFailed || each.outcome == Outcome::kKnown;
+    out += (wrong ? "not ok " : "ok ") + std::to_string(++number) + " - " + each.name;
     if (each.outcome == Outcome::kSkipped) out += " # SKIP " + OneLine(each.message);
+    if (each.outcome == Outcome::kKnown) out += " # TODO known: " + OneLine(each.difference);
     out += "\n";
-    if (each.outcome == Outcome::kFailed)
+    if (wrong)
       out += "  ---\n  requirement: " + boost::json::serialize(Json(each.requirement)) +
              "\n  field: " + boost::json::serialize(Json(each.field)) +
              "\n  message: " + boost::json::serialize(Json(each.message)) + "\n  ...\n";
@@ -126,7 +137,7 @@ std::string JUnit(const RunResult& run) {
       " tests=\"" +
       std::to_string(run.cases.size()) + "\" failures=\"" +
       std::to_string(run.Count(Outcome::kFailed)) + "\" skipped=\"" +
-      std::to_string(run.Count(Outcome::kSkipped)) + "\" time=\"" + Seconds(run.seconds) +
+      std::to_string(run.Count(Outcome::kSkipped) + run.Count(Outcome::kKnown)) + "\" time=\"" + Seconds(run.seconds) +
       "\" timestamp=\"" + Escaped(run.started) + "\">\n";
   for (const CaseResult& each : run.cases) {
     out += "  <testcase classname=\"" + Escaped(Area(each.name)) + "\" name=\"" +
@@ -138,6 +149,9 @@ std::string JUnit(const RunResult& run) {
     std::string text = Escaped(each.message);
     if (each.outcome == Outcome::kSkipped)
       out += "><skipped message=\"" + text + "\"/></testcase>\n";
+    else if (each.outcome == Outcome::kKnown)
+      out += "><skipped message=\"known: " + Escaped(OneLine(each.difference)) + "\">" + text +
+             "</skipped></testcase>\n";
     else
       out += ">\n    <failure message=\"" + Escaped(OneLine(each.message)) + "\">" +
              Escaped(each.requirement) + "\n" + Escaped(each.field) + "\n" + text +
@@ -186,6 +200,7 @@ absl::StatusOr<RunResult> FromJson(const std::string& text) {
     std::string outcome = Text(from, "outcome");
     result.outcome = outcome == "passed"   ? Outcome::kPassed
                      : outcome == "failed" ? Outcome::kFailed
+                     : outcome == "known"  ? Outcome::kKnown
                                            : Outcome::kSkipped;
     result.message = Text(from, "message");
     result.seconds = std::atof(Text(from, "seconds").c_str());
@@ -207,17 +222,13 @@ std::string CompareHtml(const RunResult& left, const RunResult& right) {
                        Escaped(name) + "</b><br>" + Escaped(any.requirement) + "<br><small>" +
                        Escaped(any.field) + "</small>";
     if (!any.difference.empty())
-      text += "<br><small>documented: " + Escaped(any.difference) + "</small>";
+      text += "<br><small>known of other kubelets: " + Escaped(any.difference) + "</small>";
     text += "</td>" + HtmlCell(row.first) + HtmlCell(row.second) + "</tr>\n";
     (differs ? differing : same) += text;
   }
   auto head = [](const RunResult& run) {
     return "<th>" + Escaped(run.version) + "<br><small>" + Escaped(run.kubelet) + ", " +
-           Escaped(run.runtime) + ", " + Escaped(run.started) + "</small><br>" +
-           std::to_string(run.Count(Outcome::kPassed)) + " passed, " +
-           std::to_string(run.Count(Outcome::kFailed)) + " failed, " +
-           std::to_string(run.Count(Outcome::kSkipped)) + " skipped in " + Seconds(run.seconds) +
-           " s</th>";
+           Escaped(run.runtime) + ", " + Escaped(run.started) + "</small><br>" + Counts(run) + "</th>";
   };
   return std::string("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">") +
          "<title>kubelet-conformance</title><style>" + kStyle +

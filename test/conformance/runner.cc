@@ -133,7 +133,13 @@ base::Task<absl::Status> Run::Describe() {
   result_.runtime = version->runtime_name + " " + version->runtime_version;
   result_.started = base::Rfc3339(clock_.Now());
   result_.kubelet = options_.kubelet.empty() ? "node " + options_.node : options_.kubelet;
-  if (options_.kubelet.empty()) co_return absl::OkStatus();
+  if (options_.kubelet.empty()) {
+    auto node = co_await cluster_->Get("nodes", "", options_.node);
+    if (!node.ok()) co_return base::Annotate(node.status(), "node " + options_.node);
+    const Json* told = Find(*node, "status.nodeInfo.kubeletVersion");
+    if (told != nullptr) result_.version = "Kubernetes " + TextOf(*told);
+    co_return absl::OkStatus();
+  }
   auto said = base::RunProcess(options_.kubelet, {"--version"}, {}, std::chrono::seconds(20));
   if (!said.ok()) co_return said.status();
   result_.version = said->out.substr(0, said->out.find('\n'));
@@ -178,6 +184,8 @@ base::Task<void> Run::One(const Case& test, int number, CaseResult& into) {
   into.outcome = status.ok()                     ? Outcome::kPassed
                  : absl::IsUnimplemented(status) ? Outcome::kSkipped
                                                  : Outcome::kFailed;
+  if (into.outcome == Outcome::kFailed && !test.difference.empty() && !result_.Own())
+    into.outcome = Outcome::kKnown;
   progress_(into, ++done_, cases_.size());
 }
 

@@ -10,7 +10,7 @@ struct SetBench {
   FileSet::Options options;
   std::unique_ptr<FileSet> set;
   std::map<std::string, std::pair<std::string, uint64_t>> files;  // name -> text, inode
-  std::set<std::string> held;
+  std::set<std::string> held, deleted;
   os::FileId directory{1, 1};
   uint64_t next_inode = 100;
   base::MonoTime mono{};
@@ -39,6 +39,7 @@ struct SetBench {
       listing.files["/m/" + name] = reading;
     }
     for (const auto& name : held) listing.held.insert("/m/" + name);
+    for (const auto& name : deleted) listing.deleted.insert("/m/" + name);
     mono += 1s;
     return set->Apply(std::move(listing), base::WallFromUnixNanos(mono.time_since_epoch().count()),
                       mono);
@@ -164,6 +165,55 @@ TEST_CASE("a name that is changing is neither judged nor removed") {
   CHECK(b.Uids().size() == 2);
 }
 
+TEST_CASE("a manifest that was deleted and is there again is a removal, if it is a good one") {
+  SetBench b;
+  b.Put("a.yaml", Manifest("a"));
+  b.Put("b.yaml", Manifest("b"));
+  b.Look();
+  auto uids = b.Uids();
+  auto seen = api::Annotation(*b.set->Pods()[0], api::kConfigSeen);
+  b.deleted = {"a.yaml"};
+  SECTION("the same text") {
+    b.Put("a.yaml", Manifest("a"));
+    CHECK(b.Look());
+    CHECK(b.Uids() == uids);
+    CHECK(b.set->removed() == std::set<std::string>{uids["a-node"]});
+    CHECK(api::Annotation(*b.set->Pods()[0], api::kConfigSeen) != seen);
+    b.deleted.clear();
+    CHECK_FALSE(b.Look());
+    CHECK(b.set->removed().empty());
+  }
+  SECTION("other text is another pod, which needs no telling") {
+    b.Put("a.yaml", Manifest("a", "other"));
+    CHECK(b.Look());
+    CHECK(b.Uids()["a-node"] != uids["a-node"]);
+    CHECK(b.set->removed().empty());
+  }
+  SECTION("bad text removes nothing") {
+    b.Put("a.yaml", "apiVersion: v1\nkind: Po");
+    CHECK_FALSE(b.Look());
+    CHECK(b.Uids() == uids);
+    CHECK(b.set->removed().empty());
+  }
+  SECTION("the same file was only away") {
+    CHECK_FALSE(b.Look());
+    CHECK(b.set->removed().empty());
+  }
+  SECTION("a name that is changing is not judged") {
+    b.Put("a.yaml", Manifest("a"));
+    b.held = {"a.yaml"};
+    CHECK_FALSE(b.Look());
+    CHECK(b.set->removed().empty());
+  }
+  SECTION("in another directory it was put back") {
+    b.Put("a.yaml", Manifest("a"));
+    b.directory = {2, 2};
+    b.Look();
+    CHECK(b.Uids() == uids);
+    CHECK(b.set->removed().empty());
+  }
+}
+
 TEST_CASE("a checkpoint keeps the uid it has, whatever this build would compute") {
   SetBench b;
   Checkpoint c;
@@ -238,6 +288,26 @@ TEST_CASE("when a name may be judged") {
   SECTION("a burst is cut off") {
     for (int i = 0; i < 30; ++i) s.Add(event(IN_ATTRIB), true, t + i * 15ms);
     CHECK(s.Next() == t + 200ms);
+  }
+  SECTION("a deleted name is told of when it is due, whether or not it is there again") {
+    s.Add(event(IN_DELETE), true, t);
+    s.Add(event(IN_CREATE), true, t);
+    CHECK(s.TakeDeleted({}).empty());
+    s.Add(event(IN_CLOSE_WRITE), true, t);
+    CHECK(s.TakeDue(t));
+    CHECK(s.TakeDeleted({"a"}).empty());  // it is changing again
+    CHECK(s.TakeDeleted({}) == std::set<std::string>{"a"});
+    CHECK(s.TakeDeleted({}).empty());
+  }
+  SECTION("a file that is moved away, or moved or written over, is not deleted") {
+    auto masks = GENERATE(std::vector<uint32_t>{IN_MOVED_FROM, IN_CREATE, IN_CLOSE_WRITE},
+                          std::vector<uint32_t>{IN_MOVED_FROM, IN_MOVED_TO},
+                          std::vector<uint32_t>{IN_MOVED_FROM, IN_CREATE, IN_DELETE, IN_MOVED_TO},
+                          std::vector<uint32_t>{IN_MOVED_TO},
+                          std::vector<uint32_t>{IN_MODIFY, IN_CLOSE_WRITE});
+    for (uint32_t mask : masks) s.Add(event(mask), true, t);
+    CHECK(s.TakeDue(t + 1s));
+    CHECK(s.TakeDeleted({}).empty());
   }
   SECTION("an open writer is waited for, not for ever") {
     s.Add(event(IN_MODIFY), true, t);

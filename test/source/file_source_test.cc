@@ -342,6 +342,57 @@ TEST_CASE("an editor's save is one update") {
   CHECK(b.Problems() == "");
 }
 
+TEST_CASE(
+    "a manifest that is deleted and written again with the same text is a pod removed and added") {
+  FileBench b;
+  b.Write("a.yaml", Manifest("a"));
+  b.Write("b.yaml", Manifest("b"));
+  b.Start();
+  auto uids = b.Uids();
+  size_t before = b.snapshots.size();
+  SECTION("at once") {
+    b.Remove("a.yaml");
+    b.Write("a.yaml", Manifest("a"));
+    b.Settle();
+    REQUIRE(b.snapshots.size() == before + 2);
+    REQUIRE(b.snapshots[before].pods.size() == 1);
+    CHECK(b.snapshots[before].complete);
+    CHECK(b.snapshots[before].pods[0]->metadata().uid() == uids["default/b-node"]);
+  }
+  SECTION("by a move") {
+    b.Write(".new", Manifest("a"));
+    b.Remove("a.yaml");
+    b.Move(".new", "a.yaml");
+    b.Settle();
+    CHECK(b.snapshots.size() == before + 2);
+  }
+  SECTION("a save that changes no text is none") {
+    SECTION("written over") { b.Write("a.yaml", Manifest("a")); }
+    SECTION("moved over") {
+      b.Write(".new", Manifest("a"));
+      b.Move(".new", "a.yaml");
+    }
+    SECTION("with a backup, which goes then") {
+      b.Move("a.yaml", "a.yaml~");
+      b.Write("a.yaml", Manifest("a"));
+      b.Remove("a.yaml~");
+    }
+    SECTION("given up half-way") {
+      b.Move("a.yaml", "a.yaml~");
+      b.Write("a.yaml", "half");
+      b.Remove("a.yaml");
+      b.Move("a.yaml~", "a.yaml");
+    }
+    b.Settle();
+    CHECK(b.snapshots.size() == before);
+  }
+  b.Settle();
+  CHECK(b.Uids() == uids);
+  CHECK(b.Problems() == "");
+  b.Restart();
+  CHECK(b.Uids() == uids);
+}
+
 TEST_CASE("S5: a directory that vanishes keeps its pods") {
   FileBench b;
   b.Write("a.yaml", Manifest("a"));

@@ -131,8 +131,55 @@ TEST_CASE("a pod removed and added again under one uid at any moment ends up run
   world.Advance(30s);
   INFO("added again after " << ticks << " turns of the loop\n" << world.runtime.Dump());
   CHECK(world.runtime.RunningOne("web", "c") != nullptr);
-  CHECK(world.runtime.SizeOf("web") == 2);
+  CHECK(world.runtime.ReadySandboxes("web") == 1);
+  // Its last life may have left a container, and the sandbox of that.
+  CHECK((world.runtime.SizeOf("web") == 2 || world.runtime.SizeOf("web") == 4));
   CHECK(kubelet.workers->size() == 1);
+  kubelet.Snapshot({});
+  world.Advance(30s);
+  CHECK(world.runtime.Size() == 0);
+  CheckRules(world);
+}
+
+TEST_CASE("a static pod that is removed and added again while it ends counts on as with any restart") {
+  World world;
+  world.runtime.SetStopTakes(2s);
+  Kubelet kubelet(world);
+  PodSpec spec;
+  SECTION("restarted always") {
+    kubelet.Snapshot({MakePod(spec)});
+    world.Advance(5s);
+    for (uint32_t times = 1; times <= 3; ++times) {
+      kubelet.manager->OnSnapshot("file", {}, true);
+      kubelet.Snapshot({MakePod(spec)});
+      CHECK(kubelet.StateOf("u1") == "Terminating");
+      world.Advance(10s);
+      const FakeContainer* now = world.runtime.RunningOne("web", "c");
+      REQUIRE(now != nullptr);
+      CHECK(now->status.attempt == times);
+      // The new one, and the last one for its log.
+      CHECK(world.runtime.SizeOf("web") == 4);
+    }
+  }
+  SECTION("not restarted by its policy: it is new, and runs") {
+    spec.policy = "Never";
+    kubelet.Snapshot({MakePod(spec)});
+    world.Advance(5s);
+    kubelet.manager->OnSnapshot("file", {}, true);
+    kubelet.Snapshot({MakePod(spec)});
+    world.Advance(10s);
+    CHECK(world.runtime.RunningOne("web", "c") != nullptr);
+    CHECK(world.runtime.SizeOf("web") == 2);
+  }
+  SECTION("and removed once more: nothing of it is kept") {
+    kubelet.Snapshot({MakePod(spec)});
+    world.Advance(5s);
+    kubelet.manager->OnSnapshot("file", {}, true);
+    kubelet.Snapshot({MakePod(spec)});
+    kubelet.Snapshot({});
+    world.Advance(10s);
+    CHECK(world.runtime.Size() == 0);
+  }
   CheckRules(world);
 }
 

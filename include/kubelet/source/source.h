@@ -80,6 +80,9 @@ struct SourceDeps {
 //  - A pod claimed by two files stays with the file that has it. At first start the names *.yaml,
 //  *.yml, *.json and
 //    *.manifest come before others (x.yaml before a forgotten a.bak), then the order of the names.
+//  - A file that is deleted and written again, however soon, is a pod removed and added: it starts
+//  anew, also with the same text. A save is no deletion: writing in place, moving a new file over
+//  the old one, moving the old one away first.
 //  - A file renamed within the directory keeps the uid of its pod although the path is part of the
 //  uid (upstream
 //    restarts it); the checkpoint remembers the name it had.
