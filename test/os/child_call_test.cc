@@ -143,7 +143,7 @@ TEST_CASE("only so many children ask one mount; the others wait, and wait in vai
   bench.RunUntil([&] { return joins[0] && joins[1] && joins[2]; });
   for (auto& one : joins) CHECK(absl::IsUnavailable(one->status()));
   CHECK(bench.calls.HungMounts()[0].children == 4);
-  bench.PassUntil([&] { return bench.scope.size() == 0; });
+  bench.PassUntil([&] { return bench.scope.size() == 0 && bench.calls.HungMounts().empty(); });
 }
 
 TEST_CASE(

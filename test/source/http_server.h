@@ -104,6 +104,8 @@ class HttpServer {
     scope_.Spawn("accept", Accept());
   }
   std::string port() const { return std::to_string(acceptor_.local_endpoint().port()); }
+  // Nobody listens any more: connections are refused.
+  void Close() { acceptor_.close(); }
   // Forwards bytes to this port after a 200 to CONNECT.
   void TunnelTo(const std::string& port) { tunnel_port_ = port; }
 

@@ -446,7 +446,7 @@ TEST_CASE("pods of a URL outlive a restart of the kubelet while the URL is dead"
   b.snapshots.clear();
   b.loop.clock.Advance(1h);
   SECTION("it refuses") {
-    b.server.reset();
+    b.server->Close();
     b.loop.io.poll();
     b.Start();
     REQUIRE(b.snapshots.size() == 1);
@@ -498,7 +498,7 @@ TEST_CASE("what was kept of a URL is not used for another URL, another node, or 
   b.Start();
   b.Stop();
   b.snapshots.clear();
-  b.server.reset();
+  b.server->Close();
   b.loop.io.poll();
   std::string directory = b.dir.path + "/static_pods";
   auto kept = LoadUrlPods(directory, b.options.url, "node");

@@ -26,13 +26,17 @@ class Promise {
     boost::asio::post(state->executor, [state, value = std::move(value)]() mutable {
       if (state->value) return;
       state->value.emplace(std::move(value));
+      state->on_cancel = nullptr;
       if (state->resume) std::exchange(state->resume, nullptr)();
     });
   }
 
   // Called on the executor when the waiting task is cancelled; the promise still has to be Set (once), and the
-  // task goes on only then. Use it to cancel the operation behind the promise. Set before Get.
-  void OnCancel(std::function<void()> hook) const { state_->on_cancel = std::move(hook); }
+  // task goes on only then. Use it to cancel the operation behind the promise. Set before Get. The hook goes when there
+  // is a value, so it may hold a copy of the promise.
+  void OnCancel(std::function<void()> hook) const {
+    if (!state_->value) state_->on_cancel = std::move(hook);
+  }
 
   // Waits for the value; core loop only, once.
   Task<T> Get() const {
