@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdio>
@@ -11,6 +12,16 @@
 
 namespace kubelet::app {
 namespace {
+
+// What is given back comes in again when it is needed: less than this is not worth the work.
+constexpr size_t kWorthwhile = 2 << 20;
+
+size_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  size_t all = 0, resident = 0;
+  statm >> all >> resident;
+  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
 
 // One mapping of /proc/self/smaps (Documentation/filesystems/proc.rst).
 struct Mapping {
@@ -52,8 +63,11 @@ void DropCleanText() {
 }  // namespace
 
 void GiveBackMemory() {
+  static size_t after = 0;  // what was left the last time
+  if (after != 0 && ResidentBytes() < after + kWorthwhile) return;
   malloc_trim(0);
   DropCleanText();
+  after = ResidentBytes();
 }
 
 }  // namespace kubelet::app

@@ -25,7 +25,6 @@ constexpr Nanos kFirstLook = std::chrono::milliseconds(250);
 constexpr Nanos kQuiet = std::chrono::seconds(10);
 constexpr Nanos kRetry = std::chrono::seconds(1);
 constexpr uint32_t kWritten = IN_MODIFY | IN_ONESHOT;
-
 constexpr Nanos kGrid = std::chrono::milliseconds(250);
 
 // The next point of a grid: looks that are not urgent happen together.
@@ -148,28 +147,30 @@ Task<void> LogRotator::LookAtDue() {
   std::function<absl::StatusOr<std::vector<int64_t>>()> work = [paths] { return Sizes(paths); };
   auto sizes =
       co_await deps_.pool.Run<std::vector<int64_t>>(kSizesKind, kFileTime, std::move(work));
+  std::vector<std::string> quiet;
   for (size_t i = 0; i < ids.size(); ++i) {
     Log* log = Find(ids[i]);
     if (log == nullptr || log->busy) continue;
-    if (sizes.ok()) {
-      Judge(*log, (*sizes)[i]);
-    } else {
+    if (!sizes.ok()) {
       log->next = OnGrid(deps_.clock.Mono(), policy_.interval);
+    } else if (Judge(*log, (*sizes)[i])) {
+      quiet.push_back(ids[i]);
     }
   }
+  if (!quiet.empty()) scope_.Spawn("watch logs", Watch(std::move(quiet)));
 }
 
-// What one look at a log leads to. Always sets the time of the next.
-void LogRotator::Judge(Log& log, int64_t size) {
+// What one look at a log leads to; sets the time of the next. True: it is to be watched instead.
+bool LogRotator::Judge(Log& log, int64_t size) {
   auto now = deps_.clock.Mono();
   auto id = log.id.str();
   log.next = OnGrid(now, policy_.interval);
-  if (size == kOther) return;  // a link, as other runtimes make: who writes it rotates it
+  if (size == kOther) return false;  // a link, as other runtimes make: who writes it rotates it
   if (size == kAbsent || size >= policy_.max_size) {
     log.busy = true;
     log.watch = -1;
     scope_.Spawn("rotate log", size == kAbsent ? Repair(id) : Rotate(id));
-    return;
+    return false;
   }
   bool first = log.size < 0, grown = size != log.size;
   auto passed = std::chrono::duration<double>(now - log.looked).count();
@@ -178,35 +179,44 @@ void LogRotator::Judge(Log& log, int64_t size) {
   log.size = size;
   log.looked = now;
   if (grown) log.changed = now;
-  if (log.watch >= 0 && !grown) return;  // the watch tells
-  if (!grown && now - log.changed >= kQuiet && inotify_) {
-    scope_.Spawn("watch log", Watch(id));
-    return;
-  }
+  if (grown && !first) log.written = true;
+  if (log.watch >= 0 && !grown) return false;  // the watch tells
+  // One that has not been seen growing at all is quiet at once.
+  if (!grown && inotify_ && (!log.written || now - log.changed >= kQuiet)) return true;
   log.next = Soon(now, first ? kFirstLook : NextLook(size, log.rate, policy_));
+  return false;
 }
 
-Task<void> LogRotator::Watch(std::string id) {
-  Log* log = Find(id);
-  if (log == nullptr) co_return;
-  std::function<absl::StatusOr<std::pair<int, int64_t>>()> work =
-      [watcher = inotify_->watcher(), directory = log->directory,
-       path = log->path]() -> absl::StatusOr<std::pair<int, int64_t>> {
-    ASSIGN_OR_RETURN(int watch, watcher.WatchDirectory(directory, kWritten));
-    // What was written before the watch stood.
-    return std::make_pair(watch, Sizes({path}).front());
-  };
-  auto made =
-      co_await deps_.pool.Run<std::pair<int, int64_t>>(kSizesKind, kFileTime, std::move(work));
-  log = Find(id);
-  if (!made.ok() || log == nullptr || log->busy) co_return;  // the audit goes on
-  if (made->second != log->size) {
-    log->next = deps_.clock.Mono();
-    wake_.Notify();
-    co_return;
+Task<void> LogRotator::Watch(std::vector<std::string> ids) {
+  // Descriptors of the watches, and what was written before they stood.
+  using Watched = std::vector<std::pair<int, int64_t>>;
+  std::vector<std::pair<std::string, std::string>> places;
+  for (const auto& id : ids) {
+    const Log* log = Find(id);
+    places.emplace_back(log ? log->directory : "", log ? log->path : "");
   }
-  log->watch = made->first;
-  watches_[made->first].insert(id);
+  std::function<absl::StatusOr<Watched>()> work = [watcher = inotify_->watcher(), places] {
+    Watched out;
+    for (const auto& [directory, path] : places) {
+      auto watch = watcher.WatchDirectory(directory, kWritten);
+      out.emplace_back(watch.ok() ? *watch : -1, Sizes({path}).front());
+    }
+    return absl::StatusOr<Watched>(std::move(out));
+  };
+  auto made = co_await deps_.pool.Run<Watched>(kSizesKind, kFileTime, std::move(work));
+  if (!made.ok()) co_return;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    Log* log = Find(ids[i]);
+    auto [watch, size] = (*made)[i];
+    if (watch < 0 || log == nullptr || log->busy) continue;  // the audit goes on
+    if (size != log->size) {
+      log->next = deps_.clock.Mono();
+      wake_.Notify();
+      continue;
+    }
+    log->watch = watch;
+    watches_[watch].insert(ids[i]);
+  }
 }
 
 Task<void> LogRotator::ReadEvents() {

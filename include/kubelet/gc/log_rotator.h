@@ -24,6 +24,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "kubelet/base/async.h"
 #include "kubelet/base/blocking_pool.h"
@@ -73,9 +74,10 @@ class LogRotator {
     int64_t size = -1;  // as last seen; -1: not yet
     double rate = 0;    // bytes per second, between the last two looks
     base::MonoTime looked{}, changed{}, next{};
-    int watch = -1;     // a one-shot watch stands: nothing was written since
-    bool busy = false;  // being rotated
-    int failures = 0;   // of reopening, one after the other
+    bool written = false;  // was seen growing
+    int watch = -1;        // a one-shot watch stands: nothing was written since
+    bool busy = false;     // being rotated
+    int failures = 0;      // of reopening, one after the other
     bool tidying = false, tidy_again = false;
   };
   using Logs = std::map<std::string, Log>;  // by container id
@@ -84,8 +86,8 @@ class LogRotator {
   base::Task<void> ReadEvents();
   void Adopt(const std::string& uid);
   base::Task<void> LookAtDue();
-  void Judge(Log& log, int64_t size);
-  base::Task<void> Watch(std::string id);
+  bool Judge(Log& log, int64_t size);
+  base::Task<void> Watch(std::vector<std::string> ids);
   base::Task<void> Rotate(std::string id);
   base::Task<absl::Status> MoveAside(std::string id, std::string path);
   base::Task<void> Repair(std::string id);
