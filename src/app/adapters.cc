@@ -75,6 +75,7 @@ volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps, const Volum
   options.allocatable = std::move(allocatable);
   options.metrics = hooks.metrics;
   options.on_event = std::move(hooks.on_event);
+  options.on_ready = std::move(hooks.on_ready);
   options.root_dir = deps.config.flags.root_dir;
   options.memory_bytes = deps.node.machine.memory_bytes;
   return options;

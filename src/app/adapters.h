@@ -63,6 +63,7 @@ struct VolumeSources {
 struct VolumeHooks {
   base::Registry* metrics = nullptr;
   decltype(volume::VolumeOptions::on_event) on_event;
+  decltype(volume::VolumeOptions::on_ready) on_ready;
 };
 
 // Volumes, cgroups and files of pods for runtime::PodSyncer, on the blocking pool.

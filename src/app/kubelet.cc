@@ -122,6 +122,7 @@ int Kubelet::Run() {
     cluster_->Start();
   }
   if (static_objects_) static_objects_->local().Start();
+  scope_.Spawn("volumes found", adapters_->pod_volumes().CountFound());
   if (cluster_ || static_objects_) scope_.Spawn("volume refresh", RefreshVolumes());
   WatchHost();
   pleg_->Start();

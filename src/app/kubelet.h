@@ -99,6 +99,7 @@ class Kubelet {
   void ShareRoot();
   VolumeHooks HooksOfVolumes();
   std::vector<std::string> ExplainVolumes(const std::string& uid) const;
+  base::Task<std::vector<stats::OwnVolume>> OwnVolumes(api::PodPtr pod);
   void SettleAddresses();
   void OnObjectChange(const std::string& namespace_, const std::string& name);
   void MakeStaticObjects();

@@ -38,7 +38,22 @@ VolumeHooks Kubelet::HooksOfVolumes() {
     }
     if (pod != nullptr) OnEvent(*pod, event);
   };
+  hooks.on_ready = [this](const std::string& uid) { workers_->Wake(uid); };
   return hooks;
+}
+
+base::Task<std::vector<stats::OwnVolume>> Kubelet::OwnVolumes(api::PodPtr pod) {
+  std::vector<stats::OwnVolume> out;
+  auto rooms = co_await adapters_->pod_volumes().Rooms(pod);
+  for (auto& one : rooms) {
+    stats::OwnVolume volume;
+    volume.name = one.volume;
+    volume.claim = one.claim;
+    volume.claim_namespace = one.claim.empty() ? "" : pod->metadata().namespace_();
+    volume.room = one.room;
+    out.push_back(std::move(volume));
+  }
+  co_return out;
 }
 
 std::vector<std::string> Kubelet::ExplainVolumes(const std::string& uid) const {

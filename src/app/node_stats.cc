@@ -33,7 +33,7 @@ std::string Stability(const std::string& name) {
   return "[ALPHA] ";
 }
 
-// Claims have no volumes here yet.
+// Claims are asked for elsewhere.
 std::vector<stats::VolumeDir> VolumesOf(const std::string& root, const api::core::Pod& pod) {
   std::vector<stats::VolumeDir> out;
   for (const auto& volume : pod.spec().volumes()) {
@@ -117,6 +117,7 @@ stats::Stats::Deps NodeStats::StatsDeps() {
   deps.volumes = [this](const api::core::Pod& pod) {
     return VolumesOf(deps_.config.flags.root_dir, pod);
   };
+  deps.own_volumes = deps_.own_volumes;
   return deps;
 }
 

@@ -40,6 +40,7 @@ class NodeStats {
     const podstore::PodStore& store;
     const worker::PodWorkers& workers;
     std::function<std::string()> pods_cgroup;
+    decltype(stats::Stats::Deps::own_volumes) own_volumes;
   };
   explicit NodeStats(Deps deps);
 

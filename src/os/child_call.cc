@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <deque>
 #include <list>
+#include <optional>
 #include <utility>
 
 #include "kubelet/base/log.h"
@@ -18,17 +19,19 @@ namespace kubelet::os {
 
 using base::Task;
 
+struct ChildCalls::Call {
+  std::string about;
+  base::MonoTime begun;
+  base::WallTime since;
+  base::Nanos slow{};
+  base::Clock::TimerId timer;
+};
+
 struct ChildCalls::State {
-  struct Call {
-    std::string about;
-    base::MonoTime begun;
-    base::WallTime since;
-    base::Nanos slow{};
-    base::Clock::TimerId timer;
-  };
   struct Gate {
     std::list<Call> running;  // oldest first
     std::deque<base::Promise<bool>> waiting;
+    std::optional<base::MonoTime> answered;  // the last time, while something runs
   };
   State(base::Clock& c, Options o) : clock(c), options(std::move(o)) {}
 
@@ -36,18 +39,29 @@ struct ChildCalls::State {
   Options options;
   std::map<std::string, Gate> gates;  // by mount; none is empty
 
-  bool Hangs(const Gate& gate) const {
-    if (gate.running.empty()) return false;
-    const Call& oldest = gate.running.front();
-    return clock.Mono() - oldest.begun >= oldest.slow;
+  // The call that says that the mount does not answer; null: none does. Not one that is older than
+  // an answer, unless such calls hold all places.
+  const Call* Hanging(const Gate& gate) const {
+    bool full = gate.running.size() >= options.per_mount;
+    for (const auto& call : gate.running) {
+      if (!full && gate.answered && call.begun < *gate.answered) continue;
+      return clock.Mono() - call.begun >= call.slow ? &call : nullptr;
+    }
+    return nullptr;
   }
   absl::Status Check(const std::string& mount) const {
     auto it = gates.find(mount);
-    if (it == gates.end() || !Hangs(it->second)) return absl::OkStatus();
-    const Call& oldest = it->second.running.front();
-    auto age = std::chrono::floor<std::chrono::seconds>(clock.Mono() - oldest.begun);
-    return absl::UnavailableError(mount + " does not answer since " + base::Rfc3339(oldest.since) +
-                                  " (" + base::GoDuration(age) + "), asked for " + oldest.about);
+    const Call* oldest = it == gates.end() ? nullptr : Hanging(it->second);
+    if (oldest == nullptr) return absl::OkStatus();
+    auto age = std::chrono::floor<std::chrono::seconds>(clock.Now() - oldest->since);
+    return absl::UnavailableError(mount + " does not answer since " + base::Rfc3339(oldest->since) +
+                                  " (" + base::GoDuration(age) + "), asked for " + oldest->about);
+  }
+  void Answered(const std::string& mount) {
+    auto it = gates.find(mount);
+    if (it == gates.end()) return;
+    it->second.answered = clock.Mono();
+    Wake(it->second);
   }
   static void Wake(Gate& gate) {
     for (const auto& waiting : std::exchange(gate.waiting, {})) waiting.Set(true);
@@ -58,6 +72,7 @@ namespace {
 
 // A server may think about a mount for a while.
 constexpr auto kSlowMount = std::chrono::seconds(10);
+constexpr base::Nanos kNoLimit = std::chrono::hours(24 * 365);
 
 // Gives the place back when the child has really ended, whichever thread notices.
 std::shared_ptr<void> MakeToken(const base::Executor& executor, std::function<void()> end) {
@@ -94,23 +109,38 @@ Task<absl::StatusOr<ProcessResult>> ChildCalls::RunProgram(On on, ProcessRequest
     bool mine = co_await turn.Get();
     if (!mine) co_return absl::CancelledError("cancelled");
   }
-  State::Call call;
+  Call call;
   call.about = on.about;
   call.begun = clock_.Mono();
   call.since = clock_.Now();
   call.slow = on.slow;
-  std::weak_ptr<State> weak = state;
-  auto& gate = state->gates[on.mount];
+  base::Nanos timeout = request.timeout;
+  auto result = co_await RunCall(std::move(call), on.mount, std::move(request));
+  if (absl::IsDeadlineExceeded(result.status())) {
+    LOG_WARNING("A call hangs; its process was killed", "on", on.mount, "about", on.about,
+                "timeout", base::GoDuration(timeout));
+    co_return absl::DeadlineExceededError(on.mount + " did not answer within " +
+                                          base::GoDuration(timeout));
+  }
+  if (!absl::IsCancelled(result.status())) state->Answered(on.mount);
+  co_return result;
+}
+
+// The place is given back when the process has really ended.
+Task<absl::StatusOr<ProcessResult>> ChildCalls::RunCall(Call call, std::string mount,
+                                                        ProcessRequest request) {
+  std::weak_ptr<State> weak = state_;
+  auto& gate = state_->gates[mount];
   auto entry = gate.running.insert(gate.running.end(), std::move(call));
   // Those who wait their turn wait in vain.
-  entry->timer = clock_.After(on.slow, [weak, mount = on.mount] {
+  entry->timer = clock_.After(entry->slow, [weak, mount] {
     auto self = weak.lock();
     if (!self) return;
     auto it = self->gates.find(mount);
     if (it != self->gates.end()) State::Wake(it->second);
   });
   base::MonoTime begun = entry->begun;
-  auto end = [weak, mount = on.mount, entry, begun] {
+  auto end = [weak, mount, entry, begun] {
     auto self = weak.lock();
     if (!self) return;
     auto it = self->gates.find(mount);
@@ -125,26 +155,39 @@ Task<absl::StatusOr<ProcessResult>> ChildCalls::RunProgram(On on, ProcessRequest
     if (it->second.running.empty()) self->gates.erase(it);
   };
   request.held = MakeToken(executor_, std::move(end));
-  base::Nanos timeout = request.timeout;
-  auto result = co_await RunProcess(executor_, clock_, pool_, std::move(request));
-  if (absl::IsDeadlineExceeded(result.status())) {
-    LOG_WARNING("A call hangs; its process was killed", "on", on.mount, "about", on.about,
-                "timeout", base::GoDuration(timeout));
-    co_return absl::DeadlineExceededError(on.mount + " did not answer within " +
-                                          base::GoDuration(timeout));
-  }
-  co_return result;
+  co_return co_await RunProcess(executor_, clock_, pool_, std::move(request));
+}
+
+Task<absl::Status> ChildCalls::AwaitAnswer(On on, std::string path, base::WallTime since) {
+  auto state = state_;
+  Call call;
+  call.about = on.about;
+  call.begun = clock_.Mono();
+  call.since = since;
+  std::vector<std::string> args = {std::move(path)};
+  ProcessRequest request = RequestFor("statfs", args);  // no cache answers that
+  request.timeout = kNoLimit;
+  auto result = co_await RunCall(std::move(call), on.mount, std::move(request));
+  if (!result.ok()) co_return result.status();
+  state->Answered(on.mount);
+  co_return absl::OkStatus();
+}
+
+ProcessRequest ChildCalls::RequestFor(const std::string& call,
+                                      const std::vector<std::string>& args) const {
+  ProcessRequest request;
+  request.program = options_.program;
+  request.args = {kChildCallWord, std::to_string(getpid()), call};
+  request.args.insert(request.args.end(), args.begin(), args.end());
+  request.max_output = 4 << 20;
+  return request;
 }
 
 Task<absl::StatusOr<std::string>> ChildCalls::Run(On on, std::string call,
                                                   std::vector<std::string> args,
                                                   base::Nanos timeout) {
-  ProcessRequest request;
-  request.program = options_.program;
-  request.args = {kChildCallWord, std::to_string(getpid()), call};
-  request.args.insert(request.args.end(), args.begin(), args.end());
+  ProcessRequest request = RequestFor(call, args);
   request.timeout = timeout;
-  request.max_output = 4 << 20;
   auto result = co_await RunProgram(std::move(on), std::move(request));
   if (!result.ok()) co_return result.status();
   auto answer = DecodeAnswer(result->out);
@@ -182,9 +225,9 @@ Task<absl::Status> ChildCalls::Mount(MountRequest request) {
 std::vector<ChildCalls::Hung> ChildCalls::HungMounts() const {
   std::vector<Hung> out;
   for (const auto& [mount, gate] : state_->gates) {
-    if (!state_->Hangs(gate)) continue;
-    const auto& oldest = gate.running.front();
-    out.push_back({mount, oldest.about, oldest.since, gate.running.size()});
+    const Call* oldest = state_->Hanging(gate);
+    if (oldest != nullptr)
+      out.push_back({mount, oldest->about, oldest->since, gate.running.size()});
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.since < b.since; });
   return out;

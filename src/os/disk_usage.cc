@@ -1,5 +1,6 @@
 #include "kubelet/os/disk_usage.h"
 
+#include <fcntl.h>
 #include <fts.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -89,6 +90,17 @@ absl::StatusOr<Filesystem> ReadFilesystem(const std::string& path) {
   out.major = major(info.st_dev);
   out.minor = minor(info.st_dev);
   return out;
+}
+
+absl::StatusOr<uint64_t> ReadDeviceBytes(const std::string& path) {
+  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return base::ErrnoStatus(errno, "open " + path);
+  struct stat info {};
+  off_t end = -1;
+  if (fstat(fd, &info) == 0 && S_ISBLK(info.st_mode)) end = lseek(fd, 0, SEEK_END);
+  close(fd);
+  if (end < 0) return absl::FailedPreconditionError(path + " is no block device");
+  return static_cast<uint64_t>(end);
 }
 
 std::vector<Partition> Partitions(const std::vector<Mount>& mounts,

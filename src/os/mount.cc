@@ -87,6 +87,9 @@ absl::Status UnmountBelow(const std::string& dir, bool lazy,
 
 absl::Status MakeDirectory(const std::string& path, unsigned mode) {
   if (mkdir(path.c_str(), mode) == 0) {
+    // A look is cheaper than a change, and as a rule the umask takes nothing.
+    struct stat made {};
+    if (lstat(path.c_str(), &made) == 0 && (made.st_mode & 07777) == mode) return absl::OkStatus();
     if (chmod(path.c_str(), mode) != 0) return base::ErrnoStatus(errno, "chmod " + path);
     return absl::OkStatus();
   }

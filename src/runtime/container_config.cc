@@ -119,6 +119,24 @@ absl::Status MakeMounts(const Pod& pod, const ContainerSpec& container, const Co
   return absl::OkStatus();
 }
 
+// pkg/kubelet/kubelet_pods.go makeBlockVolumes of 1.36.
+absl::Status MakeDevices(const Pod& pod, const ContainerSpec& container,
+                         const ContainerInputs& inputs, ContainerConfig& config) {
+  for (const auto& device : container.volume_devices()) {
+    auto it = inputs.volume_paths.find(device.name());
+    if (it == inputs.volume_paths.end())
+      return absl::FailedPreconditionError("cannot find volume \"" + device.name() +
+                                           "\" to pass into container \"" + container.name() +
+                                           "\"");
+    if (device.device_path().empty() || device.device_path()[0] != '/')
+      return absl::FailedPreconditionError("error DevicePath `" + device.device_path() +
+                                           "` must be an absolute path");
+    bool read_only = SourceOf(pod, device.name()).persistent_volume_claim().read_only();
+    config.devices.push_back(Device{device.device_path(), it->second, read_only ? "r" : "mrw"});
+  }
+  return absl::OkStatus();
+}
+
 void MakeAnnotations(const Pod& pod, const ContainerSpec& container, const ContainerInputs& inputs,
                      ContainerConfig& config) {
   auto& out = config.annotations;
@@ -157,6 +175,7 @@ absl::StatusOr<ContainerConfig> MakeContainerConfig(const Pod& pod, const Contai
   for (const auto& word : container.args()) config.args.push_back(Expand(word, env));
   config.working_dir = container.working_dir();
   RETURN_IF_ERROR(MakeMounts(pod, container, inputs, node, config));
+  RETURN_IF_ERROR(MakeDevices(pod, container, inputs, config));
   config.labels = {{kContainerNameLabel, container.name()},
                    {kPodNameLabel, pod.metadata().name()},
                    {kPodNamespaceLabel, pod.metadata().namespace_()},

@@ -9,7 +9,6 @@ void LookAt(const ContainerSpec& c, const std::string& path, std::vector<std::st
   auto add = [&](bool set, const char* field) {
     if (set) out.push_back(path + "." + field);
   };
-  add(c.volume_devices_size() > 0, "volumeDevices");
   add(c.resources().claims_size() > 0, "resources.claims");
 }
 

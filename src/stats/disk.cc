@@ -52,13 +52,9 @@ absl::StatusOr<std::shared_ptr<const PodDisk>> Measure(const WalkJob& job) {
     auto room = os::ReadFilesystem(dir.path);
     if (!room.ok()) continue;
     usage.room = *room;
-    if (dir.own_filesystem) {
-      usage.used = {room->capacity - room->free, room->inodes - room->inodes_free};
-    } else {
-      auto used = os::UsageOfTree(dir.path, job.stop.get());
-      if (!used.ok()) continue;
-      usage.used = *used;
-    }
+    auto used = os::UsageOfTree(dir.path, job.stop.get());
+    if (!used.ok()) continue;
+    usage.used = *used;
     out->volumes.push_back(std::move(usage));
   }
   for (const auto& name : job.containers)
@@ -110,12 +106,25 @@ Task<void> Disk::Walk() {
   auto pods = deps_.pods();
   std::map<std::string, bool> there;
   for (const auto& input : pods) there[input.observed->uid] = true;
-  for (auto it = pods_.begin(); it != pods_.end();) {
-    it = there.contains(it->first) ? std::next(it) : pods_.erase(it);
-  }
+  std::erase_if(pods_, [&](const auto& one) { return !there.contains(one.first); });
+  std::erase_if(own_, [&](const auto& one) { return !there.contains(one.first); });
+  // All at once: a mount that does not answer holds up its own pod.
+  base::TaskScope own(deps_.executor);
+  for (const auto& input : pods)
+    if (input.pod && deps_.own_volumes) own.Spawn("room of volumes", AskOwn(input.pod));
   for (auto& input : pods) co_await WalkPod(std::move(input));
+  co_await own.JoinAsPart();
   walked_ = deps_.clock.Mono();
   walking_ = false;
+}
+
+Task<void> Disk::AskOwn(api::PodPtr pod) {
+  auto rooms = std::make_shared<OwnRooms>();
+  rooms->volumes = co_await deps_.own_volumes(pod);
+  rooms->at = deps_.clock.Now();
+  const std::string& uid = pod->metadata().uid();
+  own_.erase(uid);
+  if (!rooms->volumes.empty()) own_[uid] = std::move(rooms);
 }
 
 Task<void> Disk::WalkPod(PodInput input) {

@@ -20,6 +20,12 @@ struct VolumeUsage {
   os::Filesystem room;  // of the filesystem it lies on
 };
 
+// Of the volumes of one pod that have a filesystem of their own.
+struct OwnRooms {
+  base::WallTime at;
+  std::vector<OwnVolume> volumes;
+};
+
 // Of one pod. Immutable once published.
 struct PodDisk {
   base::WallTime at;
@@ -29,6 +35,7 @@ struct PodDisk {
 };
 // By uid.
 using DiskView = std::map<std::string, std::shared_ptr<const PodDisk>>;
+using OwnView = std::map<std::string, std::shared_ptr<const OwnRooms>>;
 
 // By container id, and of the image store; what the runtime said last.
 struct RuntimeDisk {
@@ -48,6 +55,8 @@ class Disk {
   // The same without waiting.
   void RefreshSoon();
   const DiskView& pods() const { return pods_; }
+  // Claims and the like.
+  const OwnView& own() const { return own_; }
   // Asks the runtime unless it was asked within `max_age`. What it does not answer stays as it was.
   base::Task<void> AskRuntime();
   const std::shared_ptr<const RuntimeDisk>& runtime() const { return runtime_; }
@@ -55,10 +64,12 @@ class Disk {
  private:
   base::Task<void> Walk();
   base::Task<void> WalkPod(PodInput input);
+  base::Task<void> AskOwn(api::PodPtr pod);
 
   const Stats::Deps& deps_;
   const Stats::Options& options_;
   DiskView pods_;
+  OwnView own_;
   std::shared_ptr<const RuntimeDisk> runtime_ = std::make_shared<RuntimeDisk>();
   std::optional<base::MonoTime> walked_, asked_;
   bool walking_ = false;

@@ -35,6 +35,7 @@ struct Stats::State {
   }
 
   std::shared_ptr<Question> Ask() const;
+  void ShowClaims(const OwnRooms& rooms);
   Task<absl::StatusOr<std::string>> Run(std::shared_ptr<Question> question, Depth depth,
                                         base::Nanos max_age,
                                         std::function<std::string(Collector&)> word);
@@ -49,6 +50,20 @@ struct Stats::State {
   enum { kCapacity, kAvailable, kUsed, kInodes, kInodesFree, kInodesUsed, kLogs };
   std::vector<base::GaugeSet> families;  // in that order; empty: nobody asked for them
 };
+
+void Stats::State::ShowClaims(const OwnRooms& rooms) {
+  for (const auto& [name, claim, namespace_, room] : rooms.volumes) {
+    if (claim.empty()) continue;
+    const uint64_t values[] = {room.capacity,
+                               room.available,
+                               room.capacity - room.free,
+                               room.inodes,
+                               room.inodes_free,
+                               room.inodes - room.inodes_free};
+    for (size_t i = 0; i < std::size(values); ++i)
+      families[i].Set({namespace_, claim}, static_cast<double>(values[i]));
+  }
+}
 
 std::shared_ptr<Question> Stats::State::Ask() const {
   auto question = std::make_shared<Question>();
@@ -112,6 +127,7 @@ Task<absl::StatusOr<std::string>> Stats::Summary(bool only_cpu_and_memory) {
     co_await state->disk.Refresh();
     co_await state->disk.AskRuntime();
     input->disk = state->disk.pods();
+    input->own = state->disk.own();
   }
   input->runtime = state->disk.runtime();
   input->kubelet_started = state->started;
@@ -164,21 +180,15 @@ void Stats::FillMetrics() {
   for (auto& family : families) family.Begin();
   for (const auto& input : state.deps.pods()) {
     const auto& pod = *input.observed;
-    auto it = state.disk.pods().find(pod.uid);
-    if (it == state.disk.pods().end()) continue;
-    for (const auto& [container, logs] : it->second->logs) {
-      families[State::kLogs].Set({pod.uid, pod.namespace_, pod.name, container},
-                                 static_cast<double>(logs.bytes));
-    }
-    for (const auto& volume : it->second->volumes) {
-      if (volume.dir.claim.empty()) continue;
-      const uint64_t values[] = {volume.room.capacity, volume.room.available,   volume.used.bytes,
-                                 volume.room.inodes,   volume.room.inodes_free, volume.used.inodes};
-      for (size_t i = 0; i < std::size(values); ++i) {
-        families[i].Set({volume.dir.claim_namespace, volume.dir.claim},
-                        static_cast<double>(values[i]));
+    auto disk = state.disk.pods().find(pod.uid);
+    if (disk != state.disk.pods().end()) {
+      for (const auto& [container, logs] : disk->second->logs) {
+        families[State::kLogs].Set({pod.uid, pod.namespace_, pod.name, container},
+                                   static_cast<double>(logs.bytes));
       }
     }
+    auto own = state.disk.own().find(pod.uid);
+    if (own != state.disk.own().end()) state.ShowClaims(*own->second);
   }
   for (auto& family : families) family.End();
 }

@@ -220,6 +220,8 @@ class Writer {
     const auto& observed = *pod.observed;
     auto it = input_.disk.find(observed.uid);
     disk_ = it == input_.disk.end() ? nullptr : it->second.get();
+    auto own = input_.own.find(observed.uid);
+    own_ = own == input_.own.end() ? nullptr : own->second.get();
     sum_ = Sum();
     out_.Open();
     out_.Open("podRef");
@@ -281,22 +283,35 @@ class Writer {
   }
 
   void Volumes() {
-    if (disk_ == nullptr || disk_->volumes.empty()) return;
+    bool any = disk_ != nullptr && !disk_->volumes.empty();
+    if (!any && own_ == nullptr) return;
     out_.OpenList("volume");
-    for (const auto& volume : disk_->volumes) {
-      out_.Open();
-      Fs(disk_->at, &volume.room, volume.used.bytes, volume.used.inodes);
-      out_.Text("name", volume.dir.name);
-      if (!volume.dir.claim.empty()) {
-        out_.Open("pvcRef");
-        out_.Text("name", volume.dir.claim);
-        out_.Text("namespace", volume.dir.claim_namespace);
+    if (any) {
+      for (const auto& volume : disk_->volumes) {
+        out_.Open();
+        Fs(disk_->at, &volume.room, volume.used.bytes, volume.used.inodes);
+        out_.Text("name", volume.dir.name);
         out_.Close();
+        if (volume.dir.ephemeral) sum_.Add(volume.used.bytes, volume.used.inodes, disk_->at);
       }
-      out_.Close();
-      if (volume.dir.ephemeral) sum_.Add(volume.used.bytes, volume.used.inodes, disk_->at);
     }
+    if (own_ != nullptr)
+      for (const auto& volume : own_->volumes) OwnVolumeOf(volume);
     out_.CloseList();
+  }
+
+  void OwnVolumeOf(const OwnVolume& volume) {
+    const auto& room = volume.room;
+    out_.Open();
+    Fs(own_->at, &room, room.capacity - room.free, room.inodes - room.inodes_free);
+    out_.Text("name", volume.name);
+    if (!volume.claim.empty()) {
+      out_.Open("pvcRef");
+      out_.Text("name", volume.claim);
+      out_.Text("namespace", volume.claim_namespace);
+      out_.Close();
+    }
+    out_.Close();
   }
 
   void EphemeralStorage() {
@@ -314,6 +329,7 @@ class Writer {
   const SummaryInput& input_;
   JsonOut out_;
   const PodDisk* disk_ = nullptr;
+  const OwnRooms* own_ = nullptr;
   Sum sum_;
 };
 

@@ -15,6 +15,7 @@ struct SummaryInput {
   base::WallTime now, kubelet_started;
   std::optional<base::WallTime> boot;
   DiskView disk;
+  OwnView own;
   std::shared_ptr<const RuntimeDisk> runtime;
   std::optional<os::Filesystem> node_fs;
   std::optional<int64_t> tasks;

@@ -42,9 +42,14 @@ Task<absl::Status> PodVolumes::GiveToGroup(api::PodPtr pod, std::string volume, 
                  "#configure-volume-permission-and-ownership-change-policy-for-pods");
   });
   auto begun = clock_.Mono();
+  Place place;
+  place.name = on.mount;
+  place.doing = "giving its files to group " + args[1];
+  auto question = places_->Ask(uid, volume, std::move(place));
   std::string call = "fs-group";
   auto told = co_await calls_.Run(std::move(on), std::move(call), std::move(args), kWalkLimit);
   clock_.Cancel(timer);
+  state_->operations.Step(uid, volume, "volume_apply_access_control", begun, told.ok());
   if (!told.ok()) co_return told.status();
   LOG_INFO("Volume given to the pod's group", "pod", api::PodKey(*pod), "volume", volume, "took",
            base::GoDuration(clock_.Mono() - begun), "files", *told);

@@ -75,17 +75,19 @@ absl::Status Operations::Mounted(const api::core::Pod& pod, const std::string& v
     known.plugin = spec == nullptr ? "N/A" : PluginName(*spec);
     Count(known.plugin, 1, 0);
   }
+  known.device = UsedAsDevice(pod, volume);
   bool was_mounted = known.mounted;
+  const char* operation = known.device ? "map_volume" : "volume_mount";
   if (!was_mounted) {
     if (!known.first_try) known.first_try = begun;
-    Observe(known.plugin, "volume_mount", begun, status.ok());
+    Observe(known.plugin, operation, begun, status.ok());
   }
   if (status.ok()) {
     known.mounted = true;
     known.failure.reset();
     if (!was_mounted && total_seconds_ != nullptr) {
       std::chrono::duration<double> took = clock_.Mono() - *known.first_try;
-      total_seconds_->With({known.plugin, "volume_mount"}).Observe(took.count());
+      total_seconds_->With({known.plugin, operation}).Observe(took.count());
     }
     if (!was_mounted) Count(known.plugin, 0, 1);
     return status;
@@ -95,9 +97,11 @@ absl::Status Operations::Mounted(const api::core::Pod& pod, const std::string& v
   if (failure.count == 0) failure.since = clock_.Now();
   ++failure.count;
   failure.status = status;
-  failure.retry_at = clock_.Mono() + failure.delay;
+  // An attempt that took long was a wait by itself.
+  failure.retry_at = std::max(begun + failure.delay, clock_.Mono() + kFirstDelay);
   known.failure = failure;
-  if (on_event_) on_event_(uid, &pod, "FailedMount", EventText(pod, status));
+  const char* reason = known.device ? "FailedMapVolume" : "FailedMount";
+  if (on_event_) on_event_(uid, &pod, reason, EventText(pod, status));
   return status;
 }
 
@@ -144,17 +148,23 @@ void Operations::RetryNow(const std::string& uid) {
 void Operations::Leave(const std::string& uid) {
   auto pod = pods_.find(uid);
   if (pod == pods_.end()) return;
-  for (const auto& [name, volume] : pod->second.volumes)
+  for (const auto& [name, volume] : pod->second.volumes) {
     Count(volume.plugin, -1, volume.mounted ? -1 : 0);
+    if (volume.mounted) pod->second.leaving.emplace_back(volume.plugin, volume.device);
+  }
   pod->second.volumes.clear();
   pod->second.told.reset();
-  if (!pod->second.teardown) pods_.erase(pod);
+  if (!pod->second.teardown && pod->second.leaving.empty()) pods_.erase(pod);
 }
 
 void Operations::TornDown(const std::string& uid, base::MonoTime begun,
                           const absl::Status& status) {
   if (absl::IsCancelled(status)) return;
-  Observe("N/A", "volume_unmount", begun, status.ok());
+  auto pod = pods_.find(uid);
+  if (pod != pods_.end()) {
+    for (const auto& [plugin, device] : pod->second.leaving)
+      Observe(plugin, device ? "unmap_volume" : "volume_unmount", begun, status.ok());
+  }
   if (status.ok()) {
     Leave(uid);
     pods_.erase(uid);
@@ -213,8 +223,15 @@ void Operations::Observe(const std::string& plugin, const char* operation, base:
       .Observe(took.count());
 }
 
-void Operations::RetryWithin(const std::string& uid, const std::string& volume,
-                             base::Nanos delay) {
+void Operations::Step(const std::string& uid, const std::string& volume, const char* operation,
+                      base::MonoTime begun, bool good) {
+  auto pod = pods_.find(uid);
+  if (pod == pods_.end()) return;
+  auto it = pod->second.volumes.find(volume);
+  if (it != pod->second.volumes.end()) Observe(it->second.plugin, operation, begun, good);
+}
+
+void Operations::RetryWithin(const std::string& uid, const std::string& volume, base::Nanos delay) {
   auto pod = pods_.find(uid);
   if (pod == pods_.end()) return;
   auto it = pod->second.volumes.find(volume);

@@ -24,8 +24,8 @@ std::string PluginName(const api::core::Volume& volume);
 // Core loop only.
 class Operations {
  public:
-  // Upstream's: 500 ms, doubling to 2 min 2 s; a pod that waits so long for its volumes is told so
-  // in an event.
+  // Upstream's: 500 ms, doubling to 2 min 2 s, counted from when an attempt began (upstream:
+  // ended); a pod that waits so long for its volumes is told so in an event.
   static constexpr base::Nanos kFirstDelay = std::chrono::milliseconds(500);
   static constexpr base::Nanos kMaxDelay = std::chrono::seconds(122);
   static constexpr base::Nanos kPatience = std::chrono::seconds(123);
@@ -53,6 +53,10 @@ class Operations {
   // The plugin behind a claim, once it is known; it counts under that from then on.
   void Name(const std::string& uid, const std::string& volume, const std::string& plugin);
 
+  // A step of an operation, by its upstream name, for the metrics.
+  void Step(const std::string& uid, const std::string& volume, const char* operation,
+            base::MonoTime begun, bool good);
+
   // The pod's volumes are being taken away: what is known of its mounts is forgotten.
   void Leave(const std::string& uid);
   void TornDown(const std::string& uid, base::MonoTime begun, const absl::Status& status);
@@ -73,7 +77,7 @@ class Operations {
   };
   struct Volume {
     std::string plugin;
-    bool mounted = false;
+    bool mounted = false, device = false;
     std::optional<base::MonoTime> first_try;
     std::optional<Failure> failure;
   };
@@ -81,6 +85,8 @@ class Operations {
     std::map<std::string, Volume> volumes;
     std::optional<base::MonoTime> told;  // of a wait
     std::optional<Failure> teardown;
+    // What is being taken away, for the metrics: plugin, and whether it is a device.
+    std::vector<std::pair<std::string, bool>> leaving;
   };
   void Observe(const std::string& plugin, const char* operation, base::MonoTime begun, bool good);
   void Count(const std::string& plugin, int wanted, int mounted);

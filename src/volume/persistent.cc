@@ -11,8 +11,10 @@
 #include <sstream>
 
 #include "kubelet/base/status.h"
+#include "kubelet/os/file.h"
 #include "kubelet/os/mount.h"
 #include "kubelet/os/mountinfo.h"
+#include "volume/block.h"
 #include "volume/set_up.h"
 
 namespace kubelet::volume {
@@ -52,27 +54,14 @@ std::vector<std::string> OptionsOf(const PersistentVolume* volume, bool read_onl
   return {options.begin(), options.end()};
 }
 
-bool IsBlock(const Pod& pod, const std::string& volume) {
-  auto uses = [&](const auto& container) {
-    const auto& devices = container.volume_devices();
-    return std::any_of(devices.begin(), devices.end(),
-                       [&](const auto& device) { return device.name() == volume; });
-  };
-  const auto& spec = pod.spec();
-  return std::any_of(spec.containers().begin(), spec.containers().end(), uses) ||
-         std::any_of(spec.init_containers().begin(), spec.init_containers().end(), uses);
-}
-
-absl::Status CheckMode(const Pod& pod, const Volume& volume, const PersistentVolume& persistent) {
+// volumeMode and how containers use the volume agree.
+absl::Status CheckMode(const Volume& volume, const PersistentVolume& persistent, bool as_device) {
   const auto& spec = persistent.spec();
   std::string mode = spec.has_volume_mode() ? spec.volume_mode() : "Filesystem";
   std::string about = "volume " + volume.name() + " has volumeMode " + mode;
-  if (IsBlock(pod, volume.name())) {
-    if (mode != "Block")
-      return absl::FailedPreconditionError(about + ", but is specified in volumeDevices");
-    return absl::FailedPreconditionError(about + ": block volumes are not built yet");
-  }
-  if (mode != "Filesystem")
+  if (as_device && mode != "Block")
+    return absl::FailedPreconditionError(about + ", but is specified in volumeDevices");
+  if (!as_device && mode != "Filesystem")
     return absl::FailedPreconditionError(about + ", but is specified in volumeMounts");
   return absl::OkStatus();
 }
@@ -82,7 +71,7 @@ absl::Status PlanSource(const Pod& pod, const PersistentVolume& volume, Persiste
   if (source.has_local()) {
     plan.kind = Kind::kLocal;
     plan.path = source.local().path();
-    plan.has_group = !plan.read_only && pod.spec().security_context().has_fs_group();
+    plan.has_group = !plan.block && !plan.read_only && pod.spec().security_context().has_fs_group();
   } else if (source.has_nfs()) {
     plan.kind = Kind::kNfs;
     plan.path = source.nfs().path();
@@ -96,6 +85,10 @@ absl::Status PlanSource(const Pod& pod, const PersistentVolume& volume, Persiste
     return absl::FailedPreconditionError("PersistentVolume " + volume.metadata().name() +
                                          " of kind " + SourceKind(volume) + " is not built yet");
   }
+  if (plan.block && plan.kind != Kind::kLocal)
+    return absl::FailedPreconditionError("PersistentVolume " + volume.metadata().name() +
+                                         " of kind " + SourceKind(volume) +
+                                         " cannot be a block volume");
   return absl::OkStatus();
 }
 
@@ -144,7 +137,10 @@ absl::StatusOr<PersistentPlan> PlanPersistent(const Pod& pod, const Volume& volu
     persistent = claimed->volume.get();
     plan.name = persistent->metadata().name();
     plan.read_only = claimed->read_only;
-    RETURN_IF_ERROR(CheckMode(pod, volume, *persistent));
+    plan.block = UsedAsDevice(pod, volume.name());
+    const auto& modes = persistent->spec().access_modes();
+    plan.only_pod = modes.size() == 1 && modes.Get(0) == "ReadWriteOncePod";
+    RETURN_IF_ERROR(CheckMode(volume, *persistent, plan.block));
     RETURN_IF_ERROR(PlanSource(pod, *persistent, plan));
   } else {
     const auto& nfs = volume.volume_source().nfs();
@@ -194,6 +190,25 @@ absl::Status BindPersistent(const std::string& pod_dir, const PersistentPlan& pl
   // Half a volume would pass for a whole one the next time.
   if (os::Unmount(target, true).ok()) os::RemoveDirectories(target).IgnoreError();
   return status;
+}
+
+absl::Status CheckOnlyPod(const std::string& root_dir, const std::string& uid,
+                          const PersistentPlan& plan) {
+  if (!plan.only_pod || UsedInPlace(plan)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(auto mounts, os::ReadMountinfo());
+  std::string real = RealPodDir(PodDir(root_dir, uid));
+  std::string pods = os::DirName(real) + "/", root = os::DirName(os::DirName(real));
+  std::string tail = "/volumes/" + PersistentPlugin(plan) + "/" + plan.name;
+  std::string devices = DevicePlaces(root, plan.name) + "/";
+  for (const auto& mount : mounts) {
+    const auto& point = mount.point;
+    bool pod = point.starts_with(pods) && point.ends_with(tail) && point != real + tail;
+    bool device = point.starts_with(devices) && point != devices + uid;
+    if (pod || device)
+      return absl::FailedPreconditionError(
+          "volume uses the ReadWriteOncePod access mode and is already in use by another pod");
+  }
+  return absl::OkStatus();
 }
 
 MountCall NfsMount(const std::string& pod_dir, const PersistentPlan& plan) {

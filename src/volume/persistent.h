@@ -20,13 +20,16 @@ struct PersistentPlan {
   std::string server;
   std::vector<std::string> options;  // mountOptions, sorted, each once; with `ro` when read only
   bool read_only = false;
+  bool block = false;      // a device that containers get as it is (block.h)
+  bool only_pod = false;   // access mode ReadWriteOncePod
   bool has_group = false;  // a local volume that may be written to, of a pod with an fsGroup
   bool grouped = false;    // it was given to the group since this process runs
 };
 
-// FailedPrecondition names what cannot be served: a kind that is not built, a block volume, a path
-// with `..`. `claimed` is null for a volume without a claim. An nfs PersistentVolume that says
-// readOnly is mounted so; upstream heeds the pod's word only.
+// FailedPrecondition names what cannot be served: a kind that is not built, a block volume of
+// another kind than local, a volumeMode that is not how containers use it, a path with `..`.
+// `claimed` is null for a volume without a claim. An nfs PersistentVolume that says readOnly is
+// mounted so; upstream heeds the pod's word only.
 absl::StatusOr<PersistentPlan> PlanPersistent(const api::core::Pod& pod,
                                               const api::core::Volume& volume,
                                               const ClaimedVolume* claimed);
@@ -41,6 +44,11 @@ bool UsedInPlace(const PersistentPlan& plan);
 // Blocking, of local and hostPath volumes: checks the path, binds it, sets the options of the bind
 // (`ro`). What is mounted already stays. What failed half way is unmounted.
 absl::Status BindPersistent(const std::string& pod_dir, const PersistentPlan& plan);
+
+// Blocking, by what is mounted: FailedPrecondition when another pod has a volume that only one pod
+// may have.
+absl::Status CheckOnlyPod(const std::string& root_dir, const std::string& uid,
+                          const PersistentPlan& plan);
 
 // One run of mount(8).
 struct MountCall {

@@ -3,6 +3,7 @@
 #include "kubelet/os/mount.h"
 #include "kubelet/os/mountinfo.h"
 #include "kubelet/os/process.h"
+#include "volume/block.h"
 #include "volume/claims.h"
 #include "volume/persistent.h"
 #include "volume/pod_volumes_state.h"
@@ -69,6 +70,7 @@ Task<absl::Status> PodVolumes::PreparePersistent(api::PodPtr pod, std::string vo
   plugin[plugin.find('~')] = '/';
   state_->operations.Name(uid, volume, plugin);
   std::string path = PersistentPath(PodDir(options_.root_dir, uid), plan);
+  if (plan.block) path = DeviceLink(PodDir(options_.root_dir, uid), plan.name);
   if (plan.kind == PersistentPlan::Kind::kNfs) {
     status = co_await MountNfs(pod, volume);
   } else {
@@ -81,7 +83,7 @@ Task<absl::Status> PodVolumes::PreparePersistent(api::PodPtr pod, std::string vo
   }
   if (!status.ok()) co_return status;
   bool local = plan.kind == PersistentPlan::Kind::kLocal;
-  (*out)[volume] = VolumePath{path, local && !plan.read_only};
+  (*out)[volume] = VolumePath{path, local && !plan.read_only && !plan.block};
   co_return absl::OkStatus();
 }
 
@@ -90,19 +92,26 @@ Task<absl::Status> PodVolumes::BindLocal(api::PodPtr pod, std::string volume) {
   if (known == nullptr) co_return TornDown();
   PersistentPlan plan = *known;
   std::string pod_dir = PodDir(options_.root_dir, pod->metadata().uid());
-  std::string key = "path " + plan.path;
-  if (state_->Hangs(key, clock_.Mono()))
-    co_return absl::UnavailableError(plan.path + " does not answer");
+  Place place;
+  place.name = "the path " + plan.path;
+  place.path = plan.path;
+  std::string key = place.name;
+  auto question = places_->Ask(pod->metadata().uid(), volume, std::move(place));
   auto before_look = options_.before_look;
-  std::function<absl::StatusOr<bool>()> work = [pod_dir, plan,
-                                                before_look]() -> absl::StatusOr<bool> {
+  std::function<absl::StatusOr<bool>()> work =
+      [pod_dir, plan, before_look, root = options_.root_dir,
+       uid = pod->metadata().uid()]() -> absl::StatusOr<bool> {
     if (before_look) before_look(plan.path);
-    RETURN_IF_ERROR(BindPersistent(pod_dir, plan));
+    RETURN_IF_ERROR(CheckOnlyPod(root, uid, plan));
+    if (plan.block) {
+      RETURN_IF_ERROR(MapBlock(root, uid, plan));
+    } else {
+      RETURN_IF_ERROR(BindPersistent(pod_dir, plan));
+    }
     return true;
   };
-  std::string kind = "hostPath";
-  auto done = co_await Tracked<bool>(std::move(kind), std::move(key), options_.host_path_timeout,
-                                     std::move(work));
+  auto done = co_await LookAt<bool>(std::move(key), std::move(work));
+  question.Ended(done.status());
   co_return done.status();
 }
 
@@ -111,14 +120,23 @@ Task<absl::Status> PodVolumes::MountNfs(api::PodPtr pod, std::string volume) {
   if (known == nullptr) co_return TornDown();
   MountCall call = NfsMount(PodDir(options_.root_dir, pod->metadata().uid()), *known);
   std::string target = call.target;
-  std::function<absl::StatusOr<bool>()> look = [target] { return MountedOrMade(target); };
+  std::function<absl::StatusOr<bool>()> look =
+      [target, plan = *known, root = options_.root_dir,
+       uid = pod->metadata().uid()]() -> absl::StatusOr<bool> {
+    RETURN_IF_ERROR(CheckOnlyPod(root, uid, plan));
+    return MountedOrMade(target);
+  };
   std::string kind = "volume";
   auto mounted =
       co_await pool_.Run<bool>(std::move(kind), options_.prepare_timeout, std::move(look));
   if (!mounted.ok()) co_return mounted.status();
   if (*mounted) co_return absl::OkStatus();
   std::string about = "pod " + api::PodKey(*pod) + " volume \"" + volume + "\"";
+  Place place;
+  place.name = call.source;
+  auto question = places_->Ask(pod->metadata().uid(), volume, std::move(place));
   auto status = co_await RunMount(std::move(about), call);
+  question.Ended(status);
   if (status.ok()) co_return status;
   std::function<absl::Status()> undo = [target] { return os::RemoveDirectories(target); };
   kind = "volume";

@@ -106,6 +106,9 @@ bool HasBackstep(const std::string& path) {
 absl::Status PlanVolume(const Pod& pod, const Volume& volume, int64_t memory_bytes,
                         VolumePlan& plan) {
   std::string kind = VolumeKind(volume);
+  if (UsedAsDevice(pod, volume.name()) && kind != "persistentVolumeClaim" && kind != "ephemeral")
+    return absl::FailedPreconditionError("volumes of kind " + kind +
+                                         " cannot be used in volumeDevices");
   if (kind == "emptyDir") {
     ASSIGN_OR_RETURN(auto empty_dir, PlanEmptyDir(pod, volume, memory_bytes));
     plan.empty_dirs.push_back(std::move(empty_dir));
@@ -130,6 +133,17 @@ absl::Status PlanVolume(const Pod& pod, const Volume& volume, int64_t memory_byt
 
 }  // namespace
 
+bool UsedAsDevice(const Pod& pod, const std::string& volume) {
+  auto uses = [&](const auto& container) {
+    const auto& devices = container.volume_devices();
+    return std::any_of(devices.begin(), devices.end(),
+                       [&](const auto& device) { return device.name() == volume; });
+  };
+  const auto& spec = pod.spec();
+  return std::any_of(spec.containers().begin(), spec.containers().end(), uses) ||
+         std::any_of(spec.init_containers().begin(), spec.init_containers().end(), uses);
+}
+
 std::string VolumeKind(const Volume& volume) {
   const auto& source = volume.volume_source();
   const auto* reflection = source.GetReflection();
@@ -149,25 +163,23 @@ absl::StatusOr<VolumePlan> PlanVolumes(const Pod& pod, int64_t memory_bytes) {
   for (const auto& volume : pod.spec().volumes()) volumes.emplace(volume.name(), &volume);
   std::set<std::string> planned;
   absl::Status first;
-  VisitMounts(
-      pod, [&](const std::string& container, const std::string& volume) {
-        if (!first.ok()) return;
-        std::string where = name + ": volume \"" + volume + "\" of container " + container;
-        auto it = volumes.find(volume);
-        if (it == volumes.end()) {
-          first = absl::FailedPreconditionError(where + ": spec.volumes has no such volume");
-          return;
-        }
-        if (!os::IsPathComponent(volume) || !os::IsPathComponent(container)) {
-          first = absl::InvalidArgumentError(where + ": no directory name");
-          return;
-        }
-        if (planned.insert(volume).second) {
-          first =
-              base::Annotate(PlanVolume(pod, *it->second, memory_bytes, plan),
+  VisitMounts(pod, [&](const std::string& container, const std::string& volume) {
+    if (!first.ok()) return;
+    std::string where = name + ": volume \"" + volume + "\" of container " + container;
+    auto it = volumes.find(volume);
+    if (it == volumes.end()) {
+      first = absl::FailedPreconditionError(where + ": spec.volumes has no such volume");
+      return;
+    }
+    if (!os::IsPathComponent(volume) || !os::IsPathComponent(container)) {
+      first = absl::InvalidArgumentError(where + ": no directory name");
+      return;
+    }
+    if (planned.insert(volume).second) {
+      first = base::Annotate(PlanVolume(pod, *it->second, memory_bytes, plan),
                              name + ": MountVolume.SetUp failed for volume \"" + volume + "\" ");
-        }
-      });
+    }
+  });
   if (!first.ok()) return first;
   return plan;
 }

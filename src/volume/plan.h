@@ -30,9 +30,13 @@ struct VolumePlan {
   std::vector<std::string> persistent;   // names; claims and nfs volumes (persistent.h)
 };
 
-// Of the volumes that a container mounts, or names in its volumeDevices. FailedPrecondition names pod, volume and kind;
-// InvalidArgument for names that cannot be path components. `memory_bytes` as in VolumeOptions.
+// Of the volumes that a container mounts, or names in its volumeDevices. FailedPrecondition names
+// pod, volume and kind; InvalidArgument for names that cannot be path components. `memory_bytes` as
+// in VolumeOptions.
 absl::StatusOr<VolumePlan> PlanVolumes(const api::core::Pod& pod, int64_t memory_bytes);
+
+// Some container names the volume in its volumeDevices.
+bool UsedAsDevice(const api::core::Pod& pod, const std::string& volume);
 
 // `secret`, `persistentVolumeClaim`, … of a volume; `emptyDir` when it says nothing.
 std::string VolumeKind(const api::core::Volume& volume);

@@ -82,8 +82,7 @@ absl::StatusOr<std::map<std::string, uint32_t>> MakePodDirectories(
   if (!os::IsPathComponent(uid))
     return absl::InvalidArgumentError("uid `" + uid + "` is no directory name");
   std::string pod = dirs.root_dir + "/pods/" + uid;
-  for (const char* part : {"volumes", "plugins", "containers"})
-    RETURN_IF_ERROR(os::MakeDirectory(pod + "/" + part, 0750));
+  RETURN_IF_ERROR(os::MakeDirectory(pod + "/volumes", 0750));
   RETURN_IF_ERROR(os::MakeDirectory(log_dir, 0755));
   std::map<std::string, uint32_t> next;
   for (const auto& container : containers) {

@@ -29,8 +29,9 @@ struct Local {
 
 absl::Status About(const absl::Status& status, const api::core::Pod& pod,
                    const std::string& volume) {
-  return base::Annotate(status, "pod " + api::PodKey(pod) +
-                                    ": MountVolume.SetUp failed for volume \"" + volume + "\" ");
+  const char* step = UsedAsDevice(pod, volume) ? "MapVolume.MapPodDevice" : "MountVolume.SetUp";
+  return base::Annotate(
+      status, "pod " + api::PodKey(pod) + ": " + step + " failed for volume \"" + volume + "\" ");
 }
 
 absl::StatusOr<Local> SetUpLocal(const VolumePlan& plan, const std::set<std::string>& passed_over,
@@ -78,7 +79,15 @@ PodVolumes::PodVolumes(base::Executor executor, base::Clock& clock, base::Blocki
       pool_(pool),
       options_(std::move(options)),
       calls_(executor_, clock_, pool_, options_.children),
-      state_(std::make_shared<State>(clock_, options_)) {}
+      state_(std::make_shared<State>(clock_, options_)) {
+  auto answer = [state = std::weak_ptr(state_),
+                 on_ready = options_.on_ready](const std::string& uid) {
+    auto known = state.lock();
+    if (known) known->operations.RetryNow(uid);
+    if (on_ready) on_ready(uid);
+  };
+  places_ = std::make_shared<Places>(executor_, clock_, pool_, calls_, std::move(answer));
+}
 
 PodVolumes::~PodVolumes() = default;
 
@@ -94,7 +103,7 @@ Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
   if (!planned.ok()) {
     auto before = state_->operations.MayMount(uid, "");
     if (before != planned.status())
-      state_->operations.Mounted(*pod, "", clock_.Mono(), planned.status());
+      state_->operations.Mounted(*pod, "", clock_.Mono(), planned.status()).IgnoreError();
     co_return planned.status();
   }
   auto round = std::make_shared<Round>();
@@ -184,9 +193,12 @@ Task<absl::Status> PodVolumes::PrepareHostPath(api::PodPtr pod, std::string volu
     const auto& source = planned.volume_source().host_path();
     plan = HostPathPlan{volume, source.path(), source.type()};
   }
-  std::string key = State::MountKey(*pod, volume, mount_point);
-  if (state_->Hangs(key, clock_.Mono()))
-    co_return absl::UnavailableError("the mount " + mount_point + " does not answer");
+  std::string key = State::MountKey(plan.path, mount_point);
+  Place place;
+  place.name = key;
+  place.path = plan.path;
+  std::optional<Places::Question> question(
+      places_->Ask(pod->metadata().uid(), volume, std::move(place)));
   auto before_look = options_.before_look;
   // Checked at once where nothing can hang; else what it would hang on.
   std::function<absl::StatusOr<std::optional<os::Mount>>()> work =
@@ -198,9 +210,9 @@ Task<absl::Status> PodVolumes::PrepareHostPath(api::PodPtr pod, std::string volu
     RETURN_IF_ERROR(CheckHostPath(plan));
     return std::nullopt;
   };
-  std::string kind = "hostPath";
-  auto mount = co_await Tracked<std::optional<os::Mount>>(
-      std::move(kind), std::move(key), options_.host_path_timeout, std::move(work));
+  auto mount = co_await LookAt<std::optional<os::Mount>>(std::move(key), std::move(work));
+  if (!mount.ok() || !*mount) question->Ended(mount.status());
+  question.reset();
   if (!mount.ok()) co_return mount.status();
   if (*mount) {
     std::vector<std::string> args = {plan.path, plan.type};
@@ -218,8 +230,15 @@ Task<absl::StatusOr<std::string>> PodVolumes::CallOn(os::Mount mount, api::PodPt
   os::ChildCalls::On on;
   on.mount = "the mount " + mount.point + " (" + mount.type + " " + mount.source + ")";
   on.about = "pod " + api::PodKey(*pod) + " volume \"" + volume + "\"";
-  co_return co_await calls_.Run(std::move(on), std::move(call), std::move(args),
-                                options_.host_path_timeout);
+  Place place;
+  place.name = on.mount;
+  place.probe = mount.point;
+  if (call == "check-host-path") place.path = args[0];
+  auto question = places_->Ask(pod->metadata().uid(), volume, std::move(place));
+  auto told = co_await calls_.Run(std::move(on), std::move(call), std::move(args),
+                                  options_.host_path_timeout);
+  question.Ended(told.status());
+  co_return told;
 }
 
 std::optional<base::MonoTime> PodVolumes::RetryAt(const std::string& uid) const {
@@ -229,7 +248,10 @@ std::optional<base::MonoTime> PodVolumes::RetryAt(const std::string& uid) const 
 void PodVolumes::RetryNow(const std::string& uid) { state_->operations.RetryNow(uid); }
 
 std::vector<std::string> PodVolumes::Explain(const std::string& uid) const {
-  return state_->operations.Explain(uid);
+  auto lines = places_->Explain(uid);
+  auto failed = state_->operations.Explain(uid);
+  lines.insert(lines.end(), failed.begin(), failed.end());
+  return lines;
 }
 
 std::vector<std::string> PodVolumes::ExplainNode(

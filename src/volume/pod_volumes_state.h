@@ -11,12 +11,10 @@
 #include "kubelet/volume/volume.h"
 #include "volume/operations.h"
 #include "volume/persistent.h"
+#include "volume/places.h"
 #include "volume/plan.h"
 
 namespace kubelet::volume {
-
-// A look at a mount that takes longer says something about the mount, not about the load.
-inline constexpr auto kSlow = std::chrono::seconds(1);
 
 // Core loop only.
 struct PodVolumes::State {
@@ -46,15 +44,17 @@ struct PodVolumes::State {
   // Unique names of attachable volumes by pod, from when one is wanted until it is torn down.
   std::map<std::string, std::set<std::string>> attachable;
 
+  // Volumes of kinds that are not served here, by pod, as they were found at the start.
+  std::map<std::string, int> foreign;
+
   // What is under way, by mount point or by pod: when it was begun. An entry stays for as long as
   // its thread does.
   std::map<std::string, std::multiset<base::MonoTime>> running;
 
   // The root itself answers; a path on it that does not is a link to somewhere else.
-  static std::string MountKey(const api::core::Pod& pod, const std::string& volume,
-                              const std::string& mount_point) {
-    if (mount_point != "/") return "mount " + mount_point;
-    return "pod " + api::PodKey(pod) + " volume " + volume;
+  static std::string MountKey(const std::string& path, const std::string& mount_point) {
+    if (mount_point != "/") return "the mount " + mount_point;
+    return "the path " + path;
   }
   bool Hangs(const std::string& key, base::MonoTime now) const {
     auto it = running.find(key);
@@ -76,13 +76,29 @@ base::Task<absl::StatusOr<T>> PodVolumes::Tracked(std::string kind, std::string 
                                                   std::function<absl::StatusOr<T>()> work) {
   auto begun = clock_.Mono();
   state_->Begin(key, begun);
-  std::function<void()> end = [state = state_, key, begun] { state->End(key, begun); };
+  std::function<void(bool)> end = [state = state_, places = std::weak_ptr(places_), key, begun,
+                                   &clock = clock_](bool answered) {
+    state->End(key, begun);
+    auto waiting = places.lock();
+    if (waiting && answered && clock.Mono() - begun > kSlow) waiting->Answered(key);
+  };
   std::function<absl::StatusOr<T>()> tracked = [work = std::move(work), end, executor = executor_] {
     auto result = work();
-    boost::asio::post(executor, end);
+    bool answered =
+        !absl::IsUnavailable(result.status()) && !absl::IsDeadlineExceeded(result.status());
+    boost::asio::post(executor, [end, answered] { end(answered); });
     return result;
   };
   co_return co_await pool_.Run<T>(std::move(kind), timeout, std::move(tracked));
+}
+
+template <typename T>
+base::Task<absl::StatusOr<T>> PodVolumes::LookAt(std::string key,
+                                                 std::function<absl::StatusOr<T>()> work) {
+  if (state_->Hangs(key, clock_.Mono())) co_return absl::UnavailableError(key + " does not answer");
+  std::string kind = "hostPath";
+  co_return co_await Tracked<T>(std::move(kind), std::move(key), options_.host_path_timeout,
+                                std::move(work));
 }
 
 }  // namespace kubelet::volume

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -78,6 +79,14 @@ absl::Status MakeFile(const std::string& path) {
 
 std::string PodDir(const std::string& root_dir, const std::string& uid) {
   return root_dir + "/pods/" + uid;
+}
+
+std::string RealPodDir(const std::string& pod_dir) {
+  std::string parent = pod_dir.substr(0, pod_dir.rfind('/'));
+  char* real = realpath(parent.c_str(), nullptr);
+  std::string out = real == nullptr ? pod_dir : real + pod_dir.substr(parent.size());
+  free(real);
+  return out;
 }
 
 std::string EmptyDirPath(const std::string& pod_dir, const std::string& name) {

@@ -9,6 +9,8 @@
 namespace kubelet::volume {
 
 std::string PodDir(const std::string& root_dir, const std::string& uid);
+// As the mount table has it, which knows no links: the root directory may be one. Blocking.
+std::string RealPodDir(const std::string& pod_dir);
 std::string EmptyDirPath(const std::string& pod_dir, const std::string& name);
 
 // Directory (0777), tmpfs or hugetlbfs; what is there already stays.

@@ -112,11 +112,13 @@ Task<absl::StatusOr<std::string>> PodVolumes::PrepareSubPath(api::PodPtr pod, co
     std::string call = "sub-path";
     co_return co_await CallOn(**hanging, pod, volume->name(), std::move(call), std::move(args));
   }
-  std::string kind = "hostPath", key = "pod " + api::PodKey(*pod) + " volume " + volume->name();
-  if (state_->Hangs(key, clock_.Mono()))
-    co_return absl::UnavailableError(volume_path + " does not answer");
-  co_return co_await Tracked<std::string>(std::move(kind), std::move(key),
-                                          options_.host_path_timeout, std::move(work));
+  Place place;
+  place.name = "the path " + volume_path;
+  std::string key = place.name;
+  auto question = places_->Ask(pod->metadata().uid(), volume->name(), std::move(place));
+  auto done = co_await LookAt<std::string>(std::move(key), std::move(work));
+  question.Ended(done.status());
+  co_return done;
 }
 
 Task<absl::StatusOr<std::optional<os::Mount>>> PodVolumes::MayHangAt(std::string path) {

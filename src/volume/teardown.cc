@@ -1,11 +1,10 @@
 // PodVolumes: taking away. The mount table tells what there is.
-#include <stdlib.h>
-
 #include <array>
 
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "kubelet/os/mount.h"
+#include "volume/block.h"
 #include "volume/pod_volumes_state.h"
 #include "volume/remove.h"
 #include "volume/set_up.h"
@@ -17,15 +16,6 @@ using base::Task;
 namespace {
 
 constexpr std::array kWays = {"now", "lazy"};
-
-// The mount table has names without links; the root directory may be one.
-std::string Canonical(const std::string& pod_dir) {
-  std::string parent = pod_dir.substr(0, pod_dir.rfind('/'));
-  char* real = realpath(parent.c_str(), nullptr);
-  std::string out = real == nullptr ? pod_dir : real + pod_dir.substr(parent.size());
-  free(real);
-  return out;
-}
 
 std::string NameOf(const os::Mount& mount) {
   return mount.point + " (" + mount.type + " " + mount.source + ")";
@@ -39,9 +29,10 @@ absl::StatusOr<std::vector<os::Mount>> Foreign(const std::string& dir) {
   return below;
 }
 
-absl::Status TearDownNow(const std::string& pod_dir, bool lazy) {
+absl::Status TearDownNow(const std::string& root_dir, const std::string& uid, bool lazy) {
+  std::string pod_dir = PodDir(root_dir, uid);
   // One that hangs must not hang here; it was tried before, in a process of its own.
-  std::string real = Canonical(pod_dir);
+  std::string real = RealPodDir(pod_dir);
   ASSIGN_OR_RETURN(auto foreign, Foreign(real));
   if (!foreign.empty())
     return absl::UnavailableError(NameOf(foreign.front()) + " is still mounted");
@@ -49,6 +40,7 @@ absl::Status TearDownNow(const std::string& pod_dir, bool lazy) {
     LOG_INFO("A mount of a pod was in use", "dir", pod_dir, "mount", text);
   };
   RETURN_IF_ERROR(os::UnmountBelow(real, lazy, tell));
+  RETURN_IF_ERROR(UnmapBlocks(root_dir, uid));
   return RemoveVolumes(real);
 }
 
@@ -69,13 +61,15 @@ Task<absl::Status> PodVolumes::Teardown(std::string uid) {
   state_->persistent.erase(uid);
   state_->attachable.erase(uid);
   state_->operations.Leave(uid);
+  places_->Forget(uid);
   auto begun = clock_.Mono();
   std::string pod_dir = PodDir(options_.root_dir, uid);
   bool lazy = attempts > 0;
   auto status = co_await UnmountHanging(uid, pod_dir);
   if (status.ok()) {
-    std::function<absl::StatusOr<bool>()> work = [pod_dir, lazy]() -> absl::StatusOr<bool> {
-      RETURN_IF_ERROR(TearDownNow(pod_dir, lazy));
+    std::function<absl::StatusOr<bool>()> work = [root = options_.root_dir, uid,
+                                                  lazy]() -> absl::StatusOr<bool> {
+      RETURN_IF_ERROR(TearDownNow(root, uid, lazy));
       return true;
     };
     std::string kind = "volume";
@@ -84,6 +78,7 @@ Task<absl::Status> PodVolumes::Teardown(std::string uid) {
     status = done.status();
   }
   state_->operations.TornDown(uid, begun, status);
+  CountForced(uid, status.ok());
   co_return base::Annotate(status, "pod " + uid);
 }
 
@@ -99,13 +94,16 @@ Task<absl::StatusOr<std::vector<os::Mount>>> PodVolumes::HangingMounts(std::stri
 Task<absl::Status> PodVolumes::UnmountHanging(std::string uid, std::string pod_dir) {
   std::string kind = "volume";
   std::function<absl::StatusOr<std::vector<os::Mount>>()> work = [pod_dir] {
-    return Foreign(Canonical(pod_dir));
+    return Foreign(RealPodDir(pod_dir));
   };
   auto foreign = co_await pool_.Run<std::vector<os::Mount>>(
       std::move(kind), options_.prepare_timeout, std::move(work));
   if (!foreign.ok()) co_return foreign.status();
   auto mounts = *std::move(foreign);
   for (const auto& mount : mounts) {
+    Place place;
+    place.name = NameOf(mount);
+    auto question = places_->Ask(uid, "", std::move(place));
     for (const char* how : kWays) {
       os::ChildCalls::On on;
       on.mount = std::string(how[0] == 'n' ? "unmount " : "detach ") + NameOf(mount);

@@ -49,6 +49,56 @@ def seen(pod):
     return pod["metadata"]["uid"], pod["status"].get("phase"), condition(pod, "Ready"), containers
 
 
+def scenario_block_volume():
+    """A container reads and writes the disk behind a claim of volumeMode Block; through a read-only claim it only reads."""
+    with cluster() as (server, node):
+        file = node.dir / "disk"
+        file.write_bytes(b"marker" + bytes((1 << 20) - 6))
+        made = subprocess.run(["losetup", "-f", "--show", str(file)], capture_output=True, text=True)
+        if made.returncode:
+            skip("no loop devices: " + made.stderr)
+        device = made.stdout.strip()
+        try:
+            use_block_volume(server, node, device)
+        finally:
+            subprocess.run(["losetup", "-d", device], check=False)
+
+
+def use_block_volume(server, node, device):
+    node.join()
+    claims = "/api/v1/namespaces/%s/persistentvolumeclaims" % node.name
+    spec = {"accessModes": ["ReadWriteOnce"], "volumeMode": "Block"}
+    claim = server.create(claims, {"metadata": {"name": "data"}, "spec": {
+        **spec, "volumeName": "pv", "resources": {"requests": {"storage": "1Mi"}}}})
+    server.create("/api/v1/persistentvolumes", {"metadata": {"name": "pv"}, "spec": {
+        **spec, "capacity": {"storage": "1Mi"}, "local": {"path": device},
+        "claimRef": {"namespace": node.name, "name": "data", "uid": claim["metadata"]["uid"]}}})
+    server.patch(claims + "/data/status", {"status": {"phase": "Bound"}})
+    source = {"claimName": "data"}
+    node.create("p", container={"volumeDevices": [{"name": "rw", "devicePath": "/dev/data"}]},
+                volumes=[{"name": "rw", "persistentVolumeClaim": source}])
+    node.create("r", container={"volumeDevices": [{"name": "ro", "devicePath": "/dev/only"}]},
+                volumes=[{"name": "ro", "persistentVolumeClaim": {**source, "readOnly": True}}])
+    uid = node.api_ready("p", 60)["metadata"]["uid"]
+    node.api_ready("r", 60)
+    check(node.exec("p", "dd if=/dev/data bs=6 count=1 2>/dev/null") == "marker", "the disk is read")
+    node.exec("p", "printf change | dd of=/dev/data conv=notrunc && sync")
+    check(node.exec("r", "dd if=/dev/only bs=6 count=1 2>/dev/null") == "change", "what was written is there")
+    said = node.exec("r", "(printf x | dd of=/dev/only conv=notrunc) 2>&1; true")
+    check("not permitted" in said or "Permission denied" in said, "a read-only claim is not written to: %r" % said)
+    before = node.api_ids("p")
+    node.kill()
+    node.start()
+    until("the node is Ready", node.ready, 30)
+    check(node.api_ids("p") == before, "a restart of the kubelet changes nothing")
+    for name in ("p", "r"):
+        server.delete(node.api_pods + "/" + name, 0)
+    until("the disk is let go", lambda: not (node.root / "pods" / uid).exists()
+          and not (node.root / "plugins/kubernetes.io~local-volume/volumeDevices/pv").exists(), 60)
+    loops = subprocess.run(["losetup", "-n", "-O", "BACK-FILE"], capture_output=True, text=True).stdout
+    check(str(node.root) not in loops, "no loop device is left: %s" % loops)
+
+
 def scenario_registers():
     """A Ready node with addresses, capacity and versions, whose lease is renewed."""
     with cluster(config="nodeLeaseDurationSeconds: 4") as (server, node):

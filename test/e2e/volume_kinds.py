@@ -3,11 +3,12 @@
 import base64
 import os
 import stat
+import subprocess
 import sys
 import time
 
 from fake_cluster import Admin, check, cluster
-from harness import Failed, until
+from harness import Failed, skip, until
 
 
 def volume(node, uid, plugin, name):
@@ -106,6 +107,17 @@ def scenario_claims():
         for line in ('volume_manager_total_volumes{plugin_name="kubernetes.io/local-volume",state="actual_state_of_world"} 1',
                      'volume_plugin="kubernetes.io/local-volume",operation_name="volume_mount",status="success"'):
             check(line in text, "metrics have " + line)
+        of = 'namespace="%s",persistentvolumeclaim="data"' % node.name
+        text = until("the claim has figures", lambda: of in node.metrics() and node.metrics(), 30)
+        room = os.statvfs(disk)
+        check("kubelet_volume_stats_capacity_bytes{%s} %d" % (of, room.f_blocks * room.f_frsize) in text,
+              "the room is that of the disk: %s" % [line for line in text.splitlines() if of in line])
+        for name in ("available_bytes", "used_bytes", "inodes", "inodes_free", "inodes_used"):
+            check("kubelet_volume_stats_%s{%s} " % (name, of) in text, name)
+        node.kill()
+        node.start()
+        until("also after a restart", lambda: of in node.metrics(), 30)
+        check("reconstruct_volume_operations_total 1" in node.metrics(), "the volume was found")
         server.delete(node.api_pods + "/p", 0)
         until("it is unmounted", lambda: not mounted(place), 20)
         until("its directory is gone", lambda: not (node.root / "pods" / pod["metadata"]["uid"]).exists(), 30)
@@ -114,6 +126,63 @@ def scenario_claims():
                                                                  "iqn": "iqn.2001-04.com.example:x"}}]))
         what = "volume \"v\" : volumes of kind iscsi are not built yet"
         until("the kind is named", lambda: any(what in e["message"] for e in node.events("q", "FailedMount")), 20)
+
+
+def scenario_block():
+    """A local PersistentVolume of volumeMode Block is a device in the pod's directory, held while the pod is there."""
+    with cluster() as (server, node):
+        file = node.dir / "disk"
+        file.write_bytes(b"marker" + bytes((1 << 20) - 6))
+        made = subprocess.run(["losetup", "-f", "--show", str(file)], capture_output=True, text=True)
+        if made.returncode:
+            skip("no loop devices: " + made.stderr)
+        device = made.stdout.strip()
+        try:
+            block(server, node, device)
+        finally:
+            subprocess.run(["losetup", "-d", device], check=False)
+
+
+def block(server, node, device):
+    node.join()
+    bind_claim(server, node, "data", "pv-block", {"volumeMode": "Block", "local": {"path": device}})
+    node.create("p", container={"volumeDevices": [{"name": "v", "devicePath": "/dev/data"}]},
+                volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}])
+    pod = node.api_ready("p", 40)
+    uid = pod["metadata"]["uid"]
+    link = node.root / "pods" / uid / "volumeDevices/kubernetes.io~local-volume/pv-block"
+    held = node.root / "plugins/kubernetes.io~local-volume/volumeDevices/pv-block" / uid
+    check(os.readlink(link) == device, "the link leads to the device")
+    check(os.stat(held).st_rdev == os.stat(device).st_rdev, "the device is held")
+
+    def holders():
+        return subprocess.run(["losetup", "-n", "-O", "NAME", "-j", str(held)], capture_output=True, text=True).stdout
+    check(holders(), "by a loop device")
+    with open(link, "rb") as disk:
+        check(disk.read(6) == b"marker", "it is the disk")
+    of = 'kubelet_volume_stats_capacity_bytes{namespace="%s",persistentvolumeclaim="data"} %d' % (node.name, 1 << 20)
+    until("its size is told", lambda: of in node.metrics(), 30)
+    node.create("q", container={"volumeMounts": [{"name": "v", "mountPath": "/v"}]},
+                volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}])
+    what = "volume v has volumeMode Block, but is specified in volumeMounts"
+    until("a mount of it is refused", lambda: any(what in e["message"] for e in node.events("q", "FailedMount")), 20)
+    node.kill()
+    server.delete(node.api_pods + "/p", 0)
+    node.start()
+    until("all of it goes", lambda: not held.exists() and not holders() and not link.parent.exists(), 40)
+
+
+def bind_claim(server, node, name, volume_name, spec):
+    """A claim of 1 MiB that is bound to a PersistentVolume with this spec."""
+    claims = "/api/v1/namespaces/%s/persistentvolumeclaims" % node.name
+    mode = {k: v for k, v in spec.items() if k == "volumeMode"}
+    room = {"storage": "1Mi"}
+    claim = server.create(claims, {"metadata": {"name": name}, "spec": {
+        "accessModes": ["ReadWriteOnce"], "volumeName": volume_name, "resources": {"requests": room}, **mode}})
+    server.create("/api/v1/persistentvolumes", {"metadata": {"name": volume_name}, "spec": {
+        "capacity": room, "accessModes": ["ReadWriteOnce"],
+        "claimRef": {"namespace": node.name, "name": name, "uid": claim["metadata"]["uid"]}, **spec}})
+    server.patch("%s/%s/status" % (claims, name), {"status": {"phase": "Bound"}})
 
 
 OBJECTS = """apiVersion: v1

@@ -122,6 +122,24 @@ TEST_CASE("the container of a rich pod, field by field") {
   CHECK(config->masked_paths.size() == 12);
 }
 
+TEST_CASE("a block volume is a device of the container, to write to unless its claim is read only") {
+  auto pod = Decode(R"x({"metadata":{"name":"p","namespace":"n"},"spec":{
+    "volumes":[{"name":"d","persistentVolumeClaim":{"claimName":"c"}},
+      {"name":"r","persistentVolumeClaim":{"claimName":"c","readOnly":true}}],
+    "containers":[{"name":"c","volumeDevices":[{"name":"d","devicePath":"/dev/d"},{"name":"r","devicePath":"/dev/r"}]}]}})x");
+  ContainerInputs inputs;
+  inputs.volume_paths = {{"d", "/pods/u1/d"}, {"r", "/pods/u1/r"}};
+  auto config = MakeContainerConfig(pod, pod.spec().containers(0), inputs, Node());
+  INFO(config.status());
+  REQUIRE(config.ok());
+  REQUIRE(config->devices.size() == 2);
+  CHECK(config->devices[0].container_path == "/dev/d");
+  CHECK(config->devices[0].host_path == "/pods/u1/d");
+  CHECK(config->devices[0].permissions == "mrw");
+  CHECK(config->devices[1].permissions == "r");
+  CHECK(config->mounts.empty());
+}
+
 TEST_CASE("the sandbox of a rich pod, field by field") {
   auto pod = Decode(kRich);
   auto config = MakeSandboxConfig(pod, 3, "/kubepods/podu1", Node());
@@ -182,7 +200,8 @@ TEST_CASE("what cannot be served is said as upstream says it in the container's 
       Row{R"({"name":"c","env":[{"name":"E","valueFrom":{"fieldRef":{"fieldPath":"spec.nope"}}}]})", "fieldPath \"spec.nope\""},
       Row{R"({"name":"c","env":[{"name":"E","valueFrom":{"secretKeyRef":{"key":"k"}}}]})", "couldn't find key k in Secret n/"},
       Row{R"({"name":"c","env":[{"name":"E","valueFrom":{"resourceFieldRef":{"resource":"limits.gpu"}}}]})", "unsupported"},
-      Row{R"({"name":"c","volumeMounts":[{"name":"gone","mountPath":"/x"}]})", "cannot find volume \"gone\" to mount into container \"c\""});
+      Row{R"({"name":"c","volumeMounts":[{"name":"gone","mountPath":"/x"}]})", "cannot find volume \"gone\" to mount into container \"c\""},
+      Row{R"({"name":"c","volumeDevices":[{"name":"gone","devicePath":"/dev/x"}]})", "cannot find volume \"gone\" to pass into container \"c\""});
   auto pod = Decode(std::string(R"({"metadata":{"name":"p","namespace":"n"},"spec":{"containers":[)") + row.container + "]}}");
   auto config = MakeContainerConfig(pod, pod.spec().containers(0), {}, Node());
   REQUIRE_FALSE(config.ok());

@@ -102,6 +102,7 @@ struct Rig {
     };
     deps.sandbox_image = [] { return "pause:3"; };
     deps.volumes = [this](const api::core::Pod& pod) { return volumes[pod.metadata().name()]; };
+    deps.own_volumes = [this](api::PodPtr pod) { return Own(pod->metadata().name()); };
     made = std::make_unique<Stats>(std::move(deps), options);
     return *made;
   }
@@ -140,6 +141,8 @@ struct Rig {
   DiskRuntime cri;
   std::vector<std::shared_ptr<runtime::ObservedPod>> pods;
   std::map<std::string, std::vector<VolumeDir>> volumes;
+  std::map<std::string, std::vector<OwnVolume>> own;
+  base::Task<std::vector<OwnVolume>> Own(std::string pod) { co_return own[pod]; }
   std::unique_ptr<Stats> made;
 };
 

@@ -130,8 +130,14 @@ TEST_CASE("disk: writable layers from the runtime, volumes and logs by their fil
   rig.cri.info.image_filesystems.push_back({at, rig.disk.path(), 5555, 55});
   std::string data = rig.options.root_dir + "/pods/uid-a/volumes/kubernetes.io~empty-dir/data";
   WriteText(data + "/file", std::string(9000, 'x'));
-  rig.volumes["a"] = {{"data", data, false, true},
-                      {"claimed", rig.disk.path(), true, false, "pvc", "ns"}};
+  rig.volumes["a"] = {{"data", data, true}};
+  os::Filesystem room;
+  room.capacity = 1000;
+  room.free = 400;
+  room.available = 300;
+  room.inodes = 50;
+  room.inodes_free = 20;
+  rig.own["a"] = {{"claimed", "pvc", "ns", room}, {"share", "", "", room}};
   WriteText(rig.options.pod_logs_dir + "/ns_a_uid-a/c/0.log", std::string(5000, 'x'));
   auto summary = Summary(rig);
   const auto& pod = PodOf(summary, "a");
@@ -142,13 +148,20 @@ TEST_CASE("disk: writable layers from the runtime, volumes and logs by their fil
   int64_t log = UsedBy(rig.options.pod_logs_dir + "/ns_a_uid-a/c/0.log");
   CHECK(Number(container.at("logs").at("usedBytes")) == log);
   CHECK(Number(container.at("logs").at("inodesUsed")) == 1);
-  REQUIRE(pod.at("volume").as_array().size() == 2);
+  REQUIRE(pod.at("volume").as_array().size() == 3);
   const auto& volume = pod.at("volume").at(0);
   CHECK(volume.at("name").as_string() == "data");
   int64_t bytes = Number(volume.at("usedBytes"));
   CHECK(bytes == UsedBy(data));
   CHECK(Number(volume.at("inodesUsed")) == 2);
-  CHECK(pod.at("volume").at(1).at("pvcRef").at("name").as_string() == "pvc");
+  const auto& claimed = pod.at("volume").at(1);
+  CHECK(claimed.at("pvcRef").at("name").as_string() == "pvc");
+  CHECK(claimed.at("pvcRef").at("namespace").as_string() == "ns");
+  CHECK(Number(claimed.at("capacityBytes")) == 1000);
+  CHECK(Number(claimed.at("usedBytes")) == 600);
+  CHECK(Number(claimed.at("availableBytes")) == 300);
+  CHECK(Number(claimed.at("inodesUsed")) == 30);
+  CHECK_FALSE(pod.at("volume").at(2).as_object().contains("pvcRef"));
   CHECK(Number(pod.at("ephemeral-storage").at("usedBytes")) == 4444 + log + bytes);
   CHECK(Number(summary.at("node").at("runtime").at("imageFs").at("usedBytes")) == 5555);
   CHECK(Number(summary.at("node").at("runtime").at("containerFs").at("inodesUsed")) == 55);
@@ -157,10 +170,27 @@ TEST_CASE("disk: writable layers from the runtime, volumes and logs by their fil
   rig.stats().AddMetrics(registry);
   rig.stats().FillMetrics();
   std::string text = registry.Render();
-  CHECK(
-      text.find(
-          "kubelet_volume_stats_capacity_bytes{namespace=\"ns\",persistentvolumeclaim=\"pvc\"} ") !=
-      std::string::npos);
+  const std::string of = "{namespace=\"ns\",persistentvolumeclaim=\"pvc\"} ";
+  for (const auto& [name, value] : std::map<std::string, int>{{"capacity_bytes", 1000},
+                                                              {"available_bytes", 300},
+                                                              {"used_bytes", 600},
+                                                              {"inodes", 50},
+                                                              {"inodes_free", 20},
+                                                              {"inodes_used", 30}}) {
+    INFO(name);
+    CHECK(text.find("kubelet_volume_stats_" + name + of + std::to_string(value) + "\n") !=
+          std::string::npos);
+  }
+  // One that answers no more has no figures.
+  rig.own.clear();
+  rig.clock.Advance(seconds(70));
+  for (int i = 0; i < 500; ++i) {
+    Summary(rig);
+    rig.clock.Advance(std::chrono::milliseconds(10));
+    rig.stats().FillMetrics();
+    if (registry.Render().find("kubelet_volume_stats_capacity_bytes{") == std::string::npos) break;
+  }
+  CHECK(registry.Render().find("kubelet_volume_stats_capacity_bytes{") == std::string::npos);
   CHECK(text.find(
             "kubelet_container_log_filesystem_used_bytes{uid=\"uid-a\",namespace=\"ns\",pod=\"a\","
             "container=\"c\"} " +
@@ -172,7 +202,7 @@ TEST_CASE("files are counted once a minute, and the answer tells how old that is
   rig.AddPod("a");
   std::string data = rig.options.root_dir + "/pods/uid-a/v";
   WriteText(data + "/file", "x");
-  rig.volumes["a"] = {{"data", data, false, true}};
+  rig.volumes["a"] = {{"data", data, true}};
   auto inodes = [&] {
     auto summary = Summary(rig);
     return Number(PodOf(summary, "a").at("volume").at(0).at("inodesUsed"));

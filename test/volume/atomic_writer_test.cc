@@ -1,6 +1,7 @@
 #include "volume/atomic_writer.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -91,6 +92,45 @@ TEST_CASE("a changed mode alone is a change") {
   auto changed = WritePayload(dir.path(), other);
   REQUIRE(changed.ok());
   CHECK(*changed);
+}
+
+TEST_CASE("what has not changed is the same file under another name") {
+  TempDir dir;
+  REQUIRE(WritePayload(dir.path(), kOld).ok());
+  auto inode = [&](const char* name) {
+    struct stat info {};
+    return stat((dir.path() + "/" + name).c_str(), &info) == 0 ? info.st_ino : 0;
+  };
+  auto a = inode("a"), x = inode("sub/x");
+  Payload next = kOld;
+  next["a"].bytes = "2";
+  REQUIRE(*WritePayload(dir.path(), next));
+  CHECK(inode("sub/x") == x);
+  CHECK(inode("a") != a);
+  CHECK(Seen(dir.path()) == Texts(next));
+  struct stat info {};
+  REQUIRE(stat((dir.path() + "/sub/x").c_str(), &info) == 0);
+  CHECK(info.st_nlink == 1);  // the old version is gone
+  CHECK((info.st_mode & 07777) == 0600);
+}
+
+TEST_CASE("modes are exact whatever the umask is, set-id bits and owners too") {
+  TempDir dir;
+  Payload payload{{"s", {"x", 04755, {}}}, {"w", {"x", 0666, {}}}};
+  bool root = geteuid() == 0;
+  if (root) payload["o"] = {"x", 06750, 1234};
+  mode_t old = umask(0077);
+  auto written = WritePayload(dir.path(), payload);
+  umask(old);
+  REQUIRE(written.ok());
+  for (const auto& [name, file] : payload) {
+    struct stat info {};
+    REQUIRE(stat((dir.path() + "/" + name).c_str(), &info) == 0);
+    CHECK((info.st_mode & 07777) == file.mode);
+    CHECK(info.st_uid == static_cast<uid_t>(file.owner.value_or(geteuid())));
+  }
+  CHECK((fs::status(dir.path() + "/..data").permissions() & fs::perms::all) ==
+        static_cast<fs::perms>(0755));
 }
 
 TEST_CASE("the group of the pod may read everything") {

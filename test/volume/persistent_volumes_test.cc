@@ -291,21 +291,6 @@ TEST_CASE("what cannot be served is refused with its kind, and leaves nothing mo
   }
 }
 
-TEST_CASE("a block volume keeps its pod back instead of leaving the device out") {
-  Fixture f;
-  auto spec = [](const std::string& more) {
-    return "{volumes: [{name: v, " + kClaim + "}], containers: [{name: c, " + more +
-           "volumeDevices: [{name: v, devicePath: /dev/x}]}]}";
-  };
-  f.cluster.Bind("volumeMode: Block, local: {path: /dev/null}");
-  CHECK(f.Refusal(spec("")).find(
-            "volume v has volumeMode Block: block volumes are not built yet") != std::string::npos);
-  f.cluster.Bind("local: {path: /x}");
-  CHECK(f.Refusal(spec("")).find(
-            "volume v has volumeMode Filesystem, but is specified in volumeDevices") !=
-        std::string::npos);
-}
-
 TEST_CASE("nfs is mounted by mount(8) once, with its options, and unmounted with the pod") {
   if (!NeedsRoot("mounts")) return;
   Fixture f;

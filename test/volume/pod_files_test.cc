@@ -34,8 +34,7 @@ TEST_CASE("a pod's directories, and how far its containers' logs got") {
   umask(old);
   REQUIRE(next.ok());
   CHECK(*next == std::map<std::string, uint32_t>{{"c", 12}});
-  for (const char* part : {"", "/volumes", "/plugins", "/containers"})
-    CHECK(ModeOf(f.pod + part) == 0750);
+  for (const char* part : {"", "/volumes"}) CHECK(ModeOf(f.pod + part) == 0750);
   for (const char* uid : {"", "..", "a/b"}) {
     CHECK(absl::IsInvalidArgument(MakePodDirectories(f.dirs, uid, f.logs, {}).status()));
   }
@@ -50,6 +49,7 @@ TEST_CASE("a container's files: hosts are rewritten, the newest termination file
   CHECK(ModeOf(first->etc_hosts) == 0644);
   CHECK(ModeOf(first->termination_log) == 0666);
   CHECK(ModeOf(f.logs + "/c") == 0755);
+  for (const char* part : {"/containers", "/containers/c"}) CHECK(ModeOf(f.pod + part) == 0750);
   auto second = MakeContainerFiles(f.dirs, "1-2", f.logs, "c", "x\n", true);
   CHECK(ReadText(second->etc_hosts) == "x\n");
   CHECK(second->termination_log != first->termination_log);

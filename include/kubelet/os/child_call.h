@@ -56,6 +56,11 @@ class ChildCalls {
   // The same for another program, such as mount(8).
   base::Task<absl::StatusOr<ProcessResult>> RunProgram(On on, ProcessRequest request);
 
+  // Looks at `path`, which lies on a mount that did not answer since then, for as long as that
+  // takes: one child, without a deadline, in whose time others who ask for the mount are told that
+  // it does not answer. OK: there was an answer, be it an error. Cancelling ends it.
+  base::Task<absl::Status> AwaitAnswer(On on, std::string path, base::WallTime since);
+
   struct MountRequest {
     std::string type, source, target;
     std::string options;  // comma separated; empty: none
@@ -79,6 +84,11 @@ class ChildCalls {
 
  private:
   struct State;
+  struct Call;
+  base::Task<absl::StatusOr<ProcessResult>> RunCall(Call call, std::string mount,
+                                                    ProcessRequest request);
+  ProcessRequest RequestFor(const std::string& call, const std::vector<std::string>& args) const;
+
   base::Executor executor_;
   base::Clock& clock_;
   base::BlockingPool& pool_;

@@ -46,6 +46,9 @@ struct Filesystem {
 };
 absl::StatusOr<Filesystem> ReadFilesystem(const std::string& path);
 
+// What a block device holds; links are followed. FailedPrecondition: something else is there.
+absl::StatusOr<uint64_t> ReadDeviceBytes(const std::string& path);
+
 // A filesystem as upstream lists them: once however often it is bound somewhere.
 struct Partition {
   std::string device;  // /dev/sda1; the mount point for a tmpfs; overlay_0-57 for an overlay

@@ -30,6 +30,7 @@
 #include "kubelet/base/metric_text.h"
 #include "kubelet/base/metrics.h"
 #include "kubelet/os/cgroup.h"
+#include "kubelet/os/disk_usage.h"
 #include "kubelet/os/machine.h"
 #include "kubelet/runtime/container_runtime.h"
 #include "kubelet/runtime/observed.h"
@@ -43,12 +44,17 @@ struct PodInput {
   api::PodPtr pod;  // null: it is not wanted (any more)
 };
 
-// Where a volume of a pod lies on this machine.
+// Where a volume of a pod lies on this machine: its files are counted.
 struct VolumeDir {
   std::string name, path;
-  bool own_filesystem = false;         // asked for its room; else its files are counted
-  bool ephemeral = false;              // counts as the pod's ephemeral storage
+  bool ephemeral = false;  // counts as the pod's ephemeral storage
+};
+
+// A volume of a pod on a file system or device of its own: the room there.
+struct OwnVolume {
+  std::string name;
   std::string claim, claim_namespace;  // the PersistentVolumeClaim behind it; empty: none
+  os::Filesystem room;
 };
 
 class Stats {
@@ -83,6 +89,9 @@ class Stats {
     // What sandboxes run; empty: unknown.
     std::function<std::string()> sandbox_image;
     std::function<std::vector<VolumeDir>(const api::core::Pod&)> volumes;
+    // Those that answer; asked once in `disk_period`. It may take long, nothing else waits for it.
+    // May be empty.
+    std::function<base::Task<std::vector<OwnVolume>>(api::PodPtr)> own_volumes;
   };
   Stats(Deps deps, Options options);
   ~Stats();

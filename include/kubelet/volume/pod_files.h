@@ -20,9 +20,9 @@ struct PodDirs {
   std::string legacy_log_dir = "/var/log/containers";
 };
 
-// `<root>/pods/<uid>` with its parts (0750) and the log directory (0755). Returns per container the
-// highest
-// `<n>.log` + 1 found there, for containers that have any.
+// `<root>/pods/<uid>` with `volumes` (0750; `plugins` and `containers` come with what lies in them)
+// and the log directory (0755). Returns per container the highest `<n>.log` + 1 found there, for
+// containers that have any.
 absl::StatusOr<std::map<std::string, uint32_t>> MakePodDirectories(
     const PodDirs& dirs, const std::string& uid, const std::string& log_dir,
     const std::vector<std::string>& containers);

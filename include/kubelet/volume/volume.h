@@ -16,7 +16,8 @@
 // process.
 //
 // A volume that failed is tried again after 500 ms, doubling to 2 min 2 s (operations.h), and the
-// others of the pod go on meanwhile.
+// others of the pod go on meanwhile. When what it failed on answers again, or something else is
+// mounted there, the pod is woken (places.h).
 #pragma once
 
 #include <chrono>
@@ -35,6 +36,7 @@
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/metrics.h"
 #include "kubelet/os/child_call.h"
+#include "kubelet/os/disk_usage.h"
 #include "kubelet/os/mountinfo.h"
 #include "kubelet/volume/objects.h"
 
@@ -42,6 +44,8 @@ namespace kubelet::volume {
 
 struct PersistentPlan;
 struct MountCall;
+struct Place;
+class Places;
 
 struct VolumeOptions {
   std::string root_dir = "/var/lib/kubelet";
@@ -63,6 +67,8 @@ struct VolumeOptions {
   std::function<void(const std::string& uid, const api::core::Pod* pod, const std::string& reason,
                      const std::string& message)>
       on_event;
+  // A pod whose volume failed may try again at once: what it failed on answers.
+  std::function<void(const std::string& uid)> on_ready;
   // Called on the pool thread before a host path is looked at: a test lets it hang.
   std::function<void(const std::string& path)> before_look;
   std::string mount_program = "mount";  // mount(8), for what needs a helper: nfs
@@ -115,14 +121,29 @@ class PodVolumes {
   // FailedPrecondition name what is in the way.
   base::Task<absl::Status> Teardown(std::string uid);
 
-  // In words, for `kubelet explain`: what is wrong with the volumes of this pod; and mounts that do
-  // not answer and pods that are gone (not `known`) whose volumes stay. Empty as a rule.
+  // In words, for `kubelet explain`: what is wrong with the volumes of this pod, also what has not
+  // answered it for more than a second; and mounts that do not answer and pods that are gone (not
+  // `known`) whose volumes stay. Empty as a rule.
   std::vector<std::string> Explain(const std::string& uid) const;
   std::vector<std::string> ExplainNode(
       const std::function<bool(const std::string& uid)>& known) const;
 
+  // Once, at the start: counts the volumes that an earlier kubelet left, for the metrics. Those of
+  // a kind that is not served here cannot be taken over; they count as cleaned by force when their
+  // pod is torn down.
+  base::Task<void> CountFound();
+
   // For calls of others that may hang.
   os::ChildCalls& calls() { return calls_; }
+
+  // Room on the file systems and devices of their own that the pod has mounted: claims and nfs.
+  // What does not answer within seconds is left out. A claim that was not resolved since the start
+  // is, by two GETs.
+  struct Room {
+    std::string volume, claim;  // name of the claim; empty: none
+    os::Filesystem room;
+  };
+  base::Task<std::vector<Room>> Rooms(api::PodPtr pod);
 
   // status.volumesInUse of the node: unique names of the attachable volumes that pods here use or
   // wait for, sorted. Empty until a kind is served that is attached (CSI, iSCSI, FC).
@@ -137,6 +158,10 @@ class PodVolumes {
   base::Task<absl::StatusOr<T>> Tracked(std::string kind, std::string key,
                                         std::chrono::seconds timeout,
                                         std::function<absl::StatusOr<T>()> work);
+  // A look at a path on this machine's own disks; refused at once while an earlier one with this
+  // key has no answer.
+  template <typename T>
+  base::Task<absl::StatusOr<T>> LookAt(std::string key, std::function<absl::StatusOr<T>()> work);
   base::Task<absl::StatusOr<std::string>> PrepareSubPath(api::PodPtr pod,
                                                          const api::core::Volume* volume,
                                                          std::string path, std::string target);
@@ -168,6 +193,9 @@ class PodVolumes {
   base::Task<absl::Status> BindLocal(api::PodPtr pod, std::string volume);
   base::Task<absl::Status> MountNfs(api::PodPtr pod, std::string volume);
   base::Task<absl::Status> RunMount(std::string about, MountCall call);
+  void CountForced(const std::string& uid, bool good);
+  // rooms.cc
+  base::Task<absl::StatusOr<os::Filesystem>> RoomOn(os::Mount mount, std::string about);
 
   Objects* ObjectsOf(const api::core::Pod& pod) const;
   base::Task<absl::Status> FillApiVolume(api::PodPtr pod, std::string volume, bool only_existing,
@@ -179,6 +207,7 @@ class PodVolumes {
   VolumeOptions options_;
   os::ChildCalls calls_;
   std::shared_ptr<State> state_;  // shared with work that outlives its deadline
+  std::shared_ptr<Places> places_;
 };
 
 }  // namespace kubelet::volume

@@ -1,0 +1,308 @@
+// Volumes that are devices, and the room on volumes of their own. A file behind a loop device is
+// the disk.
+#include "volume/block.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <iostream>
+
+#include "await.h"
+#include "catch.h"
+#include "kubelet/api/codec.h"
+#include "kubelet/base/clock.h"
+#include "kubelet/base/status.h"
+#include "kubelet/os/loop_device.h"
+#include "kubelet/os/mount.h"
+#include "kubelet/volume/child_calls.h"
+#include "kubelet/volume/volume.h"
+#include "os/dead_mount.h"
+#include "os/temp_dir.h"
+#include "resource/pod_yaml.h"
+
+namespace kubelet::volume {
+namespace {
+
+using api::core::PersistentVolume;
+using api::core::PersistentVolumeClaim;
+using test::NeedsRoot;
+using test::PodOf;
+using test::TempDir;
+using test::WriteText;
+
+template <typename T>
+std::shared_ptr<const T> Yaml(const std::string& text) {
+  auto out = std::make_shared<T>();
+  auto status = api::DecodeYaml(text, *out);
+  INFO(status);
+  REQUIRE(status.ok());
+  return out;
+}
+
+// One claim, `data`, bound to pv1.
+struct OneClaim : Objects {
+  std::string volume;  // the rest of its spec
+  base::Task<absl::StatusOr<std::shared_ptr<const api::core::ConfigMap>>> ConfigMap(
+      std::string, std::string) override {
+    co_return absl::NotFoundError("no");
+  }
+  base::Task<absl::StatusOr<std::shared_ptr<const api::core::Secret>>> Secret(
+      std::string, std::string) override {
+    co_return absl::NotFoundError("no");
+  }
+  base::Task<absl::StatusOr<Token>> ServiceAccountToken(api::PodPtr, std::string,
+                                                        int64_t) override {
+    co_return absl::NotFoundError("no");
+  }
+  base::Task<absl::StatusOr<std::shared_ptr<const PersistentVolumeClaim>>> Claim(
+      std::string, std::string) override {
+    co_return Yaml<PersistentVolumeClaim>(
+        "{metadata: {name: data, namespace: shop, uid: c1}, spec: {volumeName: pv1}, "
+        "status: {phase: Bound}}");
+  }
+  base::Task<absl::StatusOr<std::shared_ptr<const api::core::PersistentVolume>>> PersistentVolume(
+      std::string) override {
+    co_return Yaml<api::core::PersistentVolume>(
+        "{metadata: {name: pv1}, spec: {claimRef: {uid: c1}, " + volume + "}}");
+  }
+};
+
+struct Disk {
+  TempDir dir;
+  absl::StatusOr<std::string> device = absl::UnavailableError("");
+  Disk() {
+    std::string file = dir / "disk";
+    WriteText(file, "");
+    REQUIRE(truncate(file.c_str(), 1 << 20) == 0);
+    device = os::AttachLoop(file);
+    if (!device.ok()) std::cerr << "SKIPPED, no loop devices here: " << device.status() << "\n";
+  }
+  ~Disk() { os::DetachLoop(dir / "disk").IgnoreError(); }
+  bool ok() const { return device.ok(); }
+};
+
+struct Fixture {
+  std::vector<std::string> events;
+  TempDir root;
+  boost::asio::io_context io{1};
+  base::ManualClock clock;
+  base::BlockingPool pool{io.get_executor(), clock, {}};
+  base::Registry metrics;
+  OneClaim cluster;
+  VolumeOptions options = Options();
+  PodVolumes volumes{io.get_executor(), clock, pool, options};
+  base::TaskScope scope{io.get_executor()};
+  std::string place = root / "plugins/kubernetes.io~local-volume/volumeDevices/pv1";
+
+  ~Fixture() {
+    for (const char* uid : {"a", "b"}) Teardown(uid).IgnoreError();
+    (void)os::UnmountBelow(root.path(), true);
+  }
+  VolumeOptions Options() {
+    VolumeOptions out;
+    out.root_dir = root.path();
+    out.objects = &cluster;
+    out.metrics = &metrics;
+    out.mount_program = root / "mount";
+    out.on_event = [this](const std::string& uid, const api::core::Pod*, const std::string& reason,
+                          const std::string& message) {
+      events.push_back(uid + " " + reason + ": " + message);
+    };
+    return out;
+  }
+  template <typename T>
+  T Await(base::Task<T> task, base::Nanos each = {}) {
+    std::optional<T> out;
+    scope.Spawn("test", test::StoreResult(std::move(task), out));
+    auto work = boost::asio::make_work_guard(io);
+    auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    io.restart();
+    while (!out && std::chrono::steady_clock::now() < end) {
+      if (io.run_one_for(std::chrono::milliseconds(10)) == 0) clock.Advance(each);
+    }
+    REQUIRE(out);
+    return *out;
+  }
+  static api::PodPtr Pod(const std::string& uid, const std::string& spec) {
+    auto pod = PodOf(spec);
+    pod.mutable_metadata()->set_uid(uid);
+    return std::make_shared<const api::core::Pod>(std::move(pod));
+  }
+  absl::StatusOr<VolumeMap> Prepare(const std::string& uid, const std::string& spec) {
+    volumes.RetryNow(uid);
+    return Await(volumes.Prepare(Pod(uid, spec)));
+  }
+  absl::Status Teardown(const std::string& uid) { return Await(volumes.Teardown(uid)); }
+  std::string Link(const std::string& uid) {
+    return root / ("pods/" + uid + "/volumeDevices/kubernetes.io~local-volume/pv1");
+  }
+};
+
+const std::string kDevice =
+    "{volumes: [{name: v, persistentVolumeClaim: {claimName: data}}], containers: [{name: c, "
+    "volumeDevices: [{name: v, devicePath: /dev/x}]}]}";
+const std::string kMounted =
+    "{volumes: [{name: v, persistentVolumeClaim: {claimName: data}}], containers: [{name: c, "
+    "volumeMounts: [{name: v, mountPath: /v}]}]}";
+
+dev_t DeviceAt(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 && S_ISBLK(info.st_mode) ? info.st_rdev : 0;
+}
+
+TEST_CASE("a block volume is a link to its device, which is held until the pod is gone") {
+  if (!NeedsRoot("loop devices")) return;
+  Disk disk;
+  if (!disk.ok()) return;
+  Fixture f;
+  f.cluster.volume = "volumeMode: Block, local: {path: " + *disk.device + "}";
+  auto paths = f.Prepare("a", kDevice);
+  INFO(paths.status());
+  REQUIRE(paths.ok());
+  CHECK((*paths)["v"].host_path == f.Link("a"));
+  CHECK(std::filesystem::read_symlink(f.Link("a")) == *disk.device);
+  CHECK(DeviceAt(f.place + "/a") == DeviceAt(*disk.device));
+  CHECK(os::FindLoop(f.place + "/a").ok());
+  // Again, and for another pod.
+  REQUIRE(f.Prepare("a", kDevice).ok());
+  REQUIRE(f.Prepare("b", kDevice).ok());
+  REQUIRE(f.Teardown("a").ok());
+  CHECK_FALSE(std::filesystem::exists(f.root / "pods/a/volumeDevices"));
+  CHECK_FALSE(os::FindLoop(f.place + "/a").ok());
+  CHECK(DeviceAt(f.place + "/b") == DeviceAt(*disk.device));
+  REQUIRE(f.Teardown("b").ok());
+  CHECK_FALSE(std::filesystem::exists(f.place));
+  CHECK(os::MountsBelow(*os::ReadMountinfo(), f.root.path()).empty());
+  std::string text = f.metrics.Render();
+  for (const char* operation : {"map_volume", "unmap_volume"})
+    CHECK(text.find("storage_operation_duration_seconds_count{volume_plugin=\"kubernetes.io/"
+                    "local-volume\",operation_name=\"" +
+                    std::string(operation) + "\",status=\"success\",migrated=\"false\"} 2") !=
+          std::string::npos);
+}
+
+TEST_CASE("what a crash left of a block volume goes with its pod") {
+  if (!NeedsRoot("loop devices")) return;
+  Disk disk;
+  if (!disk.ok()) return;
+  Fixture f;
+  std::string link = f.Link("a");
+  std::filesystem::create_directories(std::filesystem::path(link).parent_path());
+  std::filesystem::create_symlink(*disk.device, link);
+  SECTION("only the link") {}
+  SECTION("the bind mount, not held") {
+    std::filesystem::create_directories(f.place);
+    WriteText(f.place + "/a", "");
+    REQUIRE(mount(disk.device->c_str(), (f.place + "/a").c_str(), nullptr, MS_BIND, nullptr) == 0);
+  }
+  REQUIRE(f.Teardown("a").ok());
+  CHECK_FALSE(std::filesystem::exists(f.place));
+  CHECK(std::filesystem::is_empty(f.root / "pods/a"));
+}
+
+TEST_CASE("a block volume that is none keeps its pod back, with the reason in an event") {
+  Fixture f;
+  const std::pair<std::string, std::string> cases[] = {
+      {"volumeMode: Block, local: {path: /dev/null}", "local path /dev/null is not a block device"},
+      {"volumeMode: Block, local: {path: /dev/none}", "stat /dev/none: No such file"},
+      {"local: {path: /x}",
+       "volume v has volumeMode Filesystem, but is specified in volumeDevices"},
+      {"volumeMode: Block, nfs: {server: s, path: /x}",
+       "PersistentVolume pv1 of kind nfs cannot be a block volume"}};
+  for (const auto& [spec, words] : cases) {
+    f.cluster.volume = spec;
+    f.events.clear();
+    auto paths = f.Prepare("a", kDevice);
+    INFO(paths.status());
+    CHECK(base::Message(paths.status()).find(words) != std::string::npos);
+    REQUIRE(f.events.size() == 1);
+    CHECK(f.events[0].find(
+              "a FailedMapVolume: MapVolume.MapPodDevice failed for volume \"v\" : ") == 0);
+    REQUIRE(f.Teardown("a").ok());
+  }
+  auto wrong = f.Prepare("b",
+                         "{volumes: [{name: v, emptyDir: {}}], containers: [{name: c, "
+                         "volumeDevices: [{name: v, devicePath: /dev/x}]}]}");
+  CHECK(base::Message(wrong.status())
+            .find("volumes of kind emptyDir cannot be used in "
+                  "volumeDevices") != std::string::npos);
+}
+
+TEST_CASE("a volume for one pod only is refused to a second, also after a restart") {
+  if (!NeedsRoot("bind mounts")) return;
+  Fixture f;
+  std::filesystem::create_directory(f.root / "disk");
+  f.cluster.volume = "accessModes: [ReadWriteOncePod], local: {path: " + (f.root / "disk") + "}";
+  REQUIRE(f.Prepare("a", kMounted).ok());
+  REQUIRE(f.Prepare("a", kMounted).ok());
+  PodVolumes next(f.io.get_executor(), f.clock, f.pool, f.options);  // knows nothing
+  auto refused = f.Await(next.Prepare(Fixture::Pod("b", kMounted)));
+  CHECK(base::Message(refused.status())
+            .find("volume uses the ReadWriteOncePod access mode and is "
+                  "already in use by another pod") != std::string::npos);
+  REQUIRE(f.Teardown("a").ok());
+  next.RetryNow("b");
+  CHECK(f.Await(next.Prepare(Fixture::Pod("b", kMounted))).ok());
+}
+
+TEST_CASE("room on a claim is that of its file system; a device has its size") {
+  if (!NeedsRoot("mounts")) return;
+  Fixture f;
+  std::filesystem::create_directory(f.root / "disk");
+  REQUIRE(os::MountFilesystem("tmpfs", "tmpfs", f.root / "disk", "size=1048576").ok());
+  f.cluster.volume = "local: {path: " + (f.root / "disk") + "}";
+  auto pod = Fixture::Pod("a", kMounted);
+  CHECK(f.Await(f.volumes.Rooms(pod)).empty());
+  REQUIRE(f.Prepare("a", kMounted).ok());
+  WriteText(f.root / "disk/data", std::string(4096, 'x'));
+  // Also of one that an earlier kubelet mounted.
+  PodVolumes next(f.io.get_executor(), f.clock, f.pool, f.options);
+  auto rooms = f.Await(next.Rooms(pod));
+  REQUIRE(rooms.size() == 1);
+  CHECK(rooms[0].volume == "v");
+  CHECK(rooms[0].claim == "data");
+  CHECK(rooms[0].room.capacity == 1 << 20);
+  CHECK(rooms[0].room.capacity - rooms[0].room.free == 4096);
+  CHECK(rooms[0].room.inodes - rooms[0].room.inodes_free == 2);
+  REQUIRE(f.Teardown("a").ok());
+  CHECK(f.Await(f.volumes.Rooms(pod)).empty());
+  Disk disk;
+  if (!disk.ok()) return;
+  f.cluster.volume = "volumeMode: Block, local: {path: " + *disk.device + "}";
+  REQUIRE(f.Prepare("b", kDevice).ok());
+  rooms = f.Await(f.volumes.Rooms(Fixture::Pod("b", kDevice)));
+  REQUIRE(rooms.size() == 1);
+  CHECK(rooms[0].room.capacity == 1 << 20);
+  CHECK(rooms[0].room.available == 0);
+  CHECK(rooms[0].room.capacity == rooms[0].room.free);
+}
+
+TEST_CASE("a dead mount has no room to tell of, and costs one child at a time") {
+  if (!NeedsRoot("mounts of its own")) return;
+  Fixture f;
+  TempDir host;
+  test::DeadMount dead(host.path());
+  if (!dead.ok()) return;
+  WriteText(f.root / "mount", "#!/bin/sh\nfor last; do :; done\nmount -t tmpfs tmpfs \"$last\"\n");
+  chmod((f.root / "mount").c_str(), 0755);
+  const std::string spec =
+      "{volumes: [{name: v, nfs: {server: s, path: /x}}], containers: [{name: c, volumeMounts: "
+      "[{name: v, mountPath: /v}]}]}";
+  REQUIRE(f.Prepare("a", spec).ok());
+  auto pod = Fixture::Pod("a", spec);
+  REQUIRE(f.Await(f.volumes.Rooms(pod)).size() == 1);
+  CHECK(f.Await(f.volumes.Rooms(pod))[0].claim.empty());
+  std::string point = f.root / "pods/a/volumes/kubernetes.io~nfs/v";
+  REQUIRE(mount(host.path().c_str(), point.c_str(), nullptr, MS_BIND, nullptr) == 0);
+  auto begun = f.clock.Mono();
+  CHECK(f.Await(f.volumes.Rooms(pod), std::chrono::milliseconds(100)).empty());
+  CHECK(f.clock.Mono() - begun <= std::chrono::seconds(10));
+  dead.End();
+  REQUIRE(f.Teardown("a").ok());
+}
+
+}  // namespace
+}  // namespace kubelet::volume
