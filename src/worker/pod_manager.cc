@@ -69,9 +69,6 @@ PodManager::PodManager(Deps deps) : deps_(std::move(deps)) {
                                         "Current number of ephemeral containers in pods managed by this kubelet.");
   rejections_ = &deps_.metrics->AddCounter("kubelet_admission_rejections_total",
                                            "Cumulative number pod admission rejections by the Kubelet.", {"reason"});
-  restarted_ = &deps_.metrics->AddCounter("kubelet_restarted_pods_total",
-                                          "Pods that were removed and wanted again under the same uid, and so restarted.",
-                                          {"static"});
   preemptions_ = &deps_.metrics->AddCounter(
       "kubelet_preemptions", "Cumulative number of pod preemptions by preemption resource", {"preemption_signal"});
 }
@@ -145,7 +142,6 @@ void PodManager::OnObserved(const std::string& uid) {
 void PodManager::OnWorkerForgotten(const std::string& uid) {
   if (auto pod = deps_.store.Get(uid)) {
     LOG_INFO("Pod is wanted again and starts anew", "pod", api::PodKey(*pod), "podUID", uid);
-    if (restarted_ != nullptr) restarted_->With({api::IsStatic(*pod) ? "true" : ""}).Add();
   }
   Reconcile();
 }

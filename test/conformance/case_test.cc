@@ -76,6 +76,17 @@ TEST_CASE("every test of upstream's node conformance is covered, or it is said w
   CHECK(without < 50);
 }
 
+TEST_CASE("what is known of other kubelets is documented", "[conformance]") {
+  std::ifstream in(std::string(CONFORMANCE_DIR) + "/../../deploy/docs/conformance.md");
+  std::string page((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  auto cases = BuiltInCases();
+  REQUIRE(cases.ok());
+  for (const Case& each : *cases) {
+    INFO(each.name);
+    CHECK((page.find("| " + each.name + " |") != std::string::npos) == !each.difference.empty());
+  }
+}
+
 TEST_CASE("a case that is wrong is refused by name", "[conformance]") {
   CHECK(Problem(std::string(kHead) + "spec: {}}") == "");
   CHECK(Problem(std::string(kHead) + "spec: {}, tomorrow: 1}").find("tomorrow") !=

@@ -137,8 +137,8 @@ std::string JUnit(const RunResult& run) {
       " tests=\"" +
       std::to_string(run.cases.size()) + "\" failures=\"" +
       std::to_string(run.Count(Outcome::kFailed)) + "\" skipped=\"" +
-      std::to_string(run.Count(Outcome::kSkipped) + run.Count(Outcome::kKnown)) + "\" time=\"" + Seconds(run.seconds) +
-      "\" timestamp=\"" + Escaped(run.started) + "\">\n";
+      std::to_string(run.Count(Outcome::kSkipped) + run.Count(Outcome::kKnown)) + "\" time=\"" +
+      Seconds(run.seconds) + "\" timestamp=\"" + Escaped(run.started) + "\">\n";
   for (const CaseResult& each : run.cases) {
     out += "  <testcase classname=\"" + Escaped(Area(each.name)) + "\" name=\"" +
            Escaped(each.name) + "\" time=\"" + Seconds(each.seconds) + "\"";
@@ -228,7 +228,8 @@ std::string CompareHtml(const RunResult& left, const RunResult& right) {
   }
   auto head = [](const RunResult& run) {
     return "<th>" + Escaped(run.version) + "<br><small>" + Escaped(run.kubelet) + ", " +
-           Escaped(run.runtime) + ", " + Escaped(run.started) + "</small><br>" + Counts(run) + "</th>";
+           Escaped(run.runtime) + ", " + Escaped(run.started) + "</small><br>" + Counts(run) +
+           "</th>";
   };
   return std::string("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">") +
          "<title>kubelet-conformance</title><style>" + kStyle +

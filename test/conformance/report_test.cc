@@ -10,8 +10,7 @@ RunResult Sample() {
   RunResult run{
       "/bin/kubelet", "Kubernetes v1.36.2", "containerd 2.0", "2026-01-02T03:04:05Z", 12.34, {}};
   run.cases.push_back({"env/a", "needs <a>", "spec.a", "", Outcome::kPassed, "", 1.5});
-  run.cases.push_back(
-      {"env/b", "needs b", "spec.b", "", Outcome::kFailed, "is \"x\"\n& y", 2});
+  run.cases.push_back({"env/b", "needs b", "spec.b", "", Outcome::kFailed, "is \"x\"\n& y", 2});
   run.cases.push_back({"env/c", "needs c", "spec.c", "", Outcome::kSkipped, "no root", 0});
   return run;
 }

@@ -221,7 +221,7 @@ base::Task<absl::Status> Run::RemovePods() {
     left.clear();
     auto all = co_await runtime_->ListPodSandbox("");
     if (!all.ok()) co_return all.status();
-    bool out_of_time = clock_.Mono() > patience || !node_ || !node_->running();
+    bool out_of_time = clock_.Mono() > patience || (node_ && !node_->running());
     for (const auto& sandbox : *all) {
       if (sandbox.namespace_.rfind(prefix_, 0) != 0) continue;
       left += " " + sandbox.namespace_ + "/" + sandbox.name;

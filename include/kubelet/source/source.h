@@ -78,21 +78,18 @@ struct SourceDeps {
 //
 // Per file the last good version is served until the file is deleted. Beyond that:
 //  - A pod claimed by two files stays with the file that has it. At first start the names *.yaml,
-//  *.yml, *.json and
-//    *.manifest come before others (x.yaml before a forgotten a.bak), then the order of the names.
-//  - A file that is deleted and written again, however soon, is a pod removed and added: it starts
-//  anew, also with the same text. A save is no deletion: writing in place, moving a new file over
-//  the old one, moving the old one away first.
+//    *.yml, *.json and *.manifest come before others (x.yaml before a forgotten a.bak), then the
+//    order of the names.
+//  - A file that is deleted and written again, however soon, is a pod removed and added, also with
+//    the same text. A save is no deletion: writing in place, moving a new file over the old one,
+//    moving the old one away first.
 //  - A file renamed within the directory keeps the uid of its pod although the path is part of the
-//  uid (upstream
-//    restarts it); the checkpoint remembers the name it had.
+//    uid (upstream restarts it); the checkpoint remembers the name it had.
 //  - A directory that is gone or unreadable keeps its pods. One that was replaced (another inode:
-//  unmounted, moved)
-//    and lacks a file keeps that pod for `directory_hold`; a file deleted from the directory it was
-//    read from is removed at once.
+//    unmounted, moved) and lacks a file keeps that pod for `directory_hold`; a file deleted from
+//    the directory it was read from is removed at once.
 //  - The last good versions are kept under `state_dir`/static_pods, so that a restart of the
-//  kubelet, or a
-//    kubelet update, changes neither the pods of bad files nor any uid.
+//    kubelet, or a kubelet update, changes neither the pods of bad files nor any uid.
 struct FileSourceOptions {
   std::string path;
   std::string node_name;

@@ -73,7 +73,6 @@ class PodManager {
   Deps deps_;
   base::Family<base::Counter>* rejections_ = nullptr;
   base::Family<base::Counter>* preemptions_ = nullptr;
-  base::Family<base::Counter>* restarted_ = nullptr;
   std::set<std::string> early_;  // uids admitted before every source had spoken
   base::Family<base::Gauge>* ephemeral_ = nullptr;
   bool synced_ = false;

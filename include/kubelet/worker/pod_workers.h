@@ -103,8 +103,7 @@ class PodWorkers {
 
   // Starts or updates the worker of a wanted pod. With a deletionTimestamp the pod is stopped, with
   // deletionGracePeriodSeconds; in a terminal phase of the API it is ended, never run. A worker whose pod was not
-  // wanted for a moment is not revived: on_forgotten tells when the pod can be brought up again. Of a static pod that
-  // restarts always the last containers then stay, and their number goes on, as with every restart.
+  // wanted for a moment is not revived: on_forgotten tells when the pod can be brought up again (src/worker/worker.h: GoesOn).
   // `after`: a pod that is new starts when nothing of these pods runs any more; it does not wait longer than one and a
   // half times their grace periods, and at least 10 s (pkg/kubelet/pod_workers.go killPodNow).
   void SetWanted(api::PodPtr pod, std::set<std::string> after = {});
