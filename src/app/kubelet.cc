@@ -461,7 +461,7 @@ void Kubelet::TrimSoon() {
   trim_scheduled_ = true;
   clock_.After(seconds(4), [this] {
     trim_scheduled_ = false;
-    GiveBackMemory();
+    GiveBackMemory(clock_.Mono());
   });
 }
 

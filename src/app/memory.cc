@@ -13,8 +13,10 @@
 namespace kubelet::app {
 namespace {
 
-// What is given back comes in again when it is needed: less than this is not worth the work.
-constexpr size_t kWorthwhile = 2 << 20;
+// Some of what is given back comes in again with the next pod that is looked at: a process that has
+// grown by no more than that is left alone for a while.
+constexpr size_t kBurst = 4 << 20, kWorthwhile = 1 << 20;
+constexpr base::Nanos kWhile = std::chrono::minutes(1);
 
 size_t ResidentBytes() {
   std::ifstream statm("/proc/self/statm");
@@ -62,12 +64,15 @@ void DropCleanText() {
 
 }  // namespace
 
-void GiveBackMemory() {
-  static size_t after = 0;  // what was left the last time
-  if (after != 0 && ResidentBytes() < after + kWorthwhile) return;
+void GiveBackMemory(base::MonoTime now) {
+  static size_t left = 0;  // the last time
+  static base::MonoTime last;
+  size_t most = left + (now - last < kWhile ? kBurst : kWorthwhile);
+  if (left != 0 && ResidentBytes() < most) return;
   malloc_trim(0);
   DropCleanText();
-  after = ResidentBytes();
+  left = ResidentBytes();
+  last = now;
 }
 
 }  // namespace kubelet::app
