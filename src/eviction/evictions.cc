@@ -87,7 +87,7 @@ Task<bool> Evictions::Look() {
       LOG_WARNING("Cannot look at what is left of memory and disk", "err", seen.status());
     }
   }
-  if (options_.storage_limits) {
+  if (options_.storage_limits && layout_known_) {
     bool ended = co_await EnforceLimits();
     if (ended) co_return true;
   }
