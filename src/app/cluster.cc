@@ -274,7 +274,8 @@ void Cluster::RecordNodeEvent(bool warning, const std::string& reason, const std
   recorder_->Event(client::NodeTarget(deps_.node.name), type, reason, message);
 }
 
-void Cluster::RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& event) {
+void Cluster::RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& event,
+                          const runtime::StringMap& annotations) {
   client::EventTarget target;
   target.kind = "Pod";
   target.namespace_ = pod.metadata().namespace_();
@@ -285,7 +286,7 @@ void Cluster::RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& ev
   target.field_path = FieldPath(pod, event.container);
   auto type =
       event.warning ? client::EventRecorder::Type::kWarning : client::EventRecorder::Type::kNormal;
-  recorder_->Event(std::move(target), type, event.reason, event.message);
+  recorder_->Event(std::move(target), type, event.reason, event.message, annotations);
 }
 
 void Cluster::ForgetPod(const std::string& uid) {

@@ -79,7 +79,8 @@ class Cluster : public volume::Objects, public runtime::EnvObjects, public image
   // The Node object as it was last seen; null: not yet.
   client::NodeWatch::NodePtr KnownNode() const;
   void RecordNodeEvent(bool warning, const std::string& reason, const std::string& message);
-  void RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& event);
+  void RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& event,
+                   const runtime::StringMap& annotations = {});
   // The pod is gone for good.
   void ForgetPod(const std::string& uid);
   // For `kubelet explain`: what is wrong with the connection and our credentials; empty as a rule.

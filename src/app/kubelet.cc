@@ -116,7 +116,8 @@ int Kubelet::Run() {
   scope_.Spawn("node addresses", FindAddresses());
   clock_.After(kAddressPatience, [this] { SettleAddresses(); });
   scope_.Spawn("housekeeping", housekeeping_->Run());
-  pressure_->Start();
+  StartEvictions();
+  shutdown_->Start();
   if (cluster_) {
     scope_.Spawn("image list", WatchImages());
     cluster_->Start();
@@ -228,15 +229,9 @@ void Kubelet::MakePods() {
   syncer_port_ = std::make_unique<SyncerPort>(
       *syncer_, *resizes_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
 
-  pressure_ = std::make_unique<PressureWatch>(
-      PressureWatch::Deps{executor, clock_, pool_, config_, node_, *images_,
-                          [this] { return adapters_->node_cgroups().PodsPath(); },
-                          [this] {
-                            if (cluster_) cluster_->agent().Poke();
-                          }});
   admission_ = std::make_unique<NodeAdmission>(NodeAdmission::Deps{
       clock_, config_, node_, cluster_.get(), [this] { return workers_->Active(); },
-      [this] { return pressure_->Now(); },
+      [this] { return evictions_->pressures(); }, [this] { return shutdown_->shutting_down(); },
       [this](const api::PodPtr& pod) { return resizes_->allocations().Allocated(pod); }});
 
   std::set<std::string> sources;
@@ -251,6 +246,8 @@ void Kubelet::MakePods() {
   worker_deps.on_change = [this](const std::string& uid) { OnPodChange(uid); };
   worker_deps.on_finished = [this](const std::string& uid) {
     resizes_->allocations().Ended(uid);
+    evictions_->PodGone(uid);
+    shutdown_->PodGone(uid);
     if (!cluster_) return;
     cluster_->statuses().Finished(uid);
     if (auto view = workers_->View(uid))
@@ -286,10 +283,12 @@ void Kubelet::MakePods() {
       clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},
       [this] { return LivePods(); }, &metrics_});
   MakeStats();
+  MakeEvictions();
+  MakeShutdown();
   api_ = std::make_unique<LocalApi>(
       LocalApi::Deps{clock_, *store_, *workers_, *pleg_, *statuses_,
                      [this] { return Problems(); }, [this] { return node_.runtime_health; },
-                     [this] { return cluster_ ? cluster_->Problems() : std::string(); },
+                     [this] { return ExplainNode() + (cluster_ ? cluster_->Problems() : std::string()); },
                      [this] { return config::DumpEffective(config_); },
                      [this](const std::string& uid) { return ExplainVolumes(uid); }});
 }
@@ -381,7 +380,8 @@ void Kubelet::OnPodChange(const std::string& uid) {
   TrimSoon();
 }
 
-void Kubelet::OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event) {
+void Kubelet::OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event,
+                      const runtime::StringMap& annotations) {
   if (event.about_node) return OnNodeEvent(event);
   if (event.warning) {
     LOG_WARNING("Event", "pod", api::PodKey(pod), "podUID", pod.metadata().uid(), "container",
@@ -390,7 +390,7 @@ void Kubelet::OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event)
     LOG_V(1, "Event", "pod", api::PodKey(pod), "podUID", pod.metadata().uid(), "container",
           event.container, "reason", event.reason, "message", event.message);
   }
-  if (cluster_) cluster_->RecordEvent(pod, event);
+  if (cluster_) cluster_->RecordEvent(pod, event, annotations);
 }
 
 void Kubelet::MakeHttps() {

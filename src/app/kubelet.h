@@ -12,15 +12,16 @@
 
 #include "app/adapters.h"
 #include "app/cluster.h"
+#include "app/eviction_host.h"
 #include "app/health_checks.h"
 #include "app/housekeeping.h"
 #include "app/local_api.h"
+#include "app/memory_alarm.h"
 #include "app/metered.h"
 #include "app/node.h"
 #include "app/node_admission.h"
 #include "app/node_stats.h"
 #include "app/pod_resizes.h"
-#include "app/pressure_watch.h"
 #include "app/reload.h"
 #include "app/secure_port.h"
 #include "app/static_objects.h"
@@ -35,6 +36,7 @@
 #include "kubelet/image/image_gc.h"
 #include "kubelet/image/image_list.h"
 #include "kubelet/image/image_manager.h"
+#include "kubelet/node/shutdown.h"
 #include "kubelet/os/host_chains.h"
 #include "kubelet/os/lock_file.h"
 #include "kubelet/os/watchdog.h"
@@ -81,6 +83,11 @@ class Kubelet {
   server::Response AnswerReadOnly(const server::Request& request);
   server::Response AnswerLocal(const server::Request& request);
   void MakeStats();
+  void MakeEvictions();
+  void StartEvictions();
+  void MakeShutdown();
+  std::vector<MemoryAlarm::Limit> MemoryLimits() const;
+  std::string ExplainNode() const;
   void Serve(server::HttpServer::Options options, server::Handler handler, const char* what,
              server::LateHandler late = {});
   base::Task<void> WatchRuntime();
@@ -109,7 +116,8 @@ class Kubelet {
   void SyncMirrors();
   void OnStatus(const std::string& uid);
   void OnPodChange(const std::string& uid);
-  void OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event);
+  void OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event,
+               const runtime::StringMap& annotations = {});
   void OnNodeEvent(const runtime::PodEvent& event);
   void WatchHost();
   absl::Status FindWatchdog();
@@ -147,7 +155,6 @@ class Kubelet {
   std::unique_ptr<runtime::HookHttp> hook_http_;
   std::unique_ptr<Adapters> adapters_;
   std::unique_ptr<MeteredCgroups> cgroups_;
-  std::unique_ptr<PressureWatch> pressure_;
   std::unique_ptr<NodeAdmission> admission_;
   std::unique_ptr<PodResizes> resizes_;
   std::unique_ptr<runtime::PodSyncer> syncer_;
@@ -158,6 +165,10 @@ class Kubelet {
   std::unique_ptr<StatusCache> statuses_;
   std::unique_ptr<Housekeeping> housekeeping_;
   std::unique_ptr<NodeStats> stats_;
+  std::unique_ptr<EvictionHost> eviction_host_;
+  std::unique_ptr<eviction::Evictions> evictions_;
+  std::unique_ptr<node::Shutdown> shutdown_;
+  std::unique_ptr<MemoryAlarm> memory_alarm_;  // null: kernelMemcgNotification is off
   std::unique_ptr<LocalApi> api_;
   HealthChecks health_;
   std::unique_ptr<server::HttpMetrics> read_only_metrics_;

@@ -56,10 +56,11 @@ Task<node::NodeFacts> Kubelet::Facts() {
   auto bytes = co_await pool_.Run<int64_t>("node status", seconds(2), std::move(size));
   if (bytes.ok()) node_.root_fs_bytes = *bytes;
   node::NodeFacts facts = MachineFacts(config_, node_);
-  auto pressures = pressure_->Now();
+  auto pressures = evictions_->pressures();
   facts.memory_pressure = pressures.memory;
   facts.disk_pressure = pressures.disk;
   facts.pid_pressure = pressures.pid;
+  facts.shutting_down = shutdown_->shutting_down();
   facts.runtime_name = node_.runtime_name;
   facts.runtime_version = node_.runtime_version;
   facts.volumes_in_use = adapters_->pod_volumes().VolumesInUse();

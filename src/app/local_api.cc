@@ -233,6 +233,8 @@ void LocalApi::ExplainPod(const std::string& uid, std::string& out) const {
   if (const auto* ending = std::get_if<worker::Terminating>(&view->state))
     out += " (" + ending->reason + ")";
   out += "\n  step        " + view->progress.step + ", for " + Ago(view->progress.since) + "\n";
+  if (const auto& verdict = view->verdict)
+    out += "  over        " + verdict->reason + ": " + verdict->message + "\n";
   if (!view->last_error.ok()) {
     out += "  last error  " + base::Message(view->last_error) + " (" + Ago(view->last_error_at) +
            " ago)\n";

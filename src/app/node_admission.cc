@@ -38,6 +38,7 @@ admission::NodeFacts NodeAdmission::Facts() const {
   out.memory_pressure = pressures.memory;
   out.disk_pressure = pressures.disk;
   out.pid_pressure = pressures.pid;
+  out.shutting_down = deps_.shutting_down();
   out.apparmor = node.apparmor;
   out.sysctls = node.sysctls;
   if (const auto& declared = options.declared_features)

@@ -7,7 +7,7 @@
 #include "app/cluster.h"
 #include "app/node.h"
 #include "kubelet/admission/pod_admission.h"
-#include "kubelet/node/pressure.h"
+#include "kubelet/eviction/signals.h"
 #include "kubelet/worker/pod_manager.h"
 
 namespace kubelet::app {
@@ -21,7 +21,8 @@ class NodeAdmission {
     const Cluster* cluster =
         nullptr;  // null: standalone; labels and taints are the configured ones
     std::function<std::vector<worker::PodWorkers::ActivePod>()> active;
-    std::function<node::Pressures()> pressures;
+    std::function<eviction::Pressures()> pressures;
+    std::function<bool()> shutting_down;
     // The pod with the resources it was last given; empty: those of its spec.
     std::function<api::PodPtr(const api::PodPtr&)> allocated = {};
   };

@@ -70,9 +70,10 @@ node::NodeOptions MakeNodeOptions(const config::LoadedConfig& config, const Node
   return out;
 }
 
-node::PressureOptions MakePressureOptions(const config::LoadedConfig& config) {
+eviction::Evictions::Options MakeEvictionOptions(const config::LoadedConfig& config) {
   const auto& kc = config.kubelet;
-  node::PressureOptions out;
+  eviction::Evictions::Options options;
+  eviction::Config& out = options.config;
   out.hard = Sorted(kc.eviction_hard());
   out.soft = Sorted(kc.eviction_soft());
   out.minimum_reclaim = Sorted(kc.eviction_minimum_reclaim());
@@ -83,7 +84,10 @@ node::PressureOptions MakePressureOptions(const config::LoadedConfig& config) {
   out.allocatable_memory = std::find(enforced.begin(), enforced.end(), "pods") != enforced.end();
   if (kc.eviction_pressure_transition_period().duration() > 0)
     out.transition = base::Nanos(kc.eviction_pressure_transition_period().duration());
-  return out;
+  options.storage_limits = kc.local_storage_capacity_isolation();
+  options.max_pod_grace = std::chrono::seconds(kc.eviction_max_pod_grace_period());
+  options.pod_level_resources = config.gates.Enabled("PodLevelResources");
+  return options;
 }
 
 node::NodeFacts MachineFacts(const config::LoadedConfig& config, const Node& node) {

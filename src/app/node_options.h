@@ -2,13 +2,13 @@
 #pragma once
 
 #include "app/node.h"
+#include "kubelet/eviction/evictions.h"
 #include "kubelet/node/node_status.h"
-#include "kubelet/node/pressure.h"
 
 namespace kubelet::app {
 
 node::NodeOptions MakeNodeOptions(const config::LoadedConfig& config, const Node& node);
-node::PressureOptions MakePressureOptions(const config::LoadedConfig& config);
+eviction::Evictions::Options MakeEvictionOptions(const config::LoadedConfig& config);
 // What is known of the machine alone, without its runtime and addresses.
 node::NodeFacts MachineFacts(const config::LoadedConfig& config, const Node& node);
 

@@ -44,6 +44,7 @@ class NodeStats {
   };
   explicit NodeStats(Deps deps);
 
+  stats::Stats& stats() { return *stats_; }
   // These paths are answered here.
   static bool Answers(const std::string& path);
   base::Task<server::Response> Answer(server::Request request);

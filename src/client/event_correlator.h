@@ -54,6 +54,7 @@ struct RecordedEvent {
   EventTarget target;
   EventRecorder::Type type = EventRecorder::Type::kNormal;
   std::string reason, message;
+  std::map<std::string, std::string> annotations = {};
   base::WallTime first, last;
   std::string name;  // metadata.name
   int count = 1;     // more than 1: the event `name` exists and has a new count, time and message

@@ -92,6 +92,8 @@ MessagePtr EventRecorder::State::Body(const RecordedEvent& event) const {
   body->mutable_metadata()->set_name(event.name);
   body->mutable_metadata()->set_namespace_(target.namespace_.empty() ? "default"
                                                                      : target.namespace_);
+  body->mutable_metadata()->mutable_annotations()->insert(event.annotations.begin(),
+                                                          event.annotations.end());
   auto& object = *body->mutable_involved_object();
   object.set_kind(target.kind);
   object.set_api_version(target.api_version);
@@ -188,7 +190,8 @@ base::Task<void> EventRecorder::Drain(base::Nanos timeout) {
   }
 }
 
-void EventRecorder::Event(EventTarget target, Type type, std::string reason, std::string message) {
+void EventRecorder::Event(EventTarget target, Type type, std::string reason, std::string message,
+                          std::map<std::string, std::string> annotations) {
   State& state = *state_;
   LOG_V(3, "Event occurred", "object", target.namespace_ + "/" + target.name, "fieldPath",
         target.field_path, "kind", target.kind, "apiVersion", target.api_version, "type",
@@ -207,6 +210,7 @@ void EventRecorder::Event(EventTarget target, Type type, std::string reason, std
   event.type = type;
   event.reason = std::move(reason);
   event.message = std::move(message);
+  event.annotations = std::move(annotations);
   state.queue.push_back(std::move(event));
   state.wake.Notify();
 }

@@ -37,9 +37,6 @@ bool MemberDiffers(const FlagSpec& spec, const Flags& flags) {
 
 }  // namespace
 
-// Thresholds are watched: conditions of the node, admission, allocatable.
-constexpr char kNoEviction[] = "no pod is evicted";
-
 const std::vector<NotBuiltField>& NotBuiltFields() {
   static const auto* fields = new std::vector<NotBuiltField>{
       // HTTPS server
@@ -66,15 +63,7 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
       {"memorySwap.swapBehavior", "NoSwap"},
       {"memoryThrottlingFactor"},
       {"memoryReservationPolicy"},
-      // eviction
-      {"evictionHard", nullptr, kNoEviction},
-      {"evictionSoft", nullptr, kNoEviction},
-      {"evictionMaxPodGracePeriod"},
-      {"kernelMemcgNotification"},
-      // shutdown, tracing, logging
-      {"shutdownGracePeriod"},
-      {"shutdownGracePeriodCriticalPods"},
-      {"shutdownGracePeriodByPodPriority"},
+      // tracing, logging
       {"tracing.endpoint"},
       {"tracing.samplingRatePerMillion"},
       {"logging.options.text.splitStream"},

@@ -15,12 +15,16 @@ using std::chrono::seconds;
 constexpr base::Nanos kFirstWait = seconds(2);
 constexpr base::Nanos kLook = milliseconds(20);
 constexpr base::Nanos kPodLimit = minutes(2);
+// A walk that is asked for again and again takes two percent of one thread at most.
+constexpr base::Nanos kLeastPause = seconds(10);
+constexpr int kPauseFactor = 50;
 
 struct WalkJob {
   std::string log_dir, etc_hosts;
   std::vector<std::string> containers;
   std::vector<VolumeDir> volumes;
   base::WallTime now;
+  base::MonoTime began{};
   std::shared_ptr<std::atomic<bool>> stop;
 };
 
@@ -43,7 +47,7 @@ os::TreeUsage FilesIn(const std::string& dir, const std::atomic<bool>& stop) {
   return sum;
 }
 
-absl::StatusOr<std::shared_ptr<const PodDisk>> Measure(const WalkJob& job) {
+absl::StatusOr<std::shared_ptr<PodDisk>> Measure(const WalkJob& job) {
   os::LowPriority low;
   auto out = std::make_shared<PodDisk>();
   out->at = job.now;
@@ -61,8 +65,7 @@ absl::StatusOr<std::shared_ptr<const PodDisk>> Measure(const WalkJob& job) {
     out->logs[name] = FilesIn(job.log_dir + "/" + name, *job.stop);
   out->other_logs = FilesIn(job.log_dir, *job.stop);
   Add(out->etc_hosts, os::UsageOfTree(job.etc_hosts, job.stop.get()));
-  std::shared_ptr<const PodDisk> done = std::move(out);
-  return done;
+  return out;
 }
 
 // Of the mount points that the runtime names; one that cannot be asked is left out.
@@ -127,6 +130,49 @@ Task<void> Disk::AskOwn(api::PodPtr pod) {
   if (!rooms->volumes.empty()) own_[uid] = std::move(rooms);
 }
 
+bool Disk::IsOld(const std::string& uid) const {
+  auto it = pods_.find(uid);
+  if (it == pods_.end()) return true;
+  auto pause = std::max(kLeastPause, kPauseFactor * it->second->took);
+  return deps_.clock.Mono() - it->second->done >= std::min(pause, options_.disk_period);
+}
+
+Task<void> Disk::RefreshPods(std::set<std::string> uids, bool runtime) {
+  std::vector<PodInput> old;
+  bool measured = options_.disk_period >= base::Nanos(0) && walking_some_ == 0;
+  for (auto& input : deps_.pods()) {
+    const auto& uid = input.observed->uid;
+    bool wanted = uids.empty() || uids.contains(uid);
+    if (measured && wanted && IsOld(uid)) old.push_back(std::move(input));
+  }
+  if (!old.empty()) {
+    ++walking_some_;
+    scope_.Spawn("disk usage", WalkSome(std::move(old)));
+  }
+  if (runtime && asking_soon_ == 0) {
+    ++asking_soon_;
+    scope_.Spawn("disk usage", AskSoon());
+  }
+  co_await Await(walking_some_);
+  if (runtime) co_await Await(asking_soon_);
+}
+
+Task<void> Disk::WalkSome(std::vector<PodInput> pods) {
+  for (auto& input : pods) co_await WalkPod(std::move(input));
+  --walking_some_;
+}
+
+Task<void> Disk::AskSoon() {
+  co_await AskRuntime();
+  --asking_soon_;
+}
+
+Task<void> Disk::Await(const int& under_way) {
+  auto until = deps_.clock.Mono() + kFirstWait;
+  while (under_way > 0 && deps_.clock.Mono() < until)
+    co_await base::SleepFor(deps_.clock, kLook);
+}
+
 Task<void> Disk::WalkPod(PodInput input) {
   const runtime::ObservedPod& pod = *input.observed;
   auto job = std::make_shared<WalkJob>();
@@ -139,12 +185,13 @@ Task<void> Disk::WalkPod(PodInput input) {
       job->containers.push_back(container.name);
   }
   if (input.pod && deps_.volumes) job->volumes = deps_.volumes(*input.pod);
-  std::function<absl::StatusOr<std::shared_ptr<const PodDisk>>()> work = [job] {
-    return Measure(*job);
-  };
-  auto result = co_await deps_.pool.Run<std::shared_ptr<const PodDisk>>("disk usage", kPodLimit,
-                                                                        std::move(work));
+  job->began = deps_.clock.Mono();
+  std::function<absl::StatusOr<std::shared_ptr<PodDisk>>()> work = [job] { return Measure(*job); };
+  auto result = co_await deps_.pool.Run<std::shared_ptr<PodDisk>>("disk usage", kPodLimit,
+                                                                  std::move(work));
   if (result.ok()) {
+    (*result)->done = deps_.clock.Mono();
+    (*result)->took = (*result)->done - job->began;
     pods_[pod.uid] = *std::move(result);
   } else {
     LOG_V(2, "Cannot tell what a pod's files take", "podUID", pod.uid, "err", result.status());

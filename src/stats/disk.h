@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct OwnRooms {
 // Of one pod. Immutable once published.
 struct PodDisk {
   base::WallTime at;
+  base::MonoTime done{};
+  base::Nanos took{0};
   std::vector<VolumeUsage> volumes;
   std::map<std::string, os::TreeUsage> logs;  // by container
   os::TreeUsage other_logs, etc_hosts;        // files in the pod's own log directory
@@ -54,6 +57,9 @@ class Disk {
   base::Task<void> Refresh();
   // The same without waiting.
   void RefreshSoon();
+  // Measures those of these pods (empty: all) whose measure is old, as Stats::FilesUsage says, and
+  // asks the runtime if told so. Waits shortly; what comes later is there for the next one.
+  base::Task<void> RefreshPods(std::set<std::string> uids, bool runtime);
   const DiskView& pods() const { return pods_; }
   // Claims and the like.
   const OwnView& own() const { return own_; }
@@ -63,6 +69,9 @@ class Disk {
 
  private:
   base::Task<void> Walk();
+  base::Task<void> WalkSome(std::vector<PodInput> pods);
+  bool IsOld(const std::string& uid) const;
+  base::Task<void> Await(const int& under_way);
   base::Task<void> WalkPod(PodInput input);
   base::Task<void> AskOwn(api::PodPtr pod);
 
@@ -73,6 +82,8 @@ class Disk {
   std::shared_ptr<const RuntimeDisk> runtime_ = std::make_shared<RuntimeDisk>();
   std::optional<base::MonoTime> walked_, asked_;
   bool walking_ = false;
+  int walking_some_ = 0, asking_soon_ = 0;
+  base::Task<void> AskSoon();
   std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);
   base::Semaphore asking_;
   base::TaskScope scope_;

@@ -5,6 +5,7 @@
 #include "stats/collector.h"
 #include "stats/disk.h"
 #include "stats/summary.h"
+#include "stats/usage.h"
 
 namespace kubelet::stats {
 namespace {
@@ -16,8 +17,6 @@ using std::chrono::seconds;
 constexpr base::Nanos kPatience = seconds(10);
 // Between the two looks at a machine that nobody has asked about for a while.
 constexpr base::Nanos kSpeedPause = milliseconds(500);
-
-using Work = std::function<absl::StatusOr<std::string>()>;
 
 }  // namespace
 
@@ -36,9 +35,10 @@ struct Stats::State {
 
   std::shared_ptr<Question> Ask() const;
   void ShowClaims(const OwnRooms& rooms);
-  Task<absl::StatusOr<std::string>> Run(std::shared_ptr<Question> question, Depth depth,
-                                        base::Nanos max_age,
-                                        std::function<std::string(Collector&)> word);
+  template <typename T>
+  Task<absl::StatusOr<T>> Run(std::shared_ptr<Question> question, Depth depth, base::Nanos max_age,
+                              std::function<T(Collector&)> word);
+  static Task<absl::StatusOr<runtime::PodUsages>> Usage(std::shared_ptr<State> state, Depth depth);
 
   Deps deps;
   Options options;
@@ -79,17 +79,29 @@ std::shared_ptr<Question> Stats::State::Ask() const {
   return question;
 }
 
-Task<absl::StatusOr<std::string>> Stats::State::Run(std::shared_ptr<Question> question, Depth depth,
-                                                    base::Nanos max_age,
-                                                    std::function<std::string(Collector&)> word) {
-  Work work = [collector = collector, question, depth, max_age,
-               word = std::move(word)]() -> absl::StatusOr<std::string> {
+template <typename T>
+Task<absl::StatusOr<T>> Stats::State::Run(std::shared_ptr<Question> question, Depth depth,
+                                          base::Nanos max_age, std::function<T(Collector&)> word) {
+  std::function<absl::StatusOr<T>()> work = [collector = collector, question, depth, max_age,
+                                             word = std::move(word)]() -> absl::StatusOr<T> {
     std::unique_lock lock(collector->mutex(), std::try_to_lock);
     if (!lock) return absl::UnavailableError("an earlier question is still being answered");
     collector->Collect(*question, depth, max_age);
     return word(*collector);
   };
-  return deps.pool.Run<std::string>("stats", kPatience, std::move(work));
+  return deps.pool.Run<T>("stats", kPatience, std::move(work));
+}
+
+// Samples as old as a question may find them would name a pod for what it has given back since.
+Task<absl::StatusOr<runtime::PodUsages>> Stats::State::Usage(std::shared_ptr<State> state,
+                                                             Depth depth) {
+  auto permit = co_await state->asking.Acquire();
+  auto question = state->Ask();
+  std::function<runtime::PodUsages(Collector&)> read = [](Collector& collector) {
+    return UsageOfGroups(collector);
+  };
+  base::Nanos max_age(0);
+  co_return co_await state->Run<runtime::PodUsages>(question, depth, max_age, std::move(read));
 }
 
 Stats::Stats(Deps deps, Options options)
@@ -105,7 +117,7 @@ Task<absl::StatusOr<std::string>> Stats::Cadvisor(base::MetricForm form) {
     return CadvisorText(collector, machine, form, now);
   };
   auto max_age = state->options.max_age;
-  co_return co_await state->Run(question, Depth::kDetails, max_age, std::move(word));
+  co_return co_await state->Run<std::string>(question, Depth::kDetails, max_age, std::move(word));
 }
 
 Task<absl::StatusOr<std::string>> Stats::Resource(base::MetricForm form) {
@@ -116,7 +128,7 @@ Task<absl::StatusOr<std::string>> Stats::Resource(base::MetricForm form) {
     return ResourceText(collector, form);
   };
   auto max_age = state->options.max_age;
-  co_return co_await state->Run(question, Depth::kUsage, max_age, std::move(word));
+  co_return co_await state->Run<std::string>(question, Depth::kUsage, max_age, std::move(word));
 }
 
 Task<absl::StatusOr<std::string>> Stats::Summary(bool only_cpu_and_memory) {
@@ -148,11 +160,36 @@ Task<absl::StatusOr<std::string>> Stats::Summary(bool only_cpu_and_memory) {
       if (room.ok()) input->node_fs = *room;
       return SummaryJson(collector, *input);
     };
-    auto text = co_await state->Run(question, Depth::kSummary, max_age, std::move(word));
+    auto text = co_await state->Run<std::string>(question, Depth::kSummary, max_age, std::move(word));
     if (!text.ok() || !*again) co_return text;
     co_await base::SleepFor(state->deps.clock, kSpeedPause);
     max_age = base::Nanos(0);
   }
+}
+
+Task<absl::StatusOr<runtime::PodUsages>> Stats::MemoryUsage() {
+  return State::Usage(state_, Depth::kUsage);
+}
+
+Task<absl::StatusOr<runtime::PodUsages>> Stats::ProcessUsage() {
+  return State::Usage(state_, Depth::kSummary);
+}
+
+Task<runtime::PodUsages> Stats::FilesUsage(std::set<std::string> uids, bool writable_layers) {
+  auto state = state_;
+  co_await state->disk.RefreshPods(uids, writable_layers);
+  runtime::PodUsages out;
+  for (const auto& input : state->deps.pods()) {
+    const auto& pod = *input.observed;
+    if (!uids.empty() && !uids.contains(pod.uid)) continue;
+    auto disk = state->disk.pods().find(pod.uid);
+    if (disk != state->disk.pods().end()) {
+      out[pod.uid] = UsageOfFiles(pod, *disk->second, *state->disk.runtime());
+    } else if (state->options.disk_period < base::Nanos(0)) {
+      out[pod.uid] = UsageOfFiles(pod, PodDisk(), *state->disk.runtime());
+    }
+  }
+  co_return out;
 }
 
 void Stats::AddMetrics(base::Registry& metrics) {

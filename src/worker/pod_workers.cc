@@ -218,7 +218,7 @@ std::vector<PodWorkers::ActivePod> PodWorkers::Active() const {
     const auto& verdict = worker->verdict;
     if (!worker->pod || worker->removed || !CouldRun(worker->state)) continue;
     if (verdict && verdict->rejected) continue;
-    active.push_back({worker->pod, verdict && !verdict->disruption.empty()});
+    active.push_back({worker->pod, verdict && !verdict->disruption.empty(), IsOver(worker->state)});
   }
   return active;
 }

@@ -4,44 +4,19 @@
 #include "os/temp_dir.h"
 
 #if __has_include(<systemd/sd-bus.h>)
-#include <dlfcn.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <systemd/sd-bus.h>
-
-#include <atomic>
 #include <mutex>
-#include <thread>
+
+#include "os/bus_peer.h"
 
 namespace kubelet::os {
 namespace {
 
-// The library is loaded, not linked, as in the driver.
-template <typename F>
-F Load(const char* name) {
-  static void* handle = dlopen("libsystemd.so.0", RTLD_NOW);
-  return reinterpret_cast<F>(dlsym(handle, name));
-}
-#define BUS(name) Load<decltype(&::name)>(#name)
+using test_bus::HaveLibrary;
 
-class FakeSystemd {
+class FakeSystemd : public test_bus::Peer {
  public:
-  FakeSystemd() {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::snprintf(address.sun_path, sizeof address.sun_path, "%s", (dir_ / "bus").c_str());
-    listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    REQUIRE(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-    REQUIRE(listen(listener_, 4) == 0);
-    thread_ = std::thread([this] { Serve(); });
-  }
-  ~FakeSystemd() {
-    stop_ = true;
-    shutdown(listener_, SHUT_RDWR);
-    thread_.join();
-    close(listener_);
-  }
-  std::string Address() const { return "unix:path=" + (dir_ / "bus"); }
+  FakeSystemd() { StartServing(); }
+  ~FakeSystemd() override { StopServing(); }
   std::vector<std::string> Log() {
     std::lock_guard lock(mutex_);
     return log_;
@@ -52,34 +27,10 @@ class FakeSystemd {
     result_ = result;
     exists_ = exists;
   }
-  // Hangs up on the next call.
-  std::atomic<bool> drop{false};
   // So many jobs of others end with each call.
   std::atomic<int> noise{0};
 
  private:
-  void Serve() {
-    while (!stop_) {
-      int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-      if (fd < 0) return;
-      sd_bus* bus = nullptr;
-      BUS(sd_bus_new)(&bus);
-      BUS(sd_bus_set_fd)(bus, fd, fd);
-      sd_id128_t id{};
-      id.bytes[0] = 1;
-      BUS(sd_bus_set_server)(bus, 1, id);
-      BUS(sd_bus_add_filter)(bus, nullptr, OnMessage, this);
-      BUS(sd_bus_start)(bus);
-      bool open = true;
-      while (open && !stop_) {
-        int handled = BUS(sd_bus_process)(bus, nullptr);
-        if (handled == 0) BUS(sd_bus_wait)(bus, 20000);
-        open = handled >= 0 && !drop.exchange(false);
-      }
-      BUS(sd_bus_flush_close_unref)(bus);
-    }
-  }
-
   static std::string Properties(sd_bus_message* message) {
     std::string out;
     BUS(sd_bus_message_enter_container)(message, 'a', "(sv)");
@@ -104,10 +55,6 @@ class FakeSystemd {
     return out;
   }
 
-  static int OnMessage(sd_bus_message* message, void* self, sd_bus_error*) {
-    return static_cast<FakeSystemd*>(self)->Handle(message);
-  }
-
   static void EmitJobs(sd_bus* bus, int count) {
     for (int i = 0; i < count; ++i) {
       BUS(sd_bus_emit_signal)
@@ -116,7 +63,7 @@ class FakeSystemd {
     }
   }
 
-  int Handle(sd_bus_message* message) {
+  int Handle(sd_bus_message* message) override {
     const char* member = BUS(sd_bus_message_get_member)(message);
     std::string method = member == nullptr ? "" : member;
     if (method == "Get")
@@ -159,22 +106,12 @@ class FakeSystemd {
     return 1;
   }
 
-  test::TempDir dir_;
-  int listener_ = -1;
-  std::atomic<bool> stop_{false};
   std::mutex mutex_;
   std::vector<std::string> log_;
   std::string result_ = "done";
   bool exists_ = false;
   uint32_t jobs_ = 0;
-  std::thread thread_;
 };
-
-bool HaveLibrary() {
-  if (dlopen("libsystemd.so.0", RTLD_NOW) != nullptr) return true;
-  std::cerr << "SKIPPED: no libsystemd.so.0\n";
-  return false;
-}
 
 TEST_CASE("transient slices over D-Bus: start, change, stop") {
   if (!HaveLibrary()) return;

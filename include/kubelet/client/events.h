@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -60,7 +61,8 @@ class EventRecorder {
   base::Task<void> Drain(base::Nanos timeout);
 
   // Records, at the present time. Never waits, and is logged with -v=3.
-  void Event(EventTarget target, Type type, std::string reason, std::string message);
+  void Event(EventTarget target, Type type, std::string reason, std::string message,
+             std::map<std::string, std::string> annotations = {});
   size_t queued() const;
   uint64_t dropped() const;  // for a full queue, or after all tries
 

@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@
 #include "kubelet/os/machine.h"
 #include "kubelet/runtime/container_runtime.h"
 #include "kubelet/runtime/observed.h"
+#include "kubelet/runtime/pod_usage.h"
 #include "kubelet/runtime/writable_layers.h"
 
 namespace kubelet::stats {
@@ -100,6 +102,14 @@ class Stats {
   base::Task<absl::StatusOr<std::string>> Summary(bool only_cpu_and_memory);
   base::Task<absl::StatusOr<std::string>> Cadvisor(base::MetricForm form);
   base::Task<absl::StatusOr<std::string>> Resource(base::MetricForm form);
+
+  // What pods use, for who has to choose between them. Memory and processes are sampled now. Files
+  // (of these pods, empty: of all) are measured anew when what is known is older than the longer of
+  // ten seconds and fifty times what the walk took, but not older than `disk_period`; nothing waits
+  // long for that, nor for the runtime. A pod of which nothing was ever measured is missing.
+  base::Task<absl::StatusOr<runtime::PodUsages>> MemoryUsage();
+  base::Task<absl::StatusOr<runtime::PodUsages>> ProcessUsage();
+  base::Task<runtime::PodUsages> FilesUsage(std::set<std::string> uids, bool writable_layers);
 
   // kubelet_volume_stats_* and kubelet_container_log_filesystem_used_bytes, for /metrics.
   // FillMetrics takes over what was measured last, and has it measured again when it is old;

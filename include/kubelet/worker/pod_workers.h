@@ -134,6 +134,7 @@ class PodWorkers {
   struct ActivePod {
     api::PodPtr pod;
     bool leaving = false;  // the node drives it out: its room is promised to another
+    bool over = false;     // it is being ended, for whatever reason
   };
   std::vector<ActivePod> Active() const;
   std::optional<WorkerView> View(const std::string& uid) const;
