@@ -148,7 +148,7 @@ base::Task<absl::Status> Run::Describe() {
 
 base::Task<absl::Status> Run::All() {
   base::MonoTime begun = clock_.Mono();
-  end_ = begun + options_.time_limit;
+  end_ = begun + std::chrono::duration_cast<base::Nanos>(options_.time_limit * options_.patience);
   absl::Status status = Open();
   if (status.ok()) status = co_await Describe();
   if (status.ok()) {
