@@ -50,7 +50,9 @@ TEST_CASE("memory and processes of pods, as of now") {
   CHECK(usage["uid-a"].containers[0].name == "c");
   CHECK(usage["uid-a"].containers[0].memory == 8'000'000);
   n.pids = {5, 6, 7};
-  rig.tree.Set("/kubepods/burstable/poduid-a/id-a", n);
+  n.cpu_us += 1000;  // nobody starts a process without time
+  for (const char* group : {"", "/id-a"})
+    rig.tree.Set(std::string("/kubepods/burstable/poduid-a") + group, n);
   rig.Await(Memory(rig.stats(), &usage));
   CHECK(usage["uid-a"].processes == 3);
 }
