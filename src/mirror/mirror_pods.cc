@@ -42,9 +42,11 @@ MirrorPods::Action MirrorPods::Decide(const std::string& full_name, const Entry&
     return keep ? Action::kNothing : Action::kDelete;
   }
   if (mirror) {
-    bool right = mirror->hash == api::Annotation(*entry.wanted, api::kConfigHash) &&
-                 !mirror->deleting && !mirror->outlived;
-    if (!right) return Action::kDelete;
+    bool same = mirror->hash == api::Annotation(*entry.wanted, api::kConfigHash);
+    bool gone = mirror->deleting || mirror->outlived;
+    // It shows what still runs.
+    if (!same && !gone && deps_.ending(full_name)) return Action::kNothing;
+    if (!same || gone) return Action::kDelete;
     return mirror->doubt ? Action::kLook : Action::kNothing;
   }
   return node_uid_.empty() || node_deleting_ ? Action::kNothing : Action::kCreate;

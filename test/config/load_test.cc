@@ -37,10 +37,10 @@ TEST_CASE("with a file the closed defaults apply, and hard eviction thresholds")
         "nodefs.inodesFree=5%");
   CHECK(loaded.warnings.empty());
   CHECK(loaded.unsupported.empty());
-  tree.Write("/etc/kubelet.yaml", Yaml("evictionHard: {pid.available: '9'}\npodCIDR: 10.0.0.0/8\n"));
+  tree.Write("/etc/kubelet.yaml",
+             Yaml("evictionHard: {pid.available: '9'}\npodCIDR: 10.0.0.0/8\n"));
   CHECK(MustLoad({"--config=/etc/kubelet.yaml"}, tree.Reader()).unsupported ==
-        std::vector<std::string>{"podCIDR (--pod-cidr)",
-                                 "evictionHard (--eviction-hard): no pod is evicted"});
+        std::vector<std::string>{"podCIDR (--pod-cidr)"});
 }
 
 TEST_CASE("hard eviction thresholds of the file") {
@@ -79,10 +79,10 @@ TEST_CASE("local objects are for static pods, and beside their manifests") {
   auto good = load("/etc/objects/", true);
   REQUIRE(good.ok());
   CHECK(good->flags.local_objects_dir == "/etc/objects");
-  CHECK(base::Message(load("/etc/manifests/", true).status()).find("--local-objects-dir: is staticPodPath") !=
-        std::string::npos);
-  CHECK(base::Message(load("/etc/objects", false).status()).find("--local-objects-dir: is for static pods") !=
-        std::string::npos);
+  CHECK(base::Message(load("/etc/manifests/", true).status())
+            .find("--local-objects-dir: is staticPodPath") != std::string::npos);
+  CHECK(base::Message(load("/etc/objects", false).status())
+            .find("--local-objects-dir: is for static pods") != std::string::npos);
 }
 
 TEST_CASE("an empty list of enforcements is not an absent one") {
@@ -277,17 +277,14 @@ TEST_CASE("what is set and not built is named once") {
   TempTree tree;
   tree.Write(
       "/k.yaml",
-      Yaml(
-          "evictionSoft: {memory.available: 1Gi}\nevictionSoftGracePeriod: {memory.available: 1m}\n"
-          "maxPods: 7\nshutdownGracePeriod: 30s\nenableServer: false\ntracing: {endpoint: "
-          "'a:1'}\n"));
+      Yaml("cpuManagerPolicy: static\nmaxPods: 7\nshutdownGracePeriod: 30s\nenableServer: false\n"
+           "tracing: {endpoint: 'a:1'}\n"));
   LoadedConfig loaded = MustLoad({"--config=/k.yaml", "--kubeconfig=/x"}, tree.Reader());
   CHECK(loaded.unsupported ==
-        std::vector<std::string>{"evictionSoft (--eviction-soft): no pod is evicted",
-                                 "shutdownGracePeriod", "tracing.endpoint"});
+        std::vector<std::string>{"cpuManagerPolicy (--cpu-manager-policy)", "tracing.endpoint"});
   CHECK(MustLoad({}).unsupported.empty());
-  CHECK(MustLoad({"--eviction-hard=memory.available<1Gi"}).unsupported ==
-        std::vector<std::string>{"evictionHard (--eviction-hard): no pod is evicted"});
+  CHECK(MustLoad({"--cpu-manager-policy=static"}).unsupported ==
+        std::vector<std::string>{"cpuManagerPolicy (--cpu-manager-policy)"});
 }
 
 TEST_CASE("the dump masks secrets") {

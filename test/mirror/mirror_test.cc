@@ -140,13 +140,18 @@ TEST_CASE("nothing happens before the node, the pods and the mirrors are known")
   CHECK(bench.mirrors.Problems().empty());
 }
 
-TEST_CASE("content change: the mirror has the new hash at once, also while the old pod ends") {
+TEST_CASE(
+    "content change: the mirror shows the old pod while that ends, and then the new hash at once") {
   Bench bench;
   bench.Want("etcd", "h1");
   std::string first = bench.Uid("etcd");
   bench.ending.insert("etcd_default");
   bench.api.set_latency(20ms);
   bench.Want("etcd", "h2");
+  bench.Advance(30s);
+  CHECK(bench.Uid("etcd") == first);
+  bench.ending.clear();
+  bench.mirrors.Poke("etcd_default");
   bench.Advance(50ms);
   CHECK(bench.HashOf("etcd") == "h2");
   CHECK(bench.Uid("etcd") != first);

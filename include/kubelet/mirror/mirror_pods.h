@@ -7,15 +7,18 @@
 //   wanted  mirror                         then
 //   yes     none                           create, once the node is known and not being deleted
 //   yes     config.mirror = config.hash    nothing
+//   yes     another hash, and the worker   wait for it (Poke): the mirror shows the pod that
+//           of the old pod is ending       still runs
 //   yes     another hash, being deleted,   delete (grace 0, its uid), then create
 //           or outlived (Recreate)
 //   no      any, the worker is ending      wait for it (Poke)
 //   no      any                            delete (grace 0, its uid)
 //
 // Rules: pkg/kubelet/pod/mirror_client.go, kubelet.go tryReconcileMirrorPods (1.36). Deviations: a
-// new manifest's mirror is made at once and not when the old pod has ended; a mirror that the watch
-// has not shown yet is found by asking when creating it fails; orphans are deleted by uid too; a
-// pod of that name that is no mirror is reported (Problems) and tried again at growing distance.
+// new manifest's mirror is made when the old pod has ended, and does not wait for the new one's
+// first sync; a mirror that the watch has not shown yet is found by asking when creating it fails;
+// orphans are deleted by uid too; a pod of that name that is no mirror is reported (Problems) and
+// tried again at growing distance.
 //
 // A static pod that was adopted from another kubelet (podstore::WithUid) has that kubelet's uid as
 // its config.hash: its mirror stays. So SetStatic comes after adoption, that is after the runtime
