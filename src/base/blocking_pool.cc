@@ -33,6 +33,20 @@ struct BlockingPool::State {
     return false;
   }
 
+  // How much of the queue could run now; called with the mutex held.
+  int Runnable() const {
+    std::map<std::string, int> more;
+    int count = 0;
+    for (const auto& [kind, work] : queue) {
+      auto it = running.find(kind);
+      int now = it == running.end() ? 0 : it->second;
+      if (now + more[kind] >= options.per_kind) continue;
+      ++more[kind];
+      ++count;
+    }
+    return count;
+  }
+
   static void Loop(std::shared_ptr<State> self) {
     std::unique_lock lock(self->mutex);
     std::pair<std::string, std::function<void()>> work;
@@ -73,7 +87,8 @@ BlockingPool::~BlockingPool() {
 void BlockingPool::Submit(const std::string& kind, std::function<void()> work) {
   std::lock_guard lock(state_->mutex);
   state_->queue.emplace_back(kind, std::move(work));
-  if (state_->idle == 0 && state_->threads < state_->options.threads) {
+  // A thread that was woken counts as idle until it runs: it cannot take two, and the first may hang.
+  if (state_->Runnable() > state_->idle && state_->threads < state_->options.threads) {
     ++state_->threads;
     std::thread(&State::Loop, state_).detach();
   } else {

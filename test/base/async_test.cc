@@ -259,6 +259,32 @@ TEST_CASE("work on the pool that hangs ends with DeadlineExceeded for the caller
   release.set_value();
 }
 
+TEST_CASE("two pieces of work for one idle thread: the second does not wait for the first, which hangs") {
+  Loop loop;
+  BlockingPool pool(loop.io.get_executor(), loop.clock, {});
+  std::promise<void> release;
+  auto gate = release.get_future().share();
+  TaskScope scope(loop.io.get_executor());
+  auto until = [&](const bool& done) {
+    while (!done) {
+      loop.io.restart();
+      loop.io.run_for(1s);
+    }
+  };
+  absl::Status first, hung, quick;
+  bool first_done = false, hung_done = false, quick_done = false;
+  scope.Spawn("first", RunOn(pool, first, [] { return absl::OkStatus(); }, first_done));
+  until(first_done);
+  scope.Spawn("hung", RunOn(pool, hung, [gate] { gate.wait();
+    return absl::OkStatus();
+  }, hung_done));
+  scope.Spawn("quick", RunOn(pool, quick, [] { return absl::NotFoundError("x"); }, quick_done));
+  until(quick_done);
+  CHECK_FALSE(hung_done);
+  release.set_value();
+  until(hung_done);
+}
+
 TEST_CASE("back-off doubles to its cap and is forgotten after two caps") {
   Backoff backoff(10s, 300s);
   MonoTime now{};
