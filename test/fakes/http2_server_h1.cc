@@ -121,7 +121,9 @@ class Http1 : public ServerProtocol {
     for (const auto& field : message) {
       std::string name(field.name_string());
       for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-      request.headers[name] = std::string(field.value());
+      // Several of one name are one list (RFC 9110, 5.3): the protocols that a client of streams speaks.
+      std::string& all = request.headers[name];
+      all += (all.empty() ? "" : ", ") + std::string(field.value());
     }
     request.body = std::move(message.body());
     keep_alive_ = message.keep_alive();
