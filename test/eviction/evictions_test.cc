@@ -69,6 +69,11 @@ struct Rig {
   Evictions::Options options;
   std::unique_ptr<Evictions> made;
 
+  // What was cancelled ends in the loop.
+  ~Rig() {
+    made.reset();
+    Run();
+  }
   Evictions& evictions() {
     if (!made) {
       made = std::make_unique<Evictions>(io.get_executor(), clock, host, options, &metrics);
