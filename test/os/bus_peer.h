@@ -49,6 +49,7 @@ class Peer {
  protected:
   // Of the most derived class, first and last.
   void StartServing() {
+    // The other end of the bus: the code under test talks to it in blocking calls.
     thread_ = std::thread([this] { Serve(); });
   }
   void StopServing() {
