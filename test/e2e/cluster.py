@@ -6,13 +6,12 @@ import os
 import pathlib
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 import urllib.request
 
-from harness import ApiServer, ClusterNode, Failed, Watch, condition, skip, stamped_image, until
+from harness import ApiServer, ClusterNode, Failed, Watch, condition, run_scenario, skip, stamped_image, until
 
 import registry  # noqa: E402  (test/lib, whose path harness adds)
 
@@ -842,17 +841,5 @@ def scenario_kubectl_streams():
             check(follower.wait(30) == 0, "the followed log ends with the container")
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: cluster.py " + " | ".join(scenarios))
-    started = time.monotonic()
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

@@ -4,11 +4,10 @@ them, with the time, in a directory of the host."""
 import contextlib
 import json
 import pathlib
-import sys
 import tempfile
 import time
 
-from harness import Failed, Node, until
+from harness import Failed, Node, run_scenario, until
 
 # A container that tells when it starts and ends, and ends when it is asked to.
 TELLS = "note start-NAME; trap 'note term-NAME; exit 0' TERM; while :; do sleep 0.1; done"
@@ -235,16 +234,5 @@ def scenario_last_words_from_the_log():
         check("message" not in statuses(node, "a")["d"]["state"]["terminated"], "what succeeded needs no excuse")
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: containers.py " + " | ".join(scenarios))
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok", sys.argv[1])
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

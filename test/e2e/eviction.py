@@ -3,11 +3,10 @@
 import contextlib
 import os
 import re
-import sys
 import tempfile
 import time
 
-from harness import ApiServer, ClusterNode, Failed, Watch, condition, until
+from harness import ApiServer, ClusterNode, Failed, Watch, condition, run_scenario, until
 
 GRACEFUL = "trap 'sleep 1; exit 7' TERM; while :; do sleep 3600 & wait; done"
 NO_THRESHOLDS = "evictionHard: {}\n"
@@ -247,17 +246,5 @@ def scenario_kernel_alarm():
         check(counted(node, "allocatableMemory.available") == 1, "metrics")
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: eviction.py " + " | ".join(scenarios))
-    started = time.monotonic()
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

@@ -5,12 +5,11 @@ import contextlib
 import json
 import os
 import pathlib
-import sys
 import tempfile
 import threading
 import time
 
-from harness import ApiServer, ClusterNode, Failed, FakeRuntime, Watch, condition, until
+from harness import ApiServer, ClusterNode, Failed, FakeRuntime, Watch, condition, run_scenario, until
 
 
 def check(good, what):
@@ -221,17 +220,5 @@ def scenario_churn():
         check(after - before <= 6 * 1024, "its memory grew by %d KiB" % (after - before))
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: fake_cluster.py " + " | ".join(scenarios))
-    started = time.monotonic()
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

@@ -62,6 +62,20 @@ def until(what, condition, seconds=30.0, every=0.02):
         time.sleep(every)
 
 
+def run_scenario(scope):
+    """Runs the one that the command line names, of the functions scenario_NAME in `scope`."""
+    program = os.path.basename(sys.argv[0])
+    scenarios = {k[9:]: v for k, v in scope.items() if k.startswith("scenario_")}
+    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
+        sys.exit("usage: %s %s" % (program, " | ".join(scenarios)))
+    started = time.monotonic()
+    try:
+        scenarios[sys.argv[1]]()
+    except Failed as error:
+        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
+    print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
+
+
 class FakeRuntime:
     """The program fake-cri: a runtime that comes, goes and forgets."""
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from harness import ApiServer, Failed, Node, condition, free_port, skip, until
+from harness import ApiServer, Failed, Node, condition, free_port, run_scenario, skip, until
 
 import registry  # noqa: E402  (test/lib, whose path harness adds)
 
@@ -469,17 +469,5 @@ users:
             until("the node is Ready", node.ready, 30)
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: kubeadm.py " + " | ".join(scenarios))
-    started = time.monotonic()
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

@@ -18,14 +18,13 @@ import socket
 import socketserver
 import struct
 import subprocess
-import sys
 import tempfile
 import termios
 import threading
 import time
 
 from cluster import find_kubectl
-from harness import ApiServer, ClusterNode, Failed, until
+from harness import ApiServer, ClusterNode, Failed, run_scenario, until
 from server import check
 
 FULL = os.environ.get("KUBELET_TEST_FULL") == "1"
@@ -395,18 +394,6 @@ def scenario_debug():
         check(kubectl("logs", name) == pathlib.Path("/proc/sys/kernel/random/boot_id").read_text(), "the node's file")
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: kubectl.py " + " | ".join(scenarios))
-    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-    started = time.monotonic()
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
-
-
 if __name__ == "__main__":
-    main()
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    run_scenario(globals())

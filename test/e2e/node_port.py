@@ -12,13 +12,12 @@ import os
 import re
 import socket
 import ssl
-import sys
 import tempfile
 import threading
 import time
 import contextlib
 
-from harness import ApiServer, ClusterNode, Failed, until
+from harness import ApiServer, ClusterNode, run_scenario, until
 from kubelet_client import KubeletClient
 from server import check
 
@@ -355,17 +354,5 @@ def scenario_load():
               again["metadata"]["uid"] == pod["metadata"]["uid"], "the pod has noticed")
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: node_port.py " + " | ".join(scenarios))
-    started = time.monotonic()
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

@@ -1,10 +1,9 @@
 #!/usr/bin/python3
 """Probes from end to end, on static pods: `probes.py SCENARIO`."""
-import sys
 import threading
 import time
 
-from harness import Failed, Node, condition, until
+from harness import Failed, Node, condition, run_scenario, until
 
 SERVER = ("mkdir -p /tmp/www; echo ok > /tmp/www/healthz; httpd -p 8080 -h /tmp/www; "
           "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done")
@@ -162,16 +161,5 @@ def scenario_startup_failure_restarts():
         check(inside(node, "a", "test -e /tmp/asked") != 0, "liveness was not asked")
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: probes.py " + " | ".join(scenarios))
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok", sys.argv[1])
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

@@ -2,12 +2,11 @@
 """The kubelet's own HTTPS port on a real runtime: `server.py SCENARIO`."""
 import contextlib
 import os
-import sys
 import tempfile
 import threading
 import time
 
-from harness import ApiServer, ClusterNode, Failed, until
+from harness import ApiServer, ClusterNode, Failed, run_scenario, until
 from kubelet_client import KubeletClient, exec_path, spdy_exec, websocket_exec
 
 
@@ -135,17 +134,5 @@ def scenario_streams():
         check(result == ["error streaming: the kubelet is being restarted"], "cut off: %s" % result)
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: server.py " + " | ".join(scenarios))
-    started = time.monotonic()
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

@@ -9,12 +9,10 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import tempfile
-import time
 import urllib.request
 
-from harness import Failed, FakeRuntime, Node, until
+from harness import Failed, FakeRuntime, Node, run_scenario, until
 
 
 def check(good, what):
@@ -209,17 +207,5 @@ def scenario_before_its_configuration():
         check(len(lines) == 1 and missing in lines[0], "its words: %s" % lines)
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: service.py " + " | ".join(scenarios))
-    started = time.monotonic()
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

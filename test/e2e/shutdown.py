@@ -3,12 +3,11 @@
 import contextlib
 import json
 import os
-import sys
 import tempfile
 import time
 
 from fake_logind import Logind
-from harness import ApiServer, ClusterNode, Failed, condition, until
+from harness import ApiServer, ClusterNode, Failed, condition, run_scenario, until
 
 SLOW = "trap 'sleep 1; exit 0' TERM; while :; do sleep 3600 & wait; done"
 STUBBORN = "trap '' TERM; while :; do sleep 1; done"
@@ -137,17 +136,5 @@ def scenario_stuck_group():
         until("stuck was killed", lambda: not node.api_ids("stuck"), 20)
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: shutdown.py " + " | ".join(scenarios))
-    started = time.monotonic()
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

@@ -6,12 +6,10 @@ import pathlib
 import random
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
-import time
 
-from harness import Failed, FakeRuntime, Node, skip, stamped_image, until
+from harness import Failed, FakeRuntime, Node, run_scenario, skip, stamped_image, until
 
 import registry  # noqa: E402  (test/lib, whose path harness adds)
 
@@ -558,17 +556,6 @@ def scenario_user_namespaces():
         until("ids are given back", lambda: not file.exists(), 40)
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: static_pods.py " + " | ".join(scenarios))
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok", sys.argv[1])
-
-
 def cgroup_file(node, uid, controller, file):
     """Of the pod's cgroup, and of its one container's below it."""
     v2 = (node.CGROUPS / "cgroup.controllers").exists()
@@ -638,4 +625,4 @@ def scenario_resize_in_place():
 
 
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

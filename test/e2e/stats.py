@@ -4,11 +4,10 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 
 from cluster import find_kubectl
-from harness import Failed, until
+from harness import run_scenario, until
 from metrics_server import GROUP, VERSION, MetricsServer
 from server import check, node_and_client
 
@@ -209,17 +208,5 @@ def scenario_top():
             metrics.close()
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: stats.py " + " | ".join(scenarios))
-    started = time.monotonic()
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("passed in %.1f s" % (time.monotonic() - started))
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

@@ -4,11 +4,10 @@ import base64
 import os
 import stat
 import subprocess
-import sys
 import time
 
 from fake_cluster import Admin, check, cluster
-from harness import Failed, skip, until
+from harness import run_scenario, skip, until
 
 
 def volume(node, uid, plugin, name):
@@ -247,17 +246,5 @@ def scenario_local_objects():
         check("hush" not in node.log.read_text() and "louder" not in node.log.read_text(), "no secret in the log")
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: volume_kinds.py " + " | ".join(scenarios))
-    started = time.monotonic()
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())

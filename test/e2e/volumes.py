@@ -9,13 +9,12 @@ import pathlib
 import random
 import re
 import struct
-import sys
 import tempfile
 import threading
 import time
 
 from fake_cluster import Admin, Seen, check, cluster
-from harness import Failed, skip, until
+from harness import Failed, run_scenario, skip, until
 
 FAST = "kubeAPIQPS: 2000\nkubeAPIBurst: 2000\neventRecordQPS: 0\n"
 
@@ -257,17 +256,5 @@ def scenario_dead_mount():
             until("explain has no more to tell", lambda: "No answer" not in node.cli("explain"), 30, 0.5)
 
 
-def main():
-    scenarios = {k[9:]: v for k, v in globals().items() if k.startswith("scenario_")}
-    if len(sys.argv) != 2 or sys.argv[1] not in scenarios:
-        sys.exit("usage: volumes.py " + " | ".join(scenarios))
-    started = time.monotonic()
-    try:
-        scenarios[sys.argv[1]]()
-    except Failed as error:
-        sys.exit("FAILED %s: %s" % (sys.argv[1], error))
-    print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
-
-
 if __name__ == "__main__":
-    main()
+    run_scenario(globals())
