@@ -73,7 +73,7 @@ bool SameDisk(const os::Filesystem& a, const os::Filesystem& b) {
   return a.major == b.major && a.minor == b.minor;
 }
 
-// InvalidArgument never: a store that cannot be asked leaves things as they were.
+// An error leaves the layout as it was; it is asked for again soon.
 absl::StatusOr<eviction::FsLayout> LayoutOf(const std::string& root, const std::string& images,
                                             const std::string& containers) {
   ASSIGN_OR_RETURN(auto node, os::ReadFilesystem(root));
