@@ -2,7 +2,8 @@
 // every second, first over HTTP, TCP, gRPC and exec by themselves, then a quarter each; servers are
 // a process of their own, exec is answered by a fake runtime at once (what a real one costs is not
 // ours). Prints the CPU of this process per 1,000 probes, failures, how late probes were, and
-// sockets in TIME_WAIT at the end.
+// sockets in TIME_WAIT at the end. `probes_bench --serve` is only the servers, for probes.py: it
+// prints their ports (HTTP, TCP, gRPC) and answers until it is killed.
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -175,13 +176,19 @@ void RunOnce(const char* name, int kind, int containers, int seconds, const Port
 }  // namespace
 
 int main(int argc, char** argv) {
-  int containers = argc > 1 ? std::atoi(argv[1]) : 500, seconds = argc > 2 ? std::atoi(argv[2]) : 5;
   int ends[2];
   if (pipe(ends) != 0) return 1;
+  const bool serve = argc > 1 && std::string(argv[1]) == "--serve";
+  int containers = argc > 1 ? std::atoi(argv[1]) : 500, seconds = argc > 2 ? std::atoi(argv[2]) : 5;
   pid_t server = fork();
   if (server == 0) Serve(ends[1]);
   Ports ports;
   if (read(ends[0], &ports, sizeof ports) != sizeof ports) return 1;
+  if (serve) {
+    std::printf("%d %d %d\n", ports.http, ports.tcp, ports.grpc);
+    std::fflush(stdout);
+    return waitpid(server, nullptr, 0) < 0;
+  }
   const char* const kNames[] = {"http", "tcp", "grpc", "exec"};
   int before = TimeWaits();
   for (int kind = 0; kind < 4; ++kind) RunOnce(kNames[kind], kind, containers, seconds, ports);
