@@ -143,6 +143,7 @@ run_tests() {
   say "tests"
   local log=$build/ctest.log
   if [ -x "$build/src/app/kubelet" ]; then export KUBELET_TEST_BINARY=$build/src/app/kubelet; fi
+  export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$top/test/tsan.supp}
   export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1} KUBELET_TEST_RUN=${state:-none}
   rm -f "$build/junit.xml"
   ctest --test-dir "$build" -j "$jobs" --timeout "${KUBELET_TEST_TIMEOUT:-600}" --output-on-failure --no-tests=error \

@@ -13,13 +13,14 @@ runtime::PodSyncer::Options SyncOptions(const config::LoadedConfig& config, int 
     options.backoff_max = seconds(60);
   }
   const auto& back_off = config.kubelet.crash_loop_back_off();
-  if (config.gates.Enabled("KubeletCrashLoopBackOffMax") && back_off.has_max_container_restart_period()) {
+  if (config.gates.Enabled("KubeletCrashLoopBackOffMax") &&
+      back_off.has_max_container_restart_period()) {
     options.backoff_max = base::Nanos(back_off.max_container_restart_period().duration());
     options.backoff_initial = std::min(options.backoff_initial, options.backoff_max);
   }
-  // One more than there are cores keeps them busy while a start waits for the disk or the kernel
-  // (test/bench).
-  options.start_parallelism = std::max(3, cpus + 1);
+  // Three more than there are cores keep them busy while starts wait for the disk or the kernel,
+  // also with an API server's store on the same disk (test/bench, with 3, 5 and 8 on two cores).
+  options.start_parallelism = cpus + 3;
   return options;
 }
 

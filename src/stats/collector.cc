@@ -1,6 +1,7 @@
 #include "stats/collector.h"
 
 #include <algorithm>
+#include <filesystem>
 
 namespace kubelet::stats {
 namespace {
@@ -18,6 +19,7 @@ constexpr base::Nanos kResizeTime = minutes(2);
 // Everything is read again after one to two of these, each group at a time of its own.
 constexpr base::Nanos kQuietAge = minutes(1);
 constexpr base::Nanos kDescriptorsAge = seconds(30);
+constexpr base::Nanos kSystemDescriptorsAge = minutes(5);  // thousands, of all services
 constexpr base::Nanos kPartitionsAge = minutes(1);
 constexpr base::Nanos kSystemAge = minutes(1);
 // A speed over less says little, one over more is no speed of now.
@@ -321,7 +323,9 @@ void Collector::ReadProcesses(Group& group) {
   group.processes = pids.size();
   group.first_pid = root ? 1 : pids.empty() ? 0 : pids.front();
   if (network) ReadInterfaces(group);
-  if (!details || Fresh(group.descriptors_at, kDescriptorsAge)) return;
+  bool system = root || group.kind == GroupKind::kSystem;
+  if (!details || Fresh(group.descriptors_at, system ? kSystemDescriptorsAge : kDescriptorsAge))
+    return;
   group.descriptors_at = now_;
   group.descriptors = group.sockets = 0;
   bool of_pod = network || group.kind == GroupKind::kContainer;
@@ -361,6 +365,10 @@ void Collector::CollectFilesystems() {
     // Of containers and pods there are hundreds, and none is the node's.
     std::vector<std::string> without = {options_.root_dir + "/pods", "/run/containerd",
                                         "/var/lib/containers", "/run/containers"};
+    // Where the runtime has its socket it has the root filesystems, too.
+    std::string runtime = std::filesystem::path(options_.runtime_socket).parent_path();
+    if (runtime != "" && runtime != "/" && runtime != "/run" && runtime != "/var/run")
+      without.push_back(std::move(runtime));
     for (auto& partition : os::Partitions(*mounts, without)) {
       FilesystemView view;
       view.labels = "device=\"";

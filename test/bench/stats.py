@@ -100,7 +100,7 @@ def main():
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("--json")
     parser.add_argument("--idle", type=float, default=30)
-    parser.add_argument("--settle", type=float, default=10)
+    parser.add_argument("--settle", type=float, default=130, help="s; limits of new pods are read more often for two minutes")
     parser.add_argument("--repeat", type=int, default=4)
     options = parser.parse_args()
     found = []

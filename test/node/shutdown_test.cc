@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
 #include <fstream>
@@ -87,7 +88,8 @@ struct World {
   bool reload_helps = true;
   bool there = true;
   Strings log;  // appended to on pool threads, one call at a time
-  int locks = 0, reader = -1;
+  int reader = -1;
+  std::atomic<int> locks{0};  // also read while a call is under way
   std::unique_ptr<base::Promise<absl::StatusOr<Bools>>> waiting;
   bool Held() const {
     char byte = 0;
