@@ -36,6 +36,11 @@ std::string Words(int error) {
   return text;
 }
 
+bool Ready(int fd, bool writing) {
+  pollfd look{fd, static_cast<short>(writing ? POLLOUT : POLLIN), 0};
+  return ::poll(&look, 1, 0) > 0;
+}
+
 }  // namespace
 
 base::Nanos Dialog::SincePacket(int fd, bool connecting) {
@@ -45,23 +50,26 @@ base::Nanos Dialog::SincePacket(int fd, bool connecting) {
   return std::chrono::milliseconds(connecting ? info.tcpi_last_ack_recv : info.tcpi_last_data_recv);
 }
 
+bool Dialog::Connected(int fd) { return Ready(fd, true); }
+
 struct Dialog::State {
-  State(base::Executor e, base::Clock& c, base::Nanos t, SincePacketFn s)
-      : socket(std::move(e)), clock(c), limit(t), since_packet(s) {}
+  State(base::Executor e, base::Clock& c, base::Nanos t, Kernel k)
+      : socket(std::move(e)), clock(c), limit(t), kernel(k) {}
 
   void Arm(std::shared_ptr<State> self, base::MonoTime when) {
     clock.Cancel(timer);
     deadline = when;
+    armed = true;
     timer = clock.Schedule(when, [weak = std::weak_ptr<State>(self)] {
       if (auto s = weak.lock()) s->Expire(s);
     });
   }
 
   void Expire(std::shared_ptr<State> self) {
+    armed = false;
     if (!waiting) return;
-    pollfd look{socket.native_handle(), static_cast<short>(writing ? POLLOUT : POLLIN), 0};
-    if (::poll(&look, 1, 0) > 0) {
-      second_look = true;
+    if (Ready(fd, writing)) {
+      second_look = armed = true;
       timer = clock.After(kSecondLook, [weak = std::weak_ptr<State>(self)] {
         if (auto s = weak.lock()) s->Expire(s);
       });
@@ -77,34 +85,48 @@ struct Dialog::State {
   void GiveBack(std::shared_ptr<State> self, base::MonoTime since) {
     auto waited = clock.Mono() - since;
     if (limit == base::Nanos(0) || (waited < kLong && !second_look)) return;
-    auto late = std::min<base::Nanos>(since_packet(socket.native_handle(), connecting), waited);
+    auto late = std::min<base::Nanos>(kernel.since_packet(fd, connecting), waited);
     auto when = deadline + late;
     // What came at the last moment, or while nobody looked, still gets a moment to be complete.
     if (std::exchange(second_look, false)) when = std::max(when, clock.Mono() + kLong);
     Arm(self, when);
   }
 
-  void Close() {
-    if (!socket.is_open()) return;
-    error_code ignored;
-    socket.set_option(asio::socket_base::linger(true, 0), ignored);
-    socket.close(ignored);
+  // The socket becomes Asio's, which costs two system calls, only when something is waited for.
+  error_code Register() {
+    error_code ec;
+    if (!socket.is_open()) socket.assign(peer.protocol(), fd, ec);
+    return ec;
   }
 
-  tcp::socket socket;
+  void Close() {
+    if (fd < 0) return;
+    const linger reset{1, 0};
+    (void)::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    error_code ignored;
+    if (socket.is_open()) {
+      socket.close(ignored);
+    } else {
+      ::close(fd);
+    }
+    fd = -1;
+  }
+
+  int fd = -1;
+  tcp::socket socket;  // of `fd`, once it is registered
   base::Clock& clock;
   base::Nanos limit;  // zero: none
-  SincePacketFn since_packet;
+  Kernel kernel;
   base::MonoTime deadline{};
   base::Clock::TimerId timer{};
   tcp::endpoint peer;
   bool connecting = false, waiting = false, writing = false, started = false;
-  bool expired = false, second_look = false;
+  bool expired = false, second_look = false, armed = false;
+  int sends = 0;
 };
 
-Dialog::Dialog(base::Executor executor, base::Clock& clock, base::Nanos timeout,
-               SincePacketFn since_packet)
-    : state_(std::make_shared<State>(std::move(executor), clock, timeout, since_packet)) {}
+Dialog::Dialog(base::Executor executor, base::Clock& clock, base::Nanos timeout, Kernel kernel)
+    : state_(std::make_shared<State>(std::move(executor), clock, timeout, kernel)) {}
 
 Dialog::~Dialog() {
   state_->clock.Cancel(state_->timer);
@@ -114,8 +136,10 @@ Dialog::~Dialog() {
 absl::Status Dialog::Failure(const char* operation, int error) const {
   std::string step = state_->connecting ? "dial tcp " : std::string(operation) + " tcp ";
   if (!state_->connecting) {
-    error_code ignored;
-    step += Name(state_->socket.local_endpoint(ignored)) + "->";
+    tcp::endpoint local;
+    auto size = static_cast<socklen_t>(local.capacity());
+    if (::getsockname(state_->fd, local.data(), &size) == 0) local.resize(size);
+    step += Name(local) + "->";
   }
   return absl::UnavailableError(step + Name(state_->peer) + ": " + operation + ": " + Words(error));
 }
@@ -124,6 +148,8 @@ absl::Status Dialog::Failure(const char* operation, int error) const {
 base::Task<absl::Status> Dialog::WaitFor(bool writing) {
   auto state = state_;
   if (state->expired) co_return absl::DeadlineExceededError("i/o timeout");
+  if (auto ec = state->Register(); ec) co_return Failure("epoll_ctl", ec.value());
+  if (state->limit > base::Nanos(0) && !state->armed) state->Arm(state, state->deadline);
   auto since = state->clock.Mono();
   state->waiting = true;
   state->writing = writing;
@@ -144,24 +170,19 @@ base::Task<absl::Status> Dialog::Connect(tcp::endpoint endpoint) {
   state->Close();
   state->peer = endpoint;
   state->connecting = true;
-  error_code ec;
-  state->socket.open(endpoint.protocol(), ec);
-  if (!ec) state->socket.native_non_blocking(true, ec);
-  if (ec) co_return Failure("socket", ec.value());
-  state->socket.set_option(tcp::no_delay(true), ec);
-  if (!state->started && state->limit > base::Nanos(0))
-    state->Arm(state, state->clock.Mono() + state->limit);
-  state->started = true;
+  state->fd = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (state->fd < 0) co_return Failure("socket", errno);
+  state->sends = 0;
+  if (!std::exchange(state->started, true)) state->deadline = state->clock.Mono() + state->limit;
   int error = 0;
-  if (::connect(state->socket.native_handle(), endpoint.data(),
-                static_cast<socklen_t>(endpoint.size())) != 0)
+  if (::connect(state->fd, endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0)
     error = errno;
   if (error == EINPROGRESS) {
-    auto waited = co_await WaitFor(true);
+    auto waited = absl::OkStatus();
+    if (!state->kernel.connected(state->fd)) waited = co_await WaitFor(true);
     if (!waited.ok()) co_return waited;
     socklen_t size = sizeof error;
-    if (::getsockopt(state->socket.native_handle(), SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-      error = errno;
+    if (::getsockopt(state->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
   }
   if (error != 0) co_return Failure("connect", error);
   state->connecting = false;
@@ -170,10 +191,12 @@ base::Task<absl::Status> Dialog::Connect(tcp::endpoint endpoint) {
 
 base::Task<absl::Status> Dialog::Send(std::string bytes) {
   auto state = state_;
+  // One request is one packet; only what follows may have to wait for the acknowledgement of that.
+  const int on = 1;
+  if (state->sends++ == 1) (void)::setsockopt(state->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   size_t sent = 0;
   while (sent < bytes.size()) {
-    ssize_t n = ::send(state->socket.native_handle(), bytes.data() + sent, bytes.size() - sent,
-                       MSG_NOSIGNAL);
+    ssize_t n = ::send(state->fd, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
     if (n >= 0) {
       sent += static_cast<size_t>(n);
       continue;
@@ -194,7 +217,7 @@ base::Task<absl::StatusOr<size_t>> Dialog::Receive(std::string* into) {
     auto waited = co_await WaitFor(false);
     if (!waited.ok()) co_return waited;
     char buffer[8192];
-    ssize_t n = ::recv(state->socket.native_handle(), buffer, sizeof buffer, 0);
+    ssize_t n = ::recv(state->fd, buffer, sizeof buffer, 0);
     if (n >= 0) {
       into->append(buffer, static_cast<size_t>(n));
       co_return static_cast<size_t>(n);

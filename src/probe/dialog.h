@@ -18,6 +18,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "kubelet/base/async.h"
@@ -29,12 +30,20 @@ class Dialog {
  public:
   // How long ago the last packet came to this socket; `connecting`: of any kind, else one with
   // data.
-  using SincePacketFn = base::Nanos (*)(int fd, bool connecting);
   static base::Nanos SincePacket(int fd, bool connecting);
+  // Whether connect(2), which said that it is under way, is done by now. To this machine, and so to
+  // its pods, it is: the handshake is made within the call.
+  static bool Connected(int fd);
+  // What the kernel is asked.
+  struct Kernel {
+    base::Nanos (*since_packet)(int fd, bool connecting) = SincePacket;
+    bool (*connected)(int fd) = Connected;
+  };
 
   // `timeout` zero: no limit.
-  Dialog(base::Executor executor, base::Clock& clock, base::Nanos timeout,
-         SincePacketFn since_packet = SincePacket);
+  Dialog(base::Executor executor, base::Clock& clock, base::Nanos timeout, Kernel kernel);
+  Dialog(base::Executor executor, base::Clock& clock, base::Nanos timeout)
+      : Dialog(std::move(executor), clock, timeout, Kernel()) {}
   ~Dialog();
   Dialog(const Dialog&) = delete;
   Dialog& operator=(const Dialog&) = delete;

@@ -301,26 +301,12 @@ TEST_CASE("http: a slow body is no failure, the head has answered") {
 TEST_CASE("a late loop: the answer was there in time, so the probe has not failed") {
   Bench b;
   Loopback server(b.io);
-  Action action = b.Http(server.port());
-  const char* answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-  SECTION("while waiting for the answer") {
-    b.Begin(action);
-    b.Until([&] { return !server.sessions().empty() && Whole(server.sessions().back()->in); });
-    server.sessions().back()->Write(answer);
-    // Nobody looks at the sockets for ten seconds; the timer comes first.
-    b.clock.Advance(10s);
-    b.Until([&] { return b.outcome.has_value(); });
-  }
-  SECTION("while connecting") {
-    b.Begin(action);
-    b.io.restart();
-    b.io.run_one();  // the packet is on its way
-    server.on_open = [&](Loopback::SessionPtr session) {
-      session->on_bytes = [&, s = session.get()](std::string) { s->Write(answer); };
-    };
-    b.clock.Advance(10s);
-    b.Until([&] { return b.outcome.has_value(); });
-  }
+  b.Begin(b.Http(server.port()));
+  b.Until([&] { return !server.sessions().empty() && Whole(server.sessions().back()->in); });
+  server.sessions().back()->Write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  // Nobody looks at the sockets for ten seconds; the timer comes first.
+  b.clock.Advance(10s);
+  b.Until([&] { return b.outcome.has_value(); });
   CHECK(Text(*b.outcome) == "success");
 }
 
@@ -340,9 +326,11 @@ TEST_CASE("a late loop: what we are late ourselves is not taken from the server"
     Bench b;
     Loopback server(b.io);
     // The kernel says when the packet came; here it came at once, and we looked 1.8 s later.
-    Dialog dialog(b.io.get_executor(), b.clock, 2s,
-                  late ? Dialog::SincePacketFn([](int, bool) { return base::Nanos(1'800ms); })
-                       : Dialog::SincePacketFn([](int, bool) { return base::Nanos(0); }));
+    Dialog::Kernel kernel;
+    kernel.since_packet = [](int, bool) { return base::Nanos(0); };
+    if (late) kernel.since_packet = [](int, bool) { return base::Nanos(1'800ms); };
+    kernel.connected = [](int) { return false; };
+    Dialog dialog(b.io.get_executor(), b.clock, 2s, kernel);
     absl::Status status;
     bool done = false;
     std::string answer;
