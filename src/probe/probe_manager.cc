@@ -191,10 +191,13 @@ void ProbeManager::Halt(Container& container, bool all) {
 void ProbeManager::Arm(const WorkerPtr& worker) {
   deps_.clock.Cancel(worker->timer);
   if (worker->in_flight || !worker->machine.due()) return;
-  worker->timer =
-      deps_.clock.Schedule(*worker->machine.due(), [this, weak = std::weak_ptr<Worker>(worker)] {
-        if (auto w = weak.lock()) Queue(w);
-      });
+  base::MonoTime due = *worker->machine.due();
+  base::Nanos over{0};
+  if (options_.slot > base::Nanos(0)) over = due.time_since_epoch() % options_.slot;
+  if (over > base::Nanos(0)) due += options_.slot - over;
+  worker->timer = deps_.clock.Schedule(due, [this, weak = std::weak_ptr<Worker>(worker)] {
+    if (auto w = weak.lock()) Queue(w);
+  });
 }
 
 void ProbeManager::Queue(const WorkerPtr& worker) {

@@ -398,6 +398,30 @@ TEST_CASE("five hundred probes of one second start a few at a time") {
   CHECK(turns > 60);
 }
 
+TEST_CASE(
+    "probes that are due at nearly the same moment share a wake-up, and none is early or drifts") {
+  Bench b;
+  std::vector<std::shared_ptr<api::core::Pod>> pods;
+  auto begun = b.clock.Mono();
+  for (double random : {0.101, 0.107, 0.119, 0.121}) {
+    b.random = random;
+    auto pod = Pod({.uid = "u" + std::to_string(random)});
+    Give(pod->mutable_spec()->mutable_containers(0)->mutable_liveness_probe(), "live", 1);
+    b.manager->Sync(pod, b.Seen({b.Running("c", "id" + std::to_string(random))}));
+    pods.push_back(pod);
+  }
+  for (auto second : {0s, 1s, 2s, 60s}) {
+    b.Advance(begun + second + 119ms - b.clock.Mono());
+    auto before = b.script.calls.size();
+    b.Advance(1ms);
+    CHECK(b.script.calls.size() == before + 3);
+    b.Advance(19ms);
+    CHECK(b.script.calls.size() == before + 3);
+    b.Advance(1ms);
+    CHECK(b.script.calls.size() == before + 4);
+  }
+}
+
 TEST_CASE("verdicts of static pods survive a restart by the saved text") {
   Bench b;
   auto pod = Pod();

@@ -43,6 +43,9 @@ class ProbeManager : public runtime::Health {
   struct Options {
     int starts_per_turn = 8;  // the loop does other things in between
     base::Nanos save_after = std::chrono::milliseconds(100), save_pause = std::chrono::seconds(2);
+    // Probes begin at multiples of this: those of one moment share a wake-up. Zero: each at its
+    // own.
+    base::Nanos slot = std::chrono::milliseconds(20);
   };
   struct Deps {
     base::Executor executor;
