@@ -198,7 +198,8 @@ std::vector<std::string> Operations::Explain(const std::string& uid) const {
   auto pod = pods_.find(uid);
   if (pod == pods_.end()) return lines;
   for (const auto& [name, volume] : pod->second.volumes) {
-    if (volume.failure) lines.push_back(Line(name + ": ", *volume.failure, true));
+    if (volume.failure)
+      lines.push_back(Line(name.empty() ? "" : name + ": ", *volume.failure, true));
   }
   if (pod->second.teardown) lines.push_back(Line("", *pod->second.teardown, false));
   return lines;

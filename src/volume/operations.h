@@ -36,8 +36,9 @@ class Operations {
 
   // OK, or the last failure when it is too early to try again.
   absl::Status MayMount(const std::string& uid, const std::string& volume) const;
-  // An attempt has ended. A failure is logged, told in an event (FailedMount) and delays the next
-  // attempt; Aborted and Cancelled are none. Returns the status.
+  // An attempt has ended; `volume` is empty when the pod as a whole was refused. A failure is
+  // logged, told in an event (FailedMount) and delays the next attempt; Aborted and Cancelled are
+  // none. Returns the status.
   absl::Status Mounted(const api::core::Pod& pod, const std::string& volume, base::MonoTime begun,
                        const absl::Status& status);
   // After all volumes of the pod had their turn: those that are not mounted; empty: it waits no

@@ -102,9 +102,8 @@ Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
   auto planned = PlanVolumes(*pod, options_.memory_bytes);
   if (!planned.ok()) {
     auto before = state_->operations.MayMount(uid, "");
-    if (before != planned.status())
-      state_->operations.Mounted(*pod, "", clock_.Mono(), planned.status()).IgnoreError();
-    co_return planned.status();
+    if (before == planned.status()) co_return before;
+    co_return state_->operations.Mounted(*pod, "", clock_.Mono(), planned.status());
   }
   auto round = std::make_shared<Round>();
   round->pod = pod;
