@@ -6,8 +6,9 @@ import stat
 import subprocess
 import time
 
+from disks import bind_claim, loop_disk
 from fake_cluster import Admin, check, cluster
-from harness import run_scenario, skip, until
+from harness import run_scenario, until
 
 
 def volume(node, uid, plugin, name):
@@ -132,17 +133,8 @@ def scenario_claims():
 
 def scenario_block():
     """A local PersistentVolume of volumeMode Block is a device in the pod's directory, held while the pod is there."""
-    with cluster() as (server, node):
-        file = node.dir / "disk"
-        file.write_bytes(b"marker" + bytes((1 << 20) - 6))
-        made = subprocess.run(["losetup", "-f", "--show", str(file)], capture_output=True, text=True)
-        if made.returncode:
-            skip("no loop devices: " + made.stderr)
-        device = made.stdout.strip()
-        try:
-            block(server, node, device)
-        finally:
-            subprocess.run(["losetup", "-d", device], check=False)
+    with cluster() as (server, node), loop_disk(node, b"marker") as device:
+        block(server, node, device)
 
 
 def block(server, node, device):
@@ -172,19 +164,6 @@ def block(server, node, device):
     server.delete(node.api_pods + "/p", 0)
     node.start()
     until("all of it goes", lambda: not held.exists() and not holders() and not link.parent.exists(), 40)
-
-
-def bind_claim(server, node, name, volume_name, spec):
-    """A claim of 1 MiB that is bound to a PersistentVolume with this spec."""
-    claims = "/api/v1/namespaces/%s/persistentvolumeclaims" % node.name
-    mode = {k: v for k, v in spec.items() if k == "volumeMode"}
-    room = {"storage": "1Mi"}
-    claim = server.create(claims, {"metadata": {"name": name}, "spec": {
-        "accessModes": ["ReadWriteOnce"], "volumeName": volume_name, "resources": {"requests": room}, **mode}})
-    server.create("/api/v1/persistentvolumes", {"metadata": {"name": volume_name}, "spec": {
-        "capacity": room, "accessModes": ["ReadWriteOnce"],
-        "claimRef": {"namespace": node.name, "name": name, "uid": claim["metadata"]["uid"]}, **spec}})
-    server.patch("%s/%s/status" % (claims, name), {"status": {"phase": "Bound"}})
 
 
 OBJECTS = """apiVersion: v1

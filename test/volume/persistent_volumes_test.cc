@@ -14,6 +14,7 @@
 #include "os/temp_dir.h"
 #include "resource/pod_yaml.h"
 #include "volume/claims.h"
+#include "volume/no_objects.h"
 #include "volume/persistent.h"
 
 namespace kubelet::volume {
@@ -37,23 +38,11 @@ T Yaml(const std::string& text) {
   return out;
 }
 
-struct FakeCluster : Objects {
+struct FakeCluster : test::NoObjects {
   std::map<std::string, std::string> claims, volumes;  // YAML
   absl::Status down;
   int asked = 0;
 
-  base::Task<absl::StatusOr<std::shared_ptr<const api::core::ConfigMap>>> ConfigMap(
-      std::string, std::string) override {
-    co_return absl::NotFoundError("no");
-  }
-  base::Task<absl::StatusOr<std::shared_ptr<const api::core::Secret>>> Secret(
-      std::string, std::string) override {
-    co_return absl::NotFoundError("no");
-  }
-  base::Task<absl::StatusOr<Token>> ServiceAccountToken(api::PodPtr, std::string,
-                                                        int64_t) override {
-    co_return absl::NotFoundError("no");
-  }
   template <typename T>
   absl::StatusOr<std::shared_ptr<const T>> Find(const std::map<std::string, std::string>& all,
                                                 const std::string& name, const char* resource) {
