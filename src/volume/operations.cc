@@ -7,6 +7,7 @@
 #include "kubelet/base/status.h"
 #include "kubelet/base/time.h"
 #include "volume/plan.h"
+#include "volume/steps.h"
 
 namespace kubelet::volume {
 namespace {
@@ -100,8 +101,8 @@ absl::Status Operations::Mounted(const api::core::Pod& pod, const std::string& v
   // An attempt that took long was a wait by itself.
   failure.retry_at = std::max(begun + failure.delay, clock_.Mono() + kFirstDelay);
   known.failure = failure;
-  const char* reason = known.device ? "FailedMapVolume" : "FailedMount";
-  if (on_event_) on_event_(uid, &pod, reason, EventText(pod, status));
+  std::string text = EventText(pod, status);
+  if (on_event_) on_event_(uid, &pod, FailureReason(known.device, text), text);
   return status;
 }
 

@@ -62,6 +62,7 @@ Task<absl::Status> PodVolumes::Teardown(std::string uid) {
   state_->attachable.erase(uid);
   state_->operations.Leave(uid);
   places_->Forget(uid);
+  std::erase_if(state_->unbound, [&](const auto& one) { return one.first == uid; });
   auto begun = clock_.Mono();
   std::string pod_dir = PodDir(options_.root_dir, uid);
   bool lazy = attempts > 0;

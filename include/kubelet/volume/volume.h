@@ -60,6 +60,9 @@ struct VolumeOptions {
   std::chrono::seconds host_path_timeout{30};
   std::chrono::seconds prepare_timeout{120};
   std::chrono::seconds teardown_timeout{120};
+  // The node's labels, for nodeAffinity of PersistentVolumes; Unavailable: not known yet. Empty:
+  // all volumes fit.
+  std::function<absl::StatusOr<std::map<std::string, std::string>>()> node_labels;
   std::chrono::seconds unmount_timeout{30};  // of what may hang; then it is detached
   os::ChildCalls::Options children;
   base::Registry* metrics = nullptr;
