@@ -233,6 +233,10 @@ void Operations::Step(const std::string& uid, const std::string& volume, const c
   if (it != pod->second.volumes.end()) Observe(it->second.plugin, operation, begun, good);
 }
 
+void Operations::UnmountedDevice(const std::string& plugin, base::MonoTime begun, bool good) {
+  Observe(plugin, "unmount_device", begun, good);
+}
+
 void Operations::RetryWithin(const std::string& uid, const std::string& volume, base::Nanos delay) {
   auto pod = pods_.find(uid);
   if (pod == pods_.end()) return;

@@ -58,6 +58,8 @@ class Operations {
   void Step(const std::string& uid, const std::string& volume, const char* operation,
             base::MonoTime begun, bool good);
 
+  void UnmountedDevice(const std::string& plugin, base::MonoTime begun, bool good);
+
   // The pod's volumes are being taken away: what is known of its mounts is forgotten.
   void Leave(const std::string& uid);
   void TornDown(const std::string& uid, base::MonoTime begun, const absl::Status& status);

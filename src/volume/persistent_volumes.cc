@@ -118,16 +118,14 @@ Task<absl::Status> PodVolumes::BindLocal(api::PodPtr pod, std::string volume) {
        uid = pod->metadata().uid()]() -> absl::StatusOr<bool> {
     if (before_look) before_look(plan.path);
     RETURN_IF_ERROR(CheckOnlyPod(root, uid, plan));
-    if (plan.block) {
-      RETURN_IF_ERROR(MapBlock(root, uid, plan));
-    } else {
-      RETURN_IF_ERROR(BindPersistent(pod_dir, plan));
-    }
+    if (!plan.block) return BindPersistent(pod_dir, plan);
+    RETURN_IF_ERROR(MapBlock(root, uid, plan));
     return true;
   };
   auto done = co_await LookAt<bool>(std::move(key), std::move(work));
   question.Ended(done.status());
-  co_return done.status();
+  if (!done.ok() || *done) co_return done.status();
+  co_return co_await BindDevice(pod, volume);
 }
 
 Task<absl::Status> PodVolumes::MountNfs(api::PodPtr pod, std::string volume) {

@@ -332,8 +332,12 @@ TEST_CASE("what cannot be served is refused with its kind, and leaves nothing mo
       {"volumeMode: Block, local: {path: /dev/null}",
        "volume v has volumeMode Block, but is specified in volumeMounts"},
       {"local: {path: /a/../b}", "must not contain '..'"},
-      {"local: {path: " + (f.root / "file") + "}", "is not a directory"},
-      {"local: {path: " + (f.root / "none") + "}", "No such file"},
+      {"local: {path: " + (f.root / "file") + "}",
+       "MountVolume.NewMounter initialization failed for volume \"pv1\" : only directory and block "
+       "device are supported"},
+      {"local: {path: " + (f.root / "none") + "}",
+       "MountVolume.NewMounter initialization failed for volume \"pv1\" : path \"" +
+           (f.root / "none") + "\" does not exist"},
       {"mountOptions: [sync], local: {path: " + (f.root / "disk") + "}",
        "mount option `sync` is none that a bind mount can have"},
       {"hostPath: {path: " + (f.root / "file") + ", type: Directory}", "is not a directory"},
