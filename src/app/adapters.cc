@@ -76,6 +76,7 @@ volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps, const Volum
   options.metrics = hooks.metrics;
   options.on_event = std::move(hooks.on_event);
   options.on_ready = std::move(hooks.on_ready);
+  options.node_labels = std::move(hooks.node_labels);
   options.root_dir = deps.config.flags.root_dir;
   options.memory_bytes = deps.node.machine.memory_bytes;
   return options;

@@ -64,6 +64,7 @@ struct VolumeHooks {
   base::Registry* metrics = nullptr;
   decltype(volume::VolumeOptions::on_event) on_event;
   decltype(volume::VolumeOptions::on_ready) on_ready;
+  decltype(volume::VolumeOptions::node_labels) node_labels;
 };
 
 // Volumes, cgroups and files of pods for runtime::PodSyncer, on the blocking pool.

@@ -35,6 +35,9 @@ void Kubelet::MakeShutdown() {
     verdict.disruption = node::kShutdownMessage;
     workers_->End(pod->metadata().uid(), std::move(verdict), grace);
   };
+  deps.start_again = [this](const std::string& uid) {
+    workers_->StartAgain(uid, "the shutdown of its node was called off");
+  };
   deps.cleaned_up = [this](const std::string& uid) { return eviction_host_->CleanedUp(uid); };
   deps.statuses_written = [this] { return !cluster_ || cluster_->statuses().pending() == 0; };
   deps.on_change = [this] {

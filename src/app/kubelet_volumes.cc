@@ -39,6 +39,12 @@ VolumeHooks Kubelet::HooksOfVolumes() {
     if (pod != nullptr) OnEvent(*pod, event);
   };
   hooks.on_ready = [this](const std::string& uid) { workers_->Wake(uid); };
+  hooks.node_labels = [this]() -> absl::StatusOr<std::map<std::string, std::string>> {
+    auto node = cluster_ ? cluster_->KnownNode() : nullptr;
+    if (!node) return absl::UnavailableError("error retrieving node: it is not known yet");
+    const auto& labels = node->metadata().labels();
+    return std::map<std::string, std::string>(labels.begin(), labels.end());
+  };
   return hooks;
 }
 

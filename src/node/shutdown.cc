@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "kubelet/api/pod.h"
 #include "kubelet/api/time.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
@@ -173,6 +175,9 @@ void Shutdown::SetShuttingDown(bool now) {
   shutting_down_ = now;
   step_ = "";
   deps_.on_change();
+  auto ended = std::exchange(ended_static_, {});
+  for (const auto& uid : ended)
+    if (!now && deps_.start_again) deps_.start_again(uid);
 }
 
 Task<void> Shutdown::Begin() {
@@ -192,6 +197,7 @@ Task<void> Shutdown::EndPods() {
     step_ = "pods of priority " + std::to_string(batch.group.priority) + " and more are ending";
     for (const auto& pod : batch.pods) {
       leaving_.insert(pod->metadata().uid());
+      if (api::IsStatic(*pod)) ended_static_.insert(pod->metadata().uid());
       deps_.end(pod, GraceFor(batch.group, *pod));
     }
     for (;;) {

@@ -6,10 +6,7 @@ namespace {
 using ContainerSpec = api::core::Container;
 
 void LookAt(const ContainerSpec& c, const std::string& path, std::vector<std::string>& out) {
-  auto add = [&](bool set, const char* field) {
-    if (set) out.push_back(path + "." + field);
-  };
-  add(c.resources().claims_size() > 0, "resources.claims");
+  if (c.resources().claims_size() > 0) out.push_back(path + ".resources.claims");
 }
 
 }  // namespace
@@ -17,9 +14,6 @@ void LookAt(const ContainerSpec& c, const std::string& path, std::vector<std::st
 std::vector<std::string> NotBuiltYet(const api::core::Pod& pod) {
   const auto& spec = pod.spec();
   std::vector<std::string> out;
-  auto add = [&](bool set, const char* field) {
-    if (set) out.push_back(std::string("spec.") + field);
-  };
   for (int i = 0; i < spec.init_containers_size(); ++i) {
     LookAt(spec.init_containers(i), "spec.initContainers[" + std::to_string(i) + "]", out);
   }

@@ -20,8 +20,6 @@ const api::core::Volume* VolumeNamed(const api::core::Pod& pod, const std::strin
   return nullptr;
 }
 
-absl::Status TornDown() { return absl::AbortedError("the pod's volumes were removed meanwhile"); }
-
 }  // namespace
 
 Objects* PodVolumes::ObjectsOf(const api::core::Pod& pod) const {

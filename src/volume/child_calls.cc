@@ -9,6 +9,7 @@
 #include "kubelet/base/status.h"
 #include "kubelet/os/file.h"
 #include "kubelet/os/mount.h"
+#include "volume/disk_format.h"
 #include "volume/ownership.h"
 #include "volume/set_up.h"
 
@@ -73,13 +74,21 @@ absl::StatusOr<std::string> FsGroupCall(const Args& args) {
   return told;
 }
 
+// read-alone DEVICE
+absl::StatusOr<std::string> ReadAloneCall(const Args& args) {
+  if (args.size() != 1) return absl::InvalidArgumentError("read-alone DEVICE");
+  RETURN_IF_ERROR(ReadableAlone(args[0]));
+  return "";
+}
+
 }  // namespace
 
 const os::CallTable& ChildCallTable() {
   static const auto* table = new os::CallTable{{"check-host-path", CheckHostPathCall},
                                                {"sub-path", SubPathCall},
                                                {"read-file", ReadFileCall},
-                                               {"fs-group", FsGroupCall}};
+                                               {"fs-group", FsGroupCall},
+                                               {"read-alone", ReadAloneCall}};
   return *table;
 }
 

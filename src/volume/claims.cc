@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kubelet/api/node_selector.h"
 #include "kubelet/base/status.h"
 
 namespace kubelet::volume {
@@ -87,6 +88,14 @@ absl::Status CheckOwner(const Pod& pod, const PersistentVolumeClaim& claim) {
   return absl::FailedPreconditionError("PVC " + claim.metadata().namespace_() + "/" +
                                        claim.metadata().name() + " was not created for pod " +
                                        api::PodKey(pod) + " (pod is not owner)");
+}
+
+absl::Status CheckNodeAffinity(const api::core::PersistentVolume& volume,
+                               const std::map<std::string, std::string>& labels) {
+  const auto& affinity = volume.spec().node_affinity();
+  if (!affinity.has_required() || api::MatchesNodeSelector(affinity.required(), "", labels))
+    return absl::OkStatus();
+  return absl::FailedPreconditionError("no matching NodeSelectorTerms");
 }
 
 Task<absl::StatusOr<ClaimedVolume>> ResolveClaim(Objects& objects, api::PodPtr pod,

@@ -3,6 +3,7 @@
 // (createVolumeSpec, getPVCExtractPV, getPVSpec), component-helpers storage/ephemeral of 1.36.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -28,6 +29,10 @@ absl::Status CheckBinding(const api::core::PersistentVolume& volume,
                           const api::core::PersistentVolumeClaim& claim);
 // The claim of an ephemeral volume was made for this very pod.
 absl::Status CheckOwner(const api::core::Pod& pod, const api::core::PersistentVolumeClaim& claim);
+
+// The node's labels are among those that the volume is for; FailedPrecondition else.
+absl::Status CheckNodeAffinity(const api::core::PersistentVolume& volume,
+                               const std::map<std::string, std::string>& labels);
 
 // Asks for claim and volume, one GET each: a node may read single ones, not watch them. Whoever
 // comes again later asks again. FailedPrecondition: not there, or not bound; Unavailable and other

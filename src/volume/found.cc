@@ -4,6 +4,7 @@
 #include <array>
 
 #include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
 #include "volume/pod_volumes_state.h"
 #include "volume/remove.h"
 
@@ -23,10 +24,12 @@ constexpr std::array kServed = {"kubernetes.io~empty-dir", "kubernetes.io~config
 struct Left {
   int all = 0;
   std::map<std::string, int> foreign;  // by pod
+  std::vector<std::string> idle_devices;
 };
 
-absl::StatusOr<Left> LeftBelow(const std::string& pods) {
+absl::StatusOr<Left> LeftBelow(const std::string& root_dir) {
   Left left;
+  const std::string pods = root_dir + "/pods";
   for (const auto& uid : DirectoriesIn(pods)) {
     std::string volumes = pods + "/" + uid + "/volumes";
     for (const auto& kind : DirectoriesIn(volumes)) {
@@ -36,6 +39,7 @@ absl::StatusOr<Left> LeftBelow(const std::string& pods) {
       if (!served && count > 0) left.foreign[uid] += count;
     }
   }
+  ASSIGN_OR_RETURN(left.idle_devices, IdleDevices(root_dir));
   return left;
 }
 
@@ -54,8 +58,10 @@ Task<void> PodVolumes::CountFound() {
   all.Only();
   errors.Only();
   CountForced("", true);
-  std::string kind = "volume", pods = options_.root_dir + "/pods";
-  std::function<absl::StatusOr<Left>()> look = [pods] { return LeftBelow(pods); };
+  std::string kind = "volume";
+  std::function<absl::StatusOr<Left>()> look = [root = options_.root_dir] {
+    return LeftBelow(root);
+  };
   auto left = co_await pool_.Run<Left>(std::move(kind), kPatience, std::move(look));
   if (!left.ok()) co_return;
   int foreign = 0;
@@ -67,6 +73,9 @@ Task<void> PodVolumes::CountFound() {
   all.Only().Add(left->all);
   errors.Only().Add(foreign);
   state_->foreign = std::move(left->foreign);
+  std::string nobody;
+  auto released = co_await ReleaseDevices(nobody, left->idle_devices);
+  if (!released.ok()) LOG_WARNING("A disk that no pod uses stays mounted", "err", released);
 }
 
 void PodVolumes::CountForced(const std::string& uid, bool good) {

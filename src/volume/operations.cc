@@ -7,6 +7,7 @@
 #include "kubelet/base/status.h"
 #include "kubelet/base/time.h"
 #include "volume/plan.h"
+#include "volume/steps.h"
 
 namespace kubelet::volume {
 namespace {
@@ -100,8 +101,8 @@ absl::Status Operations::Mounted(const api::core::Pod& pod, const std::string& v
   // An attempt that took long was a wait by itself.
   failure.retry_at = std::max(begun + failure.delay, clock_.Mono() + kFirstDelay);
   known.failure = failure;
-  const char* reason = known.device ? "FailedMapVolume" : "FailedMount";
-  if (on_event_) on_event_(uid, &pod, reason, EventText(pod, status));
+  std::string text = EventText(pod, status);
+  if (on_event_) on_event_(uid, &pod, FailureReason(known.device, text), text);
   return status;
 }
 
@@ -198,7 +199,8 @@ std::vector<std::string> Operations::Explain(const std::string& uid) const {
   auto pod = pods_.find(uid);
   if (pod == pods_.end()) return lines;
   for (const auto& [name, volume] : pod->second.volumes) {
-    if (volume.failure) lines.push_back(Line(name + ": ", *volume.failure, true));
+    if (volume.failure)
+      lines.push_back(Line(name.empty() ? "" : name + ": ", *volume.failure, true));
   }
   if (pod->second.teardown) lines.push_back(Line("", *pod->second.teardown, false));
   return lines;
@@ -229,6 +231,10 @@ void Operations::Step(const std::string& uid, const std::string& volume, const c
   if (pod == pods_.end()) return;
   auto it = pod->second.volumes.find(volume);
   if (it != pod->second.volumes.end()) Observe(it->second.plugin, operation, begun, good);
+}
+
+void Operations::UnmountedDevice(const std::string& plugin, base::MonoTime begun, bool good) {
+  Observe(plugin, "unmount_device", begun, good);
 }
 
 void Operations::RetryWithin(const std::string& uid, const std::string& volume, base::Nanos delay) {

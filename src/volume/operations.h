@@ -36,8 +36,9 @@ class Operations {
 
   // OK, or the last failure when it is too early to try again.
   absl::Status MayMount(const std::string& uid, const std::string& volume) const;
-  // An attempt has ended. A failure is logged, told in an event (FailedMount) and delays the next
-  // attempt; Aborted and Cancelled are none. Returns the status.
+  // An attempt has ended; `volume` is empty when the pod as a whole was refused. A failure is
+  // logged, told in an event (FailedMount) and delays the next attempt; Aborted and Cancelled are
+  // none. Returns the status.
   absl::Status Mounted(const api::core::Pod& pod, const std::string& volume, base::MonoTime begun,
                        const absl::Status& status);
   // After all volumes of the pod had their turn: those that are not mounted; empty: it waits no
@@ -56,6 +57,8 @@ class Operations {
   // A step of an operation, by its upstream name, for the metrics.
   void Step(const std::string& uid, const std::string& volume, const char* operation,
             base::MonoTime begun, bool good);
+
+  void UnmountedDevice(const std::string& plugin, base::MonoTime begun, bool good);
 
   // The pod's volumes are being taken away: what is known of its mounts is forgotten.
   void Leave(const std::string& uid);

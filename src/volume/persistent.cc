@@ -16,6 +16,7 @@
 #include "kubelet/os/mountinfo.h"
 #include "volume/block.h"
 #include "volume/set_up.h"
+#include "volume/steps.h"
 
 namespace kubelet::volume {
 namespace {
@@ -71,6 +72,8 @@ absl::Status PlanSource(const Pod& pod, const PersistentVolume& volume, Persiste
   if (source.has_local()) {
     plan.kind = Kind::kLocal;
     plan.path = source.local().path();
+    plan.fs_type = source.local().fs_type();
+    if (plan.fs_type.empty()) plan.fs_type = "ext4";
     plan.has_group = !plan.block && !plan.read_only && pod.spec().security_context().has_fs_group();
   } else if (source.has_nfs()) {
     plan.kind = Kind::kNfs;
@@ -99,32 +102,45 @@ absl::Status CheckPlan(const PersistentPlan& plan) {
     return absl::FailedPreconditionError("path `" + plan.path + "` is not absolute");
   if (HasBackstep(plan.path))
     return absl::FailedPreconditionError("invalid path: " + plan.path + " must not contain '..'");
+  if (plan.kind == Kind::kLocal && !os::IsPathComponent(plan.fs_type))
+    return absl::FailedPreconditionError("local.fsType `" + plan.fs_type + "` is no filesystem");
   if (plan.kind == Kind::kNfs && plan.server.empty())
     return absl::FailedPreconditionError("nfs.server is empty");
   return absl::OkStatus();
 }
 
-// The bind itself; `fresh` tells whether there was none.
-absl::Status Bind(const PersistentPlan& plan, const std::string& target, bool& fresh) {
-  ASSIGN_OR_RETURN(bool mounted, MountedOrMade(target));
-  fresh = !mounted;
-  if (mounted) return absl::OkStatus();
+// Upstream looks at what a local volume is before it does anything; its words.
+absl::Status CheckLocal(const PersistentPlan& plan, int error, mode_t mode) {
+  if (plan.kind != Kind::kLocal) return base::ErrnoStatus(error, "open " + plan.path);
+  absl::Status status;
+  if (error == ENOENT)
+    status = absl::FailedPreconditionError("path \"" + plan.path + "\" does not exist");
+  else if (error != 0)
+    status = base::ErrnoStatus(error, "open " + plan.path);
+  else if (!S_ISDIR(mode) && !S_ISBLK(mode))
+    status = absl::FailedPreconditionError("only directory and block device are supported");
+  return StepFailed("MountVolume.NewMounter initialization", plan.name, status);
+}
+
+// The bind itself, when there was none.
+struct Bound {
+  bool before = false, is_device = false;
+};
+absl::StatusOr<Bound> Bind(const PersistentPlan& plan, const std::string& target) {
+  Bound bound;
+  ASSIGN_OR_RETURN(bound.before, MountedOrMade(target));
+  if (bound.before) return bound;
   int fd = open(plan.path.c_str(), O_PATH | O_CLOEXEC);
-  if (fd < 0) return base::ErrnoStatus(errno, "open " + plan.path);
+  if (fd < 0) return CheckLocal(plan, errno, 0);
   struct stat info {};
   absl::Status status;
-  if (fstat(fd, &info) != 0) {
-    status = base::ErrnoStatus(errno, "stat " + plan.path);
-  } else if (S_ISBLK(info.st_mode)) {
-    status = absl::FailedPreconditionError(
-        plan.path + " is a block device: making a filesystem of it is not built yet");
-  } else if (plan.kind == Kind::kLocal && !S_ISDIR(info.st_mode)) {
-    status = absl::FailedPreconditionError("local path " + plan.path + " is not a directory");
-  } else {
-    status = os::BindDescriptor(fd, target);
-  }
+  if (fstat(fd, &info) != 0) status = base::ErrnoStatus(errno, "stat " + plan.path);
+  if (status.ok()) status = CheckLocal(plan, 0, info.st_mode);
+  bound.is_device = plan.kind == Kind::kLocal && S_ISBLK(info.st_mode);
+  if (status.ok() && !bound.is_device) status = os::BindDescriptor(fd, target);
   close(fd);
-  return status;
+  if (!status.ok()) return status;
+  return bound;
 }
 
 }  // namespace
@@ -176,17 +192,24 @@ std::string PersistentPath(const std::string& pod_dir, const PersistentPlan& pla
   return pod_dir + "/volumes/" + PersistentPlugin(plan) + "/" + plan.name;
 }
 
-absl::Status BindPersistent(const std::string& pod_dir, const PersistentPlan& plan) {
+std::string DevicePoints(const std::string& root_dir) {
+  return root_dir + "/plugins/kubernetes.io/local-volume/mounts";
+}
+
+std::string DevicePoint(const std::string& root_dir, const PersistentPlan& plan) {
+  return DevicePoints(root_dir) + "/" + plan.name;
+}
+
+absl::StatusOr<bool> BindPersistent(const std::string& pod_dir, const PersistentPlan& plan) {
   if (plan.kind == Kind::kHostPath)
     RETURN_IF_ERROR(CheckHostPath(HostPathPlan{plan.name, plan.path, plan.type}));
-  if (UsedInPlace(plan)) return absl::OkStatus();
+  if (UsedInPlace(plan)) return true;
   std::string target = PersistentPath(pod_dir, plan);
-  bool fresh = false;
-  absl::Status status = Bind(plan, target, fresh);
-  if (status.ok() && !fresh) return status;
-  std::vector<std::string> options = plan.options;
-  if (status.ok()) status = os::SetBindOptions(target, options);
-  if (status.ok()) return status;
+  auto bound = Bind(plan, target);
+  if (bound.ok() && (bound->before || bound->is_device)) return !bound->is_device;
+  absl::Status status = bound.status();
+  if (status.ok()) status = os::SetBindOptions(target, plan.options);
+  if (status.ok()) return true;
   // Half a volume would pass for a whole one the next time.
   if (os::Unmount(target, true).ok()) os::RemoveDirectories(target).IgnoreError();
   return status;
@@ -218,6 +241,16 @@ MountCall NfsMount(const std::string& pod_dir, const PersistentPlan& plan) {
   call.source = (ipv6 ? "[" + plan.server + "]" : plan.server) + ":" + plan.path;
   call.target = PersistentPath(pod_dir, plan);
   call.options = plan.options;
+  return call;
+}
+
+MountCall DeviceMount(const std::string& root_dir, const PersistentPlan& plan) {
+  MountCall call;
+  call.type = plan.fs_type;
+  call.source = plan.path;
+  call.target = DevicePoint(root_dir, plan);
+  call.options = plan.options;
+  call.options.push_back("defaults");
   return call;
 }
 

@@ -18,6 +18,7 @@ struct PersistentPlan {
   std::string path;  // on the node; of nfs: on the server
   std::string type;  // of a host path
   std::string server;
+  std::string fs_type;  // of a local volume, should it be a device: `ext4` when it says nothing
   std::vector<std::string> options;  // mountOptions, sorted, each once; with `ro` when read only
   bool read_only = false;
   bool block = false;      // a device that containers get as it is (block.h)
@@ -41,14 +42,24 @@ std::string PersistentPath(const std::string& pod_dir, const PersistentPlan& pla
 // True for a host path that needs no mount of ours.
 bool UsedInPlace(const PersistentPlan& plan);
 
+// Where the filesystem on the device of a local volume is mounted, once for all its pods.
+std::string DevicePoints(const std::string& root_dir);
+std::string DevicePoint(const std::string& root_dir, const PersistentPlan& plan);
+
 // Blocking, of local and hostPath volumes: checks the path, binds it, sets the options of the bind
-// (`ro`). What is mounted already stays. What failed half way is unmounted.
-absl::Status BindPersistent(const std::string& pod_dir, const PersistentPlan& plan);
+// (`ro`). What is mounted already stays. What failed half way is unmounted. False: the path of a
+// local volume is a block device, and nothing was done: its filesystem has to be mounted at its
+// DevicePoint first (device_mounts.cc).
+absl::StatusOr<bool> BindPersistent(const std::string& pod_dir, const PersistentPlan& plan);
 
 // Blocking, by what is mounted: FailedPrecondition when another pod has a volume that only one pod
 // may have.
 absl::Status CheckOnlyPod(const std::string& root_dir, const std::string& uid,
                           const PersistentPlan& plan);
+
+// Blocking, by directories and the mount table: names of the volumes at their DevicePoint that no
+// pod has a bind of.
+absl::StatusOr<std::vector<std::string>> IdleDevices(const std::string& root_dir);
 
 // One run of mount(8).
 struct MountCall {
@@ -56,6 +67,7 @@ struct MountCall {
   std::vector<std::string> options;
 };
 MountCall NfsMount(const std::string& pod_dir, const PersistentPlan& plan);
+MountCall DeviceMount(const std::string& root_dir, const PersistentPlan& plan);
 // `-t nfs -o ro,vers=4 server:/path /target`
 std::vector<std::string> Arguments(const MountCall& call);
 

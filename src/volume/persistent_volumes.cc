@@ -8,6 +8,7 @@
 #include "volume/persistent.h"
 #include "volume/pod_volumes_state.h"
 #include "volume/set_up.h"
+#include "volume/steps.h"
 
 namespace kubelet::volume {
 
@@ -25,7 +26,16 @@ std::string MountFailure(const MountCall& call, const std::string& program,
          "\nOutput: " + result.out + result.err;
 }
 
-absl::Status TornDown() { return absl::AbortedError("the pod's volumes were removed meanwhile"); }
+// Of a volume that is for this node.
+absl::Status CheckHere(const VolumeOptions& options, const api::core::PersistentVolume& volume,
+                       bool device) {
+  if (!options.node_labels || !volume.spec().has_node_affinity()) return absl::OkStatus();
+  auto labels = options.node_labels();
+  absl::Status status = labels.status();
+  if (labels.ok()) status = CheckNodeAffinity(volume, *labels);
+  const char* step = device ? "MapVolume.NodeAffinity check" : "MountVolume.NodeAffinity check";
+  return StepFailed(step, volume.metadata().name(), status);
+}
 
 }  // namespace
 
@@ -47,9 +57,14 @@ Task<absl::Status> PodVolumes::PlanOf(api::PodPtr pod, std::string volume) {
     if (source == nullptr)
       co_return absl::FailedPreconditionError("needs the API server, which is not configured");
     auto found = co_await ResolveClaim(*source, pod, volume);
+    if (!state_->IsWriter(uid, writer)) co_return TornDown();
+    state_->unbound.erase({uid, volume});
+    if (!found.ok()) state_->unbound.emplace(uid, volume);
     if (!found.ok()) co_return found.status();
     claimed = *std::move(found);
     behind = &claimed;
+    auto here = CheckHere(options_, *claimed.volume, UsedAsDevice(*pod, volume));
+    if (!here.ok()) co_return here;
   }
   auto plan = PlanPersistent(*pod, *spec, behind);
   if (!plan.ok()) co_return plan.status();
@@ -103,16 +118,14 @@ Task<absl::Status> PodVolumes::BindLocal(api::PodPtr pod, std::string volume) {
        uid = pod->metadata().uid()]() -> absl::StatusOr<bool> {
     if (before_look) before_look(plan.path);
     RETURN_IF_ERROR(CheckOnlyPod(root, uid, plan));
-    if (plan.block) {
-      RETURN_IF_ERROR(MapBlock(root, uid, plan));
-    } else {
-      RETURN_IF_ERROR(BindPersistent(pod_dir, plan));
-    }
+    if (!plan.block) return BindPersistent(pod_dir, plan);
+    RETURN_IF_ERROR(MapBlock(root, uid, plan));
     return true;
   };
   auto done = co_await LookAt<bool>(std::move(key), std::move(work));
   question.Ended(done.status());
-  co_return done.status();
+  if (!done.ok() || *done) co_return done.status();
+  co_return co_await BindDevice(pod, volume);
 }
 
 Task<absl::Status> PodVolumes::MountNfs(api::PodPtr pod, std::string volume) {

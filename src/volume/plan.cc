@@ -8,6 +8,7 @@
 #include "kubelet/base/status.h"
 #include "kubelet/os/mount.h"
 #include "volume/payload.h"
+#include "volume/steps.h"
 
 namespace kubelet::volume {
 namespace {
@@ -176,8 +177,7 @@ absl::StatusOr<VolumePlan> PlanVolumes(const Pod& pod, int64_t memory_bytes) {
       return;
     }
     if (planned.insert(volume).second) {
-      first = base::Annotate(PlanVolume(pod, *it->second, memory_bytes, plan),
-                             name + ": MountVolume.SetUp failed for volume \"" + volume + "\" ");
+      first = VolumeFailed(pod, volume, false, PlanVolume(pod, *it->second, memory_bytes, plan));
     }
   });
   if (!first.ok()) return first;

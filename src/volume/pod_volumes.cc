@@ -11,6 +11,7 @@
 #include "volume/pod_volumes_state.h"
 #include "volume/remove.h"
 #include "volume/set_up.h"
+#include "volume/steps.h"
 
 namespace kubelet::volume {
 
@@ -26,13 +27,6 @@ struct Local {
   std::map<std::string, absl::Status> empty_dirs;   // what became of those that were tried
   std::map<std::string, std::string> mount_points;  // of host paths that have to be looked at
 };
-
-absl::Status About(const absl::Status& status, const api::core::Pod& pod,
-                   const std::string& volume) {
-  const char* step = UsedAsDevice(pod, volume) ? "MapVolume.MapPodDevice" : "MountVolume.SetUp";
-  return base::Annotate(
-      status, "pod " + api::PodKey(pod) + ": " + step + " failed for volume \"" + volume + "\" ");
-}
 
 absl::StatusOr<Local> SetUpLocal(const VolumePlan& plan, const std::set<std::string>& passed_over,
                                  const std::string& pod_dir) {
@@ -102,9 +96,8 @@ Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
   auto planned = PlanVolumes(*pod, options_.memory_bytes);
   if (!planned.ok()) {
     auto before = state_->operations.MayMount(uid, "");
-    if (before != planned.status())
-      state_->operations.Mounted(*pod, "", clock_.Mono(), planned.status()).IgnoreError();
-    co_return planned.status();
+    if (before == planned.status()) co_return before;
+    co_return state_->operations.Mounted(*pod, "", clock_.Mono(), planned.status());
   }
   auto round = std::make_shared<Round>();
   round->pod = pod;
@@ -127,7 +120,7 @@ Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
     auto work = PreparePersistent(pod, volume, round->paths);
     co_await Attempt(round, volume, std::move(work));
     // Nobody tells when a claim is bound.
-    if (state_->Persistent(uid, volume) == nullptr)
+    if (state_->unbound.contains({uid, volume}))
       state_->operations.RetryWithin(uid, volume, kClaimPatience);
   }
   state_->operations.Waits(*pod, round->unmounted, round->first);
@@ -142,7 +135,9 @@ Task<void> PodVolumes::Attempt(std::shared_ptr<Round> round, std::string volume,
   if (status.ok()) {
     auto begun = clock_.Mono();
     status = co_await std::move(work);
-    status = About(status, *round->pod, volume);
+    const auto* plan = state_->Persistent(round->pod->metadata().uid(), volume);
+    status = VolumeFailed(*round->pod, plan == nullptr ? volume : plan->name,
+                          UsedAsDevice(*round->pod, volume), status);
     status = state_->operations.Mounted(*round->pod, volume, begun, status);
   }
   round->Failed(volume, status);
@@ -177,7 +172,8 @@ Task<void> PodVolumes::PrepareLocal(std::shared_ptr<Round> round) {
     co_return;
   }
   for (const auto& [volume, status] : local->empty_dirs) {
-    auto told = state_->operations.Mounted(pod, volume, begun, About(status, pod, volume));
+    auto failed = VolumeFailed(pod, volume, false, status);
+    auto told = state_->operations.Mounted(pod, volume, begun, failed);
     round->Failed(volume, told);
   }
   *round->paths = std::move(local->paths);

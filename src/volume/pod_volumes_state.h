@@ -16,6 +16,10 @@
 
 namespace kubelet::volume {
 
+inline absl::Status TornDown() {
+  return absl::AbortedError("the pod's volumes were removed meanwhile");
+}
+
 // Core loop only.
 struct PodVolumes::State {
   State(base::Clock& clock, const VolumeOptions& options)
@@ -41,6 +45,18 @@ struct PodVolumes::State {
     auto it = pod->second.find(volume);
     return it == pod->second.end() ? nullptr : &it->second;
   }
+  // By name of the PersistentVolume: who mounts or unmounts the filesystem of its device now.
+  std::map<std::string, std::weak_ptr<base::Semaphore>> device_turns;
+  // Some pod has it, or is about to.
+  bool WantsDevice(const std::string& name) const {
+    for (const auto& [uid, plans] : persistent)
+      for (const auto& [volume, plan] : plans)
+        if (plan.kind == PersistentPlan::Kind::kLocal && !plan.block && plan.name == name)
+          return true;
+    return false;
+  }
+  // Volumes, by pod and name, whose claims could not be resolved at the last attempt.
+  std::set<std::pair<std::string, std::string>> unbound;
   // Unique names of attachable volumes by pod, from when one is wanted until it is torn down.
   std::map<std::string, std::set<std::string>> attachable;
 

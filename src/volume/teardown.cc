@@ -29,7 +29,9 @@ absl::StatusOr<std::vector<os::Mount>> Foreign(const std::string& dir) {
   return below;
 }
 
-absl::Status TearDownNow(const std::string& root_dir, const std::string& uid, bool lazy) {
+// Names of devices that nobody uses any more.
+absl::StatusOr<std::vector<std::string>> TearDownNow(const std::string& root_dir,
+                                                     const std::string& uid, bool lazy) {
   std::string pod_dir = PodDir(root_dir, uid);
   // One that hangs must not hang here; it was tried before, in a process of its own.
   std::string real = RealPodDir(pod_dir);
@@ -41,7 +43,8 @@ absl::Status TearDownNow(const std::string& root_dir, const std::string& uid, bo
   };
   RETURN_IF_ERROR(os::UnmountBelow(real, lazy, tell));
   RETURN_IF_ERROR(UnmapBlocks(root_dir, uid));
-  return RemoveVolumes(real);
+  RETURN_IF_ERROR(RemoveVolumes(real));
+  return IdleDevices(root_dir);
 }
 
 }  // namespace
@@ -59,6 +62,7 @@ Task<absl::Status> PodVolumes::Teardown(std::string uid) {
   state_->refresh.erase(uid);
   state_->writers.erase(uid);
   state_->persistent.erase(uid);
+  std::erase_if(state_->unbound, [&](const auto& one) { return one.first == uid; });
   state_->attachable.erase(uid);
   state_->operations.Leave(uid);
   places_->Forget(uid);
@@ -67,24 +71,28 @@ Task<absl::Status> PodVolumes::Teardown(std::string uid) {
   bool lazy = attempts > 0;
   auto status = co_await UnmountHanging(uid, pod_dir);
   if (status.ok()) {
-    std::function<absl::StatusOr<bool>()> work = [root = options_.root_dir, uid,
-                                                  lazy]() -> absl::StatusOr<bool> {
-      RETURN_IF_ERROR(TearDownNow(root, uid, lazy));
-      return true;
+    using Names = std::vector<std::string>;
+    std::function<absl::StatusOr<Names>()> work = [root = options_.root_dir, uid, lazy] {
+      return TearDownNow(root, uid, lazy);
     };
     std::string kind = "volume";
-    auto done = co_await Tracked<bool>(std::move(kind), std::move(key), options_.teardown_timeout,
-                                       std::move(work));
+    auto done = co_await Tracked<Names>(std::move(kind), std::move(key), options_.teardown_timeout,
+                                        std::move(work));
     status = done.status();
+    if (done.ok() && !done->empty()) status = co_await ReleaseDevices(uid, *std::move(done));
   }
   state_->operations.TornDown(uid, begun, status);
   CountForced(uid, status.ok());
   co_return base::Annotate(status, "pod " + uid);
 }
 
-Task<absl::StatusOr<std::vector<os::Mount>>> PodVolumes::HangingMounts(std::string dir) {
+Task<absl::StatusOr<std::vector<os::Mount>>> PodVolumes::MountsLeft(std::string dir) {
   std::string kind = "volume";
-  std::function<absl::StatusOr<std::vector<os::Mount>>()> work = [dir] { return Foreign(dir); };
+  std::function<absl::StatusOr<std::vector<os::Mount>>()> work =
+      [dir]() -> absl::StatusOr<std::vector<os::Mount>> {
+    ASSIGN_OR_RETURN(auto mounts, os::ReadMountinfo());
+    return os::MountsBelow(mounts, dir);
+  };
   co_return co_await pool_.Run<std::vector<os::Mount>>(std::move(kind), options_.prepare_timeout,
                                                        std::move(work));
 }
@@ -101,31 +109,37 @@ Task<absl::Status> PodVolumes::UnmountHanging(std::string uid, std::string pod_d
   if (!foreign.ok()) co_return foreign.status();
   auto mounts = *std::move(foreign);
   for (const auto& mount : mounts) {
-    Place place;
-    place.name = NameOf(mount);
-    auto question = places_->Ask(uid, "", std::move(place));
-    for (const char* how : kWays) {
-      os::ChildCalls::On on;
-      on.mount = std::string(how[0] == 'n' ? "unmount " : "detach ") + NameOf(mount);
-      on.about = "pod " + uid;
-      on.slow = options_.unmount_timeout;
-      std::vector<std::string> args = {mount.point, how};
-      std::string call = "unmount-below";
-      auto told = co_await calls_.Run(std::move(on), std::move(call), std::move(args),
-                                      options_.unmount_timeout);
-      if (told.ok() && !told->empty())
-        LOG_WARNING("A mount of a pod was in use", "podUID", uid, "mount", *told);
-      if (told.ok()) break;
-      auto left = co_await HangingMounts(mount.point);
-      if (left.ok() && left->empty()) break;
-      if (how[0] == 'l') co_return told.status();
-      LOG_WARNING("Unmount does not end; it is detached", "podUID", uid, "mount", NameOf(mount),
-                  "err", told.status());
-      if (options_.on_event)
-        options_.on_event(uid, nullptr, "FailedUnMount",
-                          "Unmount of " + NameOf(mount) +
-                              " did not end: " + base::Message(told.status()) + "; it is detached");
-    }
+    auto status = co_await UnmountInChild(uid, mount);
+    if (!status.ok()) co_return status;
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> PodVolumes::UnmountInChild(std::string uid, os::Mount mount) {
+  Place place;
+  place.name = NameOf(mount);
+  auto question = places_->Ask(uid, "", std::move(place));
+  for (const char* how : kWays) {
+    os::ChildCalls::On on;
+    on.mount = std::string(how[0] == 'n' ? "unmount " : "detach ") + NameOf(mount);
+    on.about = "pod " + uid;
+    on.slow = options_.unmount_timeout;
+    std::vector<std::string> args = {mount.point, how};
+    std::string call = "unmount-below";
+    auto told = co_await calls_.Run(std::move(on), std::move(call), std::move(args),
+                                    options_.unmount_timeout);
+    if (told.ok() && !told->empty())
+      LOG_WARNING("A mount of a pod was in use", "podUID", uid, "mount", *told);
+    if (told.ok()) break;
+    auto left = co_await MountsLeft(mount.point);
+    if (left.ok() && left->empty()) break;
+    if (how[0] == 'l') co_return told.status();
+    LOG_WARNING("Unmount does not end; it is detached", "podUID", uid, "mount", NameOf(mount),
+                "err", told.status());
+    if (options_.on_event)
+      options_.on_event(uid, nullptr, "FailedUnMount",
+                        "Unmount of " + NameOf(mount) +
+                            " did not end: " + base::Message(told.status()) + "; it is detached");
   }
   co_return absl::OkStatus();
 }

@@ -130,6 +130,15 @@ void PodWorkers::End(const std::string& uid, Verdict verdict, std::optional<seco
   Leave(worker, end);
 }
 
+void PodWorkers::StartAgain(const std::string& uid, const std::string& reason) {
+  auto worker = Find(uid);
+  if (!worker || worker->removed || !worker->pod || !api::IsStatic(*worker->pod) ||
+      !IsOver(worker->state))
+    return;
+  Stop(uid, reason);
+  worker->again = true;
+}
+
 void PodWorkers::Reject(api::PodPtr pod, const std::string& reason, const std::string& why) {
   const auto& meta = pod->metadata();
   auto worker = Find(meta.uid());

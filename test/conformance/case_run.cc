@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <regex>
@@ -19,6 +20,12 @@ constexpr base::Nanos kPoll = std::chrono::milliseconds(200);
 constexpr seconds kSoon(10);
 
 absl::Status Failed(const std::string& text) { return absl::AbortedError(text); }
+
+// For something that may come late. What is to be absent is so from the start, or never.
+bool Waits(const std::string& text) {
+  auto condition = ParseCondition(text);
+  return condition.ok() && Inspector::Queued(condition->subject);
+}
 
 std::string Short(const std::string& text) {
   return text.size() <= 400 ? text : text.substr(0, 400) + "...";
@@ -139,6 +146,7 @@ base::Task<absl::Status> CaseRun::LocalStep(std::string verb, Json arguments, bo
   }
   if (verb == "expect") {
     auto limit = std::chrono::duration_cast<base::Nanos>(kSoon * world_.patience);
+    if (std::any_of(texts.begin(), texts.end(), Waits)) limit = std::max(limit, Left());
     auto status = co_await Await(std::move(texts), limit);
     co_return status;
   }

@@ -1,6 +1,7 @@
 #include "conformance/condition.h"
 
 #include "catch.h"
+#include "conformance/inspect.h"
 
 namespace kubelet::conformance {
 namespace {
@@ -86,6 +87,17 @@ TEST_CASE("placeholders are put in where they are known", "[conformance]") {
   Json value = SubstituteIn(JsonObject{{"port", "$HTTP_PORT"}, {"text", "a$HTTP_PORT"}}, vars);
   CHECK(value.at("port").is_int64());
   CHECK(value.at("text").as_string() == "a8080");
+}
+
+TEST_CASE("events come late; what they tell is waited for as long as the case lasts",
+          "[conformance]") {
+  for (const char* text : {"event InspectFailed exists", "event-count BackOff >= 2"}) {
+    auto condition = ParseCondition(text);
+    REQUIRE(condition.ok());
+    CHECK(Inspector::Queued(condition->subject));
+  }
+  CHECK_FALSE(Inspector::Queued("phase"));
+  CHECK_FALSE(Inspector::Queued("c.main.why"));
 }
 
 }  // namespace

@@ -84,6 +84,10 @@ bool Inspector::Polled(const std::string& subject) {
          word.rfind("cgroup", 0) == 0 || word == "http-code";
 }
 
+bool Inspector::Queued(const std::string& subject) {
+  return FirstWord(subject).rfind("event", 0) == 0;
+}
+
 Inspector::Asked Inspector::Ask(std::string pod, std::string subject) {
   auto [word, rest] = Cut(subject);
   if (word == "log" || word == "last-log") {

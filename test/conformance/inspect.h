@@ -36,6 +36,9 @@ class Inspector {
   base::Task<absl::StatusOr<std::optional<std::string>>> Ask(std::string pod, std::string subject);
   // Whether the answer can change without the observer noticing.
   static bool Polled(const std::string& subject);
+  // Whether it comes to the API server by a queue of its own, one after another: what a busy node
+  // has to tell arrives long after the status that it belongs to.
+  static bool Queued(const std::string& subject);
   void Mark(const std::string& name);
   // uid and address of a pod, empty when not known.
   std::string Uid(const std::string& pod) const;

@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 
+from disks import bind_claim, loop_disk
 from harness import ApiServer, ClusterNode, Failed, Watch, condition, run_scenario, skip, stamped_image, until
 
 import registry  # noqa: E402  (test/lib, whose path harness adds)
@@ -50,29 +51,13 @@ def seen(pod):
 
 def scenario_block_volume():
     """A container reads and writes the disk behind a claim of volumeMode Block; through a read-only claim it only reads."""
-    with cluster() as (server, node):
-        file = node.dir / "disk"
-        file.write_bytes(b"marker" + bytes((1 << 20) - 6))
-        made = subprocess.run(["losetup", "-f", "--show", str(file)], capture_output=True, text=True)
-        if made.returncode:
-            skip("no loop devices: " + made.stderr)
-        device = made.stdout.strip()
-        try:
-            use_block_volume(server, node, device)
-        finally:
-            subprocess.run(["losetup", "-d", device], check=False)
+    with cluster() as (server, node), loop_disk(node, b"marker") as device:
+        use_block_volume(server, node, device)
 
 
 def use_block_volume(server, node, device):
     node.join()
-    claims = "/api/v1/namespaces/%s/persistentvolumeclaims" % node.name
-    spec = {"accessModes": ["ReadWriteOnce"], "volumeMode": "Block"}
-    claim = server.create(claims, {"metadata": {"name": "data"}, "spec": {
-        **spec, "volumeName": "pv", "resources": {"requests": {"storage": "1Mi"}}}})
-    server.create("/api/v1/persistentvolumes", {"metadata": {"name": "pv"}, "spec": {
-        **spec, "capacity": {"storage": "1Mi"}, "local": {"path": device},
-        "claimRef": {"namespace": node.name, "name": "data", "uid": claim["metadata"]["uid"]}}})
-    server.patch(claims + "/data/status", {"status": {"phase": "Bound"}})
+    bind_claim(server, node, "data", "pv", {"volumeMode": "Block", "local": {"path": device}})
     source = {"claimName": "data"}
     node.create("p", container={"volumeDevices": [{"name": "rw", "devicePath": "/dev/data"}]},
                 volumes=[{"name": "rw", "persistentVolumeClaim": source}])

@@ -102,18 +102,25 @@ def scenario_ends_pods_by_priority():
 
 
 def scenario_called_off():
-    """A shutdown that is called off: the node is ready again and holds a new lock."""
+    """A shutdown that is called off: the node is ready again and holds a new lock, and its static pods run again."""
     with machine("shutdownGracePeriod: 20s\n") as (logind, _, node):
+        node.write("static.yaml", node.manifest("static"))
         node.join()
+        node.running("static")
+        before = node.ids("static")
         until("the lock is held", logind.held, 20)
         logind.announce(True)
         until("the lock is given back", lambda: not logind.held(), 20)
         until("the node is not ready", lambda: condition(node.object(), "Ready") == "False", 10)
+        until("the static pod has ended", lambda: (node.mirror("static") or {}).get("status", {}).get("phase") == "Failed", 10)
         logind.announce(False)
         until("a new lock is held", logind.held, 20)
         until("the node is Ready", node.ready, 10)
         node.create("a")
         node.api_ready("a")
+        node.running("static", 30)
+        check(node.ids("static") != before, "in a new container")
+        until("its mirror is Running", lambda: node.mirror("static")["status"]["phase"] == "Running", 20)
 
 
 def scenario_stuck_group():

@@ -6,8 +6,9 @@ import stat
 import subprocess
 import time
 
+from disks import bind_claim, loop_disk
 from fake_cluster import Admin, check, cluster
-from harness import run_scenario, skip, until
+from harness import run_scenario, until
 
 
 def volume(node, uid, plugin, name):
@@ -132,17 +133,8 @@ def scenario_claims():
 
 def scenario_block():
     """A local PersistentVolume of volumeMode Block is a device in the pod's directory, held while the pod is there."""
-    with cluster() as (server, node):
-        file = node.dir / "disk"
-        file.write_bytes(b"marker" + bytes((1 << 20) - 6))
-        made = subprocess.run(["losetup", "-f", "--show", str(file)], capture_output=True, text=True)
-        if made.returncode:
-            skip("no loop devices: " + made.stderr)
-        device = made.stdout.strip()
-        try:
-            block(server, node, device)
-        finally:
-            subprocess.run(["losetup", "-d", device], check=False)
+    with cluster() as (server, node), loop_disk(node, b"marker") as device:
+        block(server, node, device)
 
 
 def block(server, node, device):
@@ -174,17 +166,43 @@ def block(server, node, device):
     until("all of it goes", lambda: not held.exists() and not holders() and not link.parent.exists(), 40)
 
 
-def bind_claim(server, node, name, volume_name, spec):
-    """A claim of 1 MiB that is bound to a PersistentVolume with this spec."""
-    claims = "/api/v1/namespaces/%s/persistentvolumeclaims" % node.name
-    mode = {k: v for k, v in spec.items() if k == "volumeMode"}
-    room = {"storage": "1Mi"}
-    claim = server.create(claims, {"metadata": {"name": name}, "spec": {
-        "accessModes": ["ReadWriteOnce"], "volumeName": volume_name, "resources": {"requests": room}, **mode}})
-    server.create("/api/v1/persistentvolumes", {"metadata": {"name": volume_name}, "spec": {
-        "capacity": room, "accessModes": ["ReadWriteOnce"],
-        "claimRef": {"namespace": node.name, "name": name, "uid": claim["metadata"]["uid"]}, **spec}})
-    server.patch("%s/%s/status" % (claims, name), {"status": {"phase": "Bound"}})
+def scenario_disk():
+    """A local PersistentVolume that is a disk: a filesystem is made when it is empty, its pods share it, a restart of the
+    kubelet does not touch it, and the last pod takes it away; one for other nodes waits for their labels."""
+    with cluster() as (server, node), loop_disk(node, size=16 << 20) as device:
+        node.join()
+        affinity = {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+            {"key": "disk", "operator": "In", "values": ["here"]}]}]}}
+        bind_claim(server, node, "data", "pv-disk", {"local": {"path": device}, "nodeAffinity": affinity})
+        volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
+        node.create("p", **with_volumes(volumes), securityContext={"fsGroup": 4242})
+        why = 'MountVolume.NodeAffinity check failed for volume "pv-disk" : no matching NodeSelectorTerms'
+        until("the event names the affinity", lambda: any(why in e["message"] for e in node.events("p", "FailedMount")), 20)
+        server.patch("/api/v1/nodes/" + node.name, {"metadata": {"labels": {"disk": "here"}}})
+        uid = node.api_ready("p", 60)["metadata"]["uid"]
+        place = volume(node, uid, "local-volume", "pv-disk")
+        point = node.root / "plugins/kubernetes.io/local-volume/mounts/pv-disk"
+        check(mounted(place) and mounted(point), "the disk is mounted, and bound into the pod")
+        check(place.stat().st_gid == 4242, "it was given to the fsGroup")
+        (place / "data").write_text("1")
+        node.create("q", **with_volumes(volumes))
+        other = volume(node, node.api_ready("q", 40)["metadata"]["uid"], "local-volume", "pv-disk")
+        check((other / "data").read_text() == "1", "pods share the disk")
+        of = 'kubelet_volume_stats_capacity_bytes{namespace="%s",persistentvolumeclaim="data"} %d' % (
+            node.name, os.statvfs(place).f_blocks * os.statvfs(place).f_frsize)
+        until("its room is told", lambda: of in node.metrics(), 30)
+        node.kill()
+        server.delete(node.api_pods + "/p", 0)
+        node.start()
+        until("the first pod's bind goes", lambda: not place.exists(), 40)
+        check(mounted(point) and (other / "data").read_text() == "1", "the other keeps the disk")
+        server.delete(node.api_pods + "/q", 0)
+        until("the disk is unmounted", lambda: not mounted(point) and not point.exists(), 40)
+        node.create("r", **with_volumes(volumes))
+        again = volume(node, node.api_ready("r", 40)["metadata"]["uid"], "local-volume", "pv-disk")
+        check((again / "data").read_text() == "1", "no filesystem is made over data")
+        server.delete(node.api_pods + "/r", 0)
+        until("the disk is unmounted again", lambda: not mounted(point), 40)
 
 
 OBJECTS = """apiVersion: v1

@@ -9,7 +9,7 @@ build_packages=(
 test_packages=(catch2 libyaml-dev mold procps python3-grpcio python3-protobuf dbus-daemon)
 clang_packages=(clang-14 clang-tools-14 libclang-rt-14-dev)
 # A node for tests and for the quick start; containerd itself comes through containerd_binaries.sh.
-node_packages=(runc containernetworking-plugins iproute2 iptables busybox-static gcc libc6-dev mount)
+node_packages=(runc containernetworking-plugins iproute2 iptables busybox-static gcc libc6-dev mount e2fsprogs)
 # deploy/package.sh: the Debian package, and what judges it.
 package_packages=(debhelper dpkg-dev fakeroot)
 package_check_packages=(lintian systemd groff man-db)

@@ -165,6 +165,7 @@ struct Rig {
     deps.end = [this](const api::PodPtr& pod, std::chrono::seconds grace) {
       log.push_back("end " + pod->metadata().name() + " " + std::to_string(grace.count()));
     };
+    deps.start_again = [this](const std::string& uid) { log.push_back("again " + uid); };
     deps.cleaned_up = [this](const std::string& uid) { return cleaned.contains(uid); };
     deps.statuses_written = [this] { return written; };
     deps.on_change = [this] { log.push_back("changed"); };
@@ -267,6 +268,33 @@ TEST_CASE("a shutdown that is called off: ready again, with a new lock") {
   CHECK(rig.world.Held());
   CHECK_FALSE(rig.shutdown().shutting_down());
   CHECK(rig.Logged("Shutdown: Shutdown manager detected shutdown cancellation"));
+}
+
+TEST_CASE("static pods that a shutdown ended start again when it is called off, others do not") {
+  Rig rig;
+  auto made = std::make_shared<api::core::Pod>(*Pod("static"));
+  (*made->mutable_metadata()->mutable_annotations())["kubernetes.io/config.source"] = "file";
+  rig.pods = {Pod("web"), made};
+  rig.Watching();
+  rig.Signal(true);
+  REQUIRE(rig.Until([&] { return rig.Logged("end static 20"); }));
+  rig.Clean("web");
+  rig.Clean("static");
+  REQUIRE(rig.Until([&] { return rig.world.waiting != nullptr; }));
+  CHECK_FALSE(rig.Logged("again static"));
+  rig.log.clear();
+  rig.Signal(false);
+  REQUIRE(rig.Until([&] { return rig.world.locks == 2 && rig.world.waiting != nullptr; }));
+  CHECK(rig.log == Strings{"Shutdown: Shutdown manager detected shutdown cancellation", "changed",
+                           "again static"});
+  // Once for each time.
+  rig.pods.clear();
+  rig.Signal(true);
+  REQUIRE(rig.Until([&] { return rig.world.waiting != nullptr; }));
+  rig.log.clear();
+  rig.Signal(false);
+  REQUIRE(rig.Until([&] { return rig.world.locks == 3; }));
+  CHECK_FALSE(rig.Logged("again static"));
 }
 
 TEST_CASE("a delay that is too short is stretched by a drop-in") {

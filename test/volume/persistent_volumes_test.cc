@@ -14,6 +14,7 @@
 #include "os/temp_dir.h"
 #include "resource/pod_yaml.h"
 #include "volume/claims.h"
+#include "volume/no_objects.h"
 #include "volume/persistent.h"
 
 namespace kubelet::volume {
@@ -37,23 +38,11 @@ T Yaml(const std::string& text) {
   return out;
 }
 
-struct FakeCluster : Objects {
+struct FakeCluster : test::NoObjects {
   std::map<std::string, std::string> claims, volumes;  // YAML
   absl::Status down;
   int asked = 0;
 
-  base::Task<absl::StatusOr<std::shared_ptr<const api::core::ConfigMap>>> ConfigMap(
-      std::string, std::string) override {
-    co_return absl::NotFoundError("no");
-  }
-  base::Task<absl::StatusOr<std::shared_ptr<const api::core::Secret>>> Secret(
-      std::string, std::string) override {
-    co_return absl::NotFoundError("no");
-  }
-  base::Task<absl::StatusOr<Token>> ServiceAccountToken(api::PodPtr, std::string,
-                                                        int64_t) override {
-    co_return absl::NotFoundError("no");
-  }
   template <typename T>
   absl::StatusOr<std::shared_ptr<const T>> Find(const std::map<std::string, std::string>& all,
                                                 const std::string& name, const char* resource) {
@@ -85,6 +74,7 @@ struct FakeCluster : Objects {
 };
 
 struct Fixture {
+  std::vector<std::string> events;
   TempDir root;
   boost::asio::io_context io{1};
   base::RealClock clock{io};
@@ -210,6 +200,74 @@ TEST_CASE("a claim once resolved is not asked for again, until the pod is gone")
   CHECK(absl::IsUnavailable(f.Prepare(Using(kClaim)).status()));
 }
 
+TEST_CASE("a volume of other nodes is refused in upstream's words, until the labels are right") {
+  Fixture f;
+  std::map<std::string, std::string> labels{{"kubernetes.io/hostname", "here"}, {"cores", "8"}};
+  bool known = false;
+  f.options.node_labels = [&]() -> absl::StatusOr<std::map<std::string, std::string>> {
+    if (!known) return absl::UnavailableError("error retrieving node: away");
+    return labels;
+  };
+  f.options.on_event = [&](const std::string&, const api::core::Pod*, const std::string& reason,
+                           const std::string& message) {
+    f.events.push_back(reason + ": " + message);
+  };
+  PodVolumes volumes(f.io.get_executor(), f.clock, f.pool, f.options);
+  auto prepare = [&](const std::string& spec) {
+    volumes.RetryNow("1-2");
+    return f.Await(volumes.Prepare(std::make_shared<const api::core::Pod>(PodOf(spec)))).status();
+  };
+  auto bind = [&](const std::string& terms, const std::string& more = "") {
+    f.cluster.Bind("hostPath: {path: /etc}, nodeAffinity: {required: {nodeSelectorTerms: [" +
+                   terms + "]}}" + more);
+  };
+  auto label = [](const std::string& key, const std::string& op, const std::string& values) {
+    return "{matchExpressions: [{key: " + key + ", operator: " + op + ", values: [" + values +
+           "]}]}";
+  };
+  bind(label("kubernetes.io/hostname", "In", "there"));
+  const std::string words = "MountVolume.NodeAffinity check failed for volume \"pv1\" : ";
+  auto away = prepare(Using(kClaim));
+  CHECK(absl::IsUnavailable(away));
+  CHECK(base::Message(away) == "pod shop/web: " + words + "error retrieving node: away");
+  known = true;
+  CHECK(base::Message(prepare(Using(kClaim))) ==
+        "pod shop/web: " + words + "no matching NodeSelectorTerms");
+  CHECK(f.events.back() == "FailedMount: " + words + "no matching NodeSelectorTerms");
+  // Nobody asks the API server every two seconds for what does not change.
+  for (int i = 0; i < 4; ++i) CHECK_FALSE(prepare(Using(kClaim)).ok());
+  CHECK(*volumes.RetryAt("1-2") - f.clock.Mono() > std::chrono::seconds(4));
+  labels["kubernetes.io/hostname"] = "there";
+  CHECK(prepare(Using(kClaim)).ok());
+
+  REQUIRE(f.Await(volumes.Teardown("1-2")).ok());
+  const std::pair<std::string, bool> cases[] = {
+      {"", false},
+      {"{}", false},
+      {label("cores", "Gt", "'7'"), true},
+      {label("cores", "Lt", "'7'"), false},
+      {label("zone", "DoesNotExist", "") + ", " + label("zone", "In", "a"), true},
+      // A volume is not told which node it is: fields are passed over.
+      {"{matchFields: [{key: metadata.name, operator: In, values: [other]}]}", true}};
+  for (const auto& [terms, fits] : cases) {
+    INFO(terms);
+    bind(terms);
+    CHECK(prepare(Using(kClaim)).ok() == fits);
+    REQUIRE(f.Await(volumes.Teardown("1-2")).ok());
+  }
+  f.cluster.Bind(
+      "volumeMode: Block, local: {path: /dev/null}, nodeAffinity: {required: "
+      "{nodeSelectorTerms: [" +
+      label("zone", "Exists", "") + "]}}");
+  CHECK_FALSE(
+      prepare("{volumes: [{name: v, " + kClaim +
+              "}], containers: [{name: c, volumeDevices: [{name: v, devicePath: /dev/x}]}]}")
+          .ok());
+  CHECK(f.events.back() ==
+        "FailedMount: MapVolume.NodeAffinity check failed for volume \"pv1\" : no matching "
+        "NodeSelectorTerms");
+}
+
 TEST_CASE("a local volume is bound with its options, and keeps its files") {
   if (!NeedsRoot("bind mounts")) return;
   Fixture f;
@@ -274,8 +332,12 @@ TEST_CASE("what cannot be served is refused with its kind, and leaves nothing mo
       {"volumeMode: Block, local: {path: /dev/null}",
        "volume v has volumeMode Block, but is specified in volumeMounts"},
       {"local: {path: /a/../b}", "must not contain '..'"},
-      {"local: {path: " + (f.root / "file") + "}", "is not a directory"},
-      {"local: {path: " + (f.root / "none") + "}", "No such file"},
+      {"local: {path: " + (f.root / "file") + "}",
+       "MountVolume.NewMounter initialization failed for volume \"pv1\" : only directory and block "
+       "device are supported"},
+      {"local: {path: " + (f.root / "none") + "}",
+       "MountVolume.NewMounter initialization failed for volume \"pv1\" : path \"" +
+           (f.root / "none") + "\" does not exist"},
       {"mountOptions: [sync], local: {path: " + (f.root / "disk") + "}",
        "mount option `sync` is none that a bind mount can have"},
       {"hostPath: {path: " + (f.root / "file") + ", type: Directory}", "is not a directory"},
@@ -283,7 +345,7 @@ TEST_CASE("what cannot be served is refused with its kind, and leaves nothing mo
   for (const auto& [spec, words] : cases) {
     f.cluster.Bind(spec);
     auto text = f.Refusal(Using(kClaim));
-    CHECK(text.find("pod shop/web: MountVolume.SetUp failed for volume \"v\"") == 0);
+    CHECK(text.find("pod shop/web: MountVolume.") == 0);
     INFO(text);
     CHECK(text.find(words) != std::string::npos);
     CHECK(f.Mounts().empty());

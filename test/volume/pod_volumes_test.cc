@@ -607,6 +607,23 @@ TEST_CASE("two dead mounts: their pods fail by name, all others start, and what 
   f.RunUntil([&] { return f.volumes.calls().HungMounts().empty(); });
 }
 
+TEST_CASE(
+    "a pod whose volumes are refused is told so once, and explain says what the pod was told") {
+  Fixture f;
+  const std::string spec = WithVolume("iscsi: {targetPortal: '192.0.2.1', iqn: i, lun: 0}");
+  auto first = f.Prepare(spec);
+  auto again = f.Prepare(spec);
+  CHECK(first.status() == again.status());
+  const std::string words =
+      "MountVolume.SetUp failed for volume \"v\" : volumes of kind iscsi are not built yet";
+  CHECK(base::Message(first.status()) == "pod shop/web: " + words);
+  CHECK(f.events == std::vector<std::string>{"1-2 FailedMount: " + words});
+  auto lines = f.Explain();
+  REQUIRE(lines.size() == 1);
+  INFO(lines[0]);
+  CHECK(lines[0].starts_with("pod shop/web: " + words + "; since "));
+}
+
 TEST_CASE("a pod without volumes asks nobody") {
   Fixture f;
   CHECK(f.Prepare("containers: [{name: c}]")->empty());

@@ -141,6 +141,31 @@ TEST_CASE("a pod removed and added again under one uid at any moment ends up run
   CheckRules(world);
 }
 
+TEST_CASE("a static pod that was ended starts again when it is told to, at rest or still ending") {
+  World world;
+  world.runtime.SetStopTakes(2s);
+  Kubelet kubelet(world);
+  kubelet.Snapshot({MakePod({})});
+  world.Advance(5s);
+  kubelet.workers->StartAgain("u1", "for no reason");
+  CHECK(kubelet.StateOf("u1") == "Syncing");
+  bool rests = GENERATE(false, true);
+  kubelet.workers->End("u1", {"Terminated", "The node goes down."}, 5s);
+  if (rests) world.Advance(30s);
+  CHECK(kubelet.StateOf("u1") == (rests ? "Ended" : "Ending"));
+  kubelet.workers->StartAgain("u1", "the node stays");
+  world.Advance(30s);
+  const FakeContainer* now = world.runtime.RunningOne("web", "c");
+  REQUIRE(now != nullptr);
+  CHECK(now->status.attempt == 1);
+  CHECK(kubelet.StateOf("u1") == "Syncing");
+  CHECK_FALSE(kubelet.workers->View("u1")->verdict);
+  kubelet.Snapshot({});
+  world.Advance(30s);
+  CHECK(world.runtime.Size() == 0);
+  CheckRules(world);
+}
+
 TEST_CASE("a static pod that is removed and added again while it ends counts on as with any restart") {
   World world;
   world.runtime.SetStopTakes(2s);

@@ -3,14 +3,15 @@
 //   delay lock of logind -> PrepareForShutdown(true) -> the node is not ready, no pod is admitted
 //     -> pods end group by group, lowest priority first, each within the time of its group
 //     -> the lock is given back, and the machine goes down
-//   PrepareForShutdown(false) -> it was called off: ready again, a new lock; pods that ended stay
-//   so
+//   PrepareForShutdown(false) -> it was called off: ready again, a new lock; static pods that were
+//   ended start again, all others stay as they ended
 //
 // logind waits no longer than its InhibitDelayMaxSec: when that is shorter than all groups
 // together, a drop-in is written and logind reads its configuration again. Facts:
 // pkg/kubelet/nodeshutdown (1.36). Differs from upstream: a lock that is too short is taken
 // nevertheless, with a warning; a bus that is not there yet is waited for; the lock is held a
-// little longer for statuses that are on their way to the API server.
+// little longer for statuses that are on their way to the API server; static pods come back when a
+// shutdown is called off, and not only with the next start of the kubelet.
 #pragma once
 
 #include <chrono>
@@ -72,6 +73,8 @@ class Shutdown {
     std::function<std::vector<api::PodPtr>()> pods;  // neither ended nor ending
     std::function<void(const api::PodPtr&, std::chrono::seconds grace)> end;
     std::function<bool(const std::string& uid)> cleaned_up;  // volumes included
+    // Of a static pod that was ended, after on_change; may be empty.
+    std::function<void(const std::string& uid)> start_again = {};
     std::function<bool()> statuses_written;                  // nothing waits to be told of pods
     std::function<void()> on_change;                         // shutting_down is another
     std::function<void(const NodeEvent&)> on_event;
@@ -107,6 +110,7 @@ class Shutdown {
   absl::Status problem_;
   std::string step_;
   std::set<std::string> leaving_;
+  std::set<std::string> ended_static_;  // since it began
   base::WakeEvent gone_;
   base::Gauge* started_ = nullptr;
   base::Gauge* ended_ = nullptr;

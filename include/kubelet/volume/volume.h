@@ -1,13 +1,15 @@
 // Volumes of pods on this machine: what a pod's containers mount is made ready, and taken away when
 // the pod is gone. Built so far: emptyDir (disk, memory, huge pages), hostPath, configMap, secret,
 // downwardAPI, projected, nfs, claims (also ephemeral) on PersistentVolumes of the kinds local, nfs
-// and hostPath, subPath into them, and fsGroup. Facts: pkg/volume/emptydir,
+// and hostPath (a local one may be a disk, with a filesystem of its own), subPath into them, and
+// fsGroup. Facts: pkg/volume/emptydir,
 // pkg/volume/hostpath, pkg/kubelet/kubelet_volumes.go of 1.36.
 //
 // Layout below <root>/pods/<uid>: volumes/kubernetes.io~empty-dir/<name>,
 // plugins/kubernetes.io~empty-dir/<name>/ready, volume-subpaths/<volume>/<container>/<index>.
-// Nothing is remembered: the mount table and the directories are asked, so that a restart, or a
-// predecessor, changes nothing.
+// The filesystem of a local volume that is a disk:
+// <root>/plugins/kubernetes.io/local-volume/mounts. Nothing is remembered: the mount table and the
+// directories are asked, so that a restart, or a predecessor, changes nothing.
 //
 // Core loop object. File work runs on the BlockingPool, but never what may ask another machine
 // (os::MayHang): that runs in a process of its own (os::ChildCalls), which is killed at its
@@ -44,6 +46,7 @@ namespace kubelet::volume {
 
 struct PersistentPlan;
 struct MountCall;
+struct DiskProgram;
 struct Place;
 class Places;
 
@@ -57,6 +60,9 @@ struct VolumeOptions {
   // The same for static pods; null: as for all others.
   Objects* static_objects = nullptr;
   std::function<api::NodeAllocatable()> allocatable;  // for resourceFieldRef; may be empty
+  // The node's labels, for nodeAffinity of PersistentVolumes; Unavailable: not known yet. Empty:
+  // all volumes fit.
+  std::function<absl::StatusOr<std::map<std::string, std::string>>()> node_labels;
   std::chrono::seconds host_path_timeout{30};
   std::chrono::seconds prepare_timeout{120};
   std::chrono::seconds teardown_timeout{120};
@@ -184,7 +190,8 @@ class PodVolumes {
                            base::Task<absl::Status> work);
   base::Task<void> PrepareLocal(std::shared_ptr<Round> round);
   base::Task<absl::Status> UnmountHanging(std::string uid, std::string pod_dir);
-  base::Task<absl::StatusOr<std::vector<os::Mount>>> HangingMounts(std::string dir);
+  base::Task<absl::Status> UnmountInChild(std::string uid, os::Mount mount);
+  base::Task<absl::StatusOr<std::vector<os::Mount>>> MountsLeft(std::string dir);
 
   // persistent_volumes.cc: claims and nfs volumes.
   base::Task<absl::Status> PreparePersistent(api::PodPtr pod, std::string volume,
@@ -194,6 +201,17 @@ class PodVolumes {
   base::Task<absl::Status> MountNfs(api::PodPtr pod, std::string volume);
   base::Task<absl::Status> RunMount(std::string about, MountCall call);
   void CountForced(const std::string& uid, bool good);
+  // device_mounts.cc: local volumes on block devices.
+  std::shared_ptr<base::Semaphore> DeviceTurn(const std::string& volume);
+  base::Task<absl::Status> BindDevice(api::PodPtr pod, std::string volume);
+  base::Task<absl::Status> MountDevice(api::PodPtr pod, std::string volume, PersistentPlan plan);
+  base::Task<absl::Status> PrepareDisk(api::PodPtr pod, std::string volume, PersistentPlan plan);
+  base::Task<absl::Status> FormatDisk(api::PodPtr pod, std::string volume, PersistentPlan plan);
+  base::Task<absl::StatusOr<os::ProcessResult>> RunOnDisk(api::PodPtr pod, std::string volume,
+                                                          PersistentPlan plan, DiskProgram program,
+                                                          std::string doing);
+  base::Task<absl::Status> ReleaseDevices(std::string uid, std::vector<std::string> names);
+  base::Task<absl::Status> UnmountDevice(std::string uid, std::string name);
   // rooms.cc
   base::Task<absl::StatusOr<os::Filesystem>> RoomOn(os::Mount mount, std::string about);
 

@@ -111,6 +111,9 @@ class PodWorkers {
   void SetReported(api::PodPtr pod);
   // The pod is over, with this verdict; its object stays. Without `grace`: the pod's own.
   void End(const std::string& uid, Verdict verdict, std::optional<std::chrono::seconds> grace = {});
+  // A static pod that was ended starts again under its uid, as if its manifest had been removed and
+  // written anew; it is judged by admission. Nothing for any other pod.
+  void StartAgain(const std::string& uid, const std::string& reason);
   // A pod that admission refused: it is never started, and what an earlier kubelet started of it is ended.
   void Reject(api::PodPtr pod, const std::string& reason, const std::string& why);
   // No source wants the pod any more: end it with its grace period (or a shorter one) and remove what it leaves.

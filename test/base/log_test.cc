@@ -1,0 +1,56 @@
+// What gets into the log.
+#include "kubelet/base/log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "absl/strings/cord.h"
+#include "catch.h"
+#include "kubelet/base/status.h"
+
+namespace kubelet::base {
+namespace {
+
+// What is logged while it lives.
+class Captured {
+ public:
+  Captured() {
+    REQUIRE(pipe2(ends_, O_CLOEXEC) == 0);
+    SetLogFd(ends_[1]);
+  }
+  ~Captured() {
+    SetLogFd(2);
+    close(ends_[0]);
+    close(ends_[1]);
+  }
+  std::string Line() const {
+    char buffer[4096];
+    ssize_t size = read(ends_[0], buffer, sizeof buffer);
+    return std::string(buffer, size > 0 ? static_cast<size_t>(size) : 0);
+  }
+
+ private:
+  int ends_[2] = {-1, -1};
+};
+
+TEST_CASE("an error in the log is its code and message, without what it carries for programs") {
+  absl::Status status = absl::PermissionDeniedError("the API server answered 403 Forbidden");
+  status.SetPayload("kubelet.cpp/api-error", absl::Cord("403\n\nForbidden\n"));
+  Captured log;
+  LOG_WARNING("Event was not recorded", "err", status);
+  std::string line = log.Line();
+  INFO(line);
+  CHECK(
+      line.ends_with("\"Event was not recorded\" err=\"PERMISSION_DENIED: the API server answered "
+                     "403 Forbidden\"\n"));
+  absl::StatusOr<int> result = status;
+  LOG_ERROR("Again", "err", result.status(), "of", Annotate(status, "pod ns/web"));
+  line = log.Line();
+  INFO(line);
+  CHECK(line.find("api-error") == std::string::npos);
+  CHECK(line.find("of=\"PERMISSION_DENIED: pod ns/web: the API server") != std::string::npos);
+  CHECK(Message(status) == "the API server answered 403 Forbidden");
+}
+
+}  // namespace
+}  // namespace kubelet::base
