@@ -29,8 +29,9 @@ std::vector<NumaMask> Subsets(const std::vector<int>& nodes) {
     for (int index : NumaMask::FromBits(chosen).Nodes()) mask.Add(nodes[index]);
     masks.push_back(mask);
   }
-  std::stable_sort(masks.begin(), masks.end(),
-                   [](NumaMask a, NumaMask b) { return a.IsNarrowerThan(b); });
+  std::sort(masks.begin(), masks.end(), [](NumaMask a, NumaMask b) {
+    return a.Count() != b.Count() ? a.Count() < b.Count() : a.Nodes() < b.Nodes();
+  });
   return masks;
 }
 
