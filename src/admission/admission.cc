@@ -221,10 +221,12 @@ std::vector<std::string> RequiredFeatures(const Pod& pod) {
   return out;
 }
 
-Decision Judge(const Pod& pod, const NodeFacts& node, const Others& others) {
-  for (auto handler : {JudgePressure, JudgeSysctls, JudgePlatform}) {
+Decision Judge(const Pod& pod, const NodeFacts& node, const Others& others, const Assign& assign) {
+  for (auto handler : {JudgePressure, JudgeSysctls}) {
     if (auto rejection = handler(pod, node)) return Rejected(*rejection);
   }
+  if (auto rejection = assign ? assign(pod) : std::nullopt) return Rejected(*rejection);
+  if (auto rejection = JudgePlatform(pod, node)) return Rejected(*rejection);
   Decision decision = JudgeFit(pod, node, others);
   if (decision.rejection) return decision;
   // Nobody is preempted for a pod that a later handler refuses; upstream has killed them by then.

@@ -17,7 +17,7 @@ void PodAdmission::Learn(const std::vector<Other>& others, bool pod_level) {
 }
 
 PodAdmission::Result PodAdmission::Judge(const api::core::Pod& pod, const NodeFacts& node,
-                                         const std::vector<Other>& others) {
+                                         const std::vector<Other>& others, const Assign& assign) {
   Learn(others, node.pod_level_resources);
   std::vector<const PodUse*> staying, all;
   Result result;
@@ -31,7 +31,7 @@ PodAdmission::Result PodAdmission::Judge(const api::core::Pod& pod, const NodeFa
       staying.push_back(all.back());
     }
   }
-  result.decision = admission::Judge(pod, node, staying);
+  result.decision = admission::Judge(pod, node, staying, assign);
   if (result.after.empty() || result.decision.rejection) {
     result.after.clear();
     return result;

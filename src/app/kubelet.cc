@@ -97,6 +97,11 @@ int Kubelet::Run() {
     std::cerr << "error: " << Message(made) << "\n";
     return 1;
   }
+  if (auto made = MakeResources(); !made.ok()) {
+    LOG_ERROR("Cannot hand out CPUs and memory here", "err", made);
+    std::cerr << "error: " << Message(made) << "\n";
+    return 1;
+  }
   MakePods();
   MakeSources();
   auto reserved =
@@ -200,6 +205,7 @@ void Kubelet::MakePods() {
                                                           for (const auto& pod : store_->All())
                                                             OnPodChange(pod->metadata().uid());
                                                           SyncMirrors();
+                                                          resources_->Look();
                                                           TrimSoon();
                                                         },
                                                         &metrics_},
@@ -211,6 +217,9 @@ void Kubelet::MakePods() {
           executor, clock_, pool_, config_, node_, [this] { return BurstableCpu(); },
           [this](bool warning, const std::string& reason, const std::string& message) {
             if (cluster_) cluster_->RecordNodeEvent(warning, reason, message);
+          },
+          [this](const api::core::Pod& pod) {
+            return resources_->NoCpuQuota(pod.metadata().uid());
           }},
       VolumeSources{cluster_.get(), static_objects_.get()}, [this] { return Allocatable(); },
       [this](runtime::DnsConfig dns) { node_.context.host_dns = std::move(dns); }, HooksOfVolumes());
@@ -224,7 +233,8 @@ void Kubelet::MakePods() {
                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
                                &metrics_, cluster_.get(), probes_.get(), hook_http_.get(),
                                &adapters_->user_namespaces(), resizes_.get(),
-                               resizes_->options(), static_objects_.get()},
+                               resizes_->options(), static_objects_.get(),
+                               resources_->pinning()},
       SyncOptions(config_, node_.machine.cpus));
   syncer_port_ = std::make_unique<SyncerPort>(
       *syncer_, *resizes_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
@@ -232,7 +242,9 @@ void Kubelet::MakePods() {
   admission_ = std::make_unique<NodeAdmission>(NodeAdmission::Deps{
       clock_, config_, node_, cluster_.get(), [this] { return workers_->Active(); },
       [this] { return evictions_->pressures(); }, [this] { return shutdown_->shutting_down(); },
-      [this](const api::PodPtr& pod) { return resizes_->allocations().Allocated(pod); }});
+      [this](const api::PodPtr& pod) { return resizes_->allocations().Allocated(pod); },
+      [this](const api::core::Pod& pod) { return resources_->Assign(pod); },
+      [this](const std::string& uid) { resources_->Unassign(uid); }});
 
   std::set<std::string> sources;
   if (!kc.static_pod_path().empty()) sources.insert("file");
@@ -246,6 +258,7 @@ void Kubelet::MakePods() {
   worker_deps.on_change = [this](const std::string& uid) { OnPodChange(uid); };
   worker_deps.on_finished = [this](const std::string& uid) {
     resizes_->allocations().Ended(uid);
+    resources_->Release(uid);
     evictions_->PodGone(uid);
     shutdown_->PodGone(uid);
     if (!cluster_) return;
@@ -260,6 +273,7 @@ void Kubelet::MakePods() {
       cluster_->statuses().Forget(uid);
     }
     resizes_->Forget(uid);
+    resources_->Release(uid);
     statuses_->Forget(uid);
     OnPodChange(uid);
     manager_->OnWorkerForgotten(uid);
@@ -272,7 +286,10 @@ void Kubelet::MakePods() {
       *store_, *workers_, [this] { return pleg_->All(); },
       [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
       [this](const auto& pod) { return Judge(pod); }, &metrics_,
-      [this](const api::PodPtr& pod) { resizes_->allocations().Admitted(pod); }});
+      [this](const api::PodPtr& pod) {
+        resizes_->allocations().Admitted(pod);
+        resources_->Admitted(*resizes_->allocations().Allocated(pod));
+      }});
   statuses_ = std::make_unique<StatusCache>(StatusCache::Deps{
       executor, clock_, pool_, *pleg_, *workers_, *probes_,
       [this](const std::string& uid) { return store_->Get(uid); },

@@ -20,6 +20,7 @@
 #include "app/metered.h"
 #include "app/node.h"
 #include "app/node_admission.h"
+#include "app/node_resources.h"
 #include "app/node_stats.h"
 #include "app/pod_resizes.h"
 #include "app/reload.h"
@@ -68,6 +69,8 @@ class Kubelet {
   absl::Status MakeImages();
   void MakePods();
   void MakeResizes();
+  absl::Status MakeResources();
+  bool GivesWay(const std::string& uid, const api::core::Pod& to) const;
   worker::Judgement Judge(const api::core::Pod& pod);
   void MakeSources();
   void MakeProbes();
@@ -153,6 +156,7 @@ class Kubelet {
   std::unique_ptr<probe::NetworkProber> prober_;
   std::unique_ptr<probe::ProbeManager> probes_;
   std::unique_ptr<runtime::HookHttp> hook_http_;
+  std::unique_ptr<NodeResources> resources_;
   std::unique_ptr<Adapters> adapters_;
   std::unique_ptr<MeteredCgroups> cgroups_;
   std::unique_ptr<NodeAdmission> admission_;

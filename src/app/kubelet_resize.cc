@@ -45,8 +45,10 @@ void Kubelet::MakeResizes() {
 // By what it was given, as a pod that ran before this kubelet did.
 worker::Judgement Kubelet::Judge(const api::core::Pod& pod) {
   api::PodPtr wanted = store_->Get(pod.metadata().uid());
-  if (!wanted) return admission_->Judge(pod);
-  return admission_->Judge(*resizes_->allocations().Allocated(wanted));
+  if (wanted) wanted = resizes_->allocations().Allocated(wanted);
+  auto judgement = admission_->Judge(wanted ? *wanted : pod);
+  judgement.after.merge(resources_->Follows(pod.metadata().uid()));
+  return judgement;
 }
 
 }  // namespace kubelet::app

@@ -67,6 +67,7 @@ void Kubelet::OnSnapshot(const source::Snapshot& snapshot) {
   }
   // Whether a mirror is an orphan depends on every source having spoken.
   SyncMirrors();
+  resources_->Look();
 }
 
 std::vector<SourceProblem> Kubelet::Problems() const {

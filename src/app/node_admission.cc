@@ -54,9 +54,10 @@ worker::Judgement NodeAdmission::Judge(const api::core::Pod& pod) {
     if (deps_.allocated) active.pod = deps_.allocated(active.pod);
     others.push_back({std::move(active.pod), active.leaving});
   }
-  auto result = admission_.Judge(pod, Facts(), others);
+  auto result = admission_.Judge(pod, Facts(), others, deps_.assign);
   worker::Judgement out;
   if (const auto& rejection = result.decision.rejection) {
+    if (deps_.unassign) deps_.unassign(pod.metadata().uid());
     out.rejection = worker::Rejection{rejection->reason, rejection->message,
                                       admission::MetricReason(rejection->reason)};
   }

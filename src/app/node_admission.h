@@ -25,6 +25,10 @@ class NodeAdmission {
     std::function<bool()> shutting_down;
     // The pod with the resources it was last given; empty: those of its spec.
     std::function<api::PodPtr(const api::PodPtr&)> allocated = {};
+    // CPUs, memory and devices of its own: giving them, and taking back what was just given when the
+    // pod is rejected in the end.
+    admission::Assign assign = {};
+    std::function<void(const std::string& uid)> unassign = {};
   };
   explicit NodeAdmission(Deps deps) : deps_(std::move(deps)) {}
 

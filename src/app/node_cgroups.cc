@@ -167,7 +167,7 @@ Task<absl::Status> NodeCgroups::Ready() {
 Task<absl::StatusOr<std::string>> NodeCgroups::EnsurePod(api::PodPtr pod) {
   auto ready = co_await Ready();
   if (!ready.ok()) co_return ready;
-  auto parent = co_await groups_->EnsurePod(pod);
+  auto parent = co_await groups_->EnsurePod(pod, NoCpuQuota(*pod));
   UpdateQosSoon();
   co_return parent;
 }
@@ -189,7 +189,7 @@ Task<absl::StatusOr<runtime::PodLimits>> NodeCgroups::ReadPod(api::PodPtr pod) {
 }
 
 runtime::PodLimits NodeCgroups::WantedLimits(const api::core::Pod& pod) {
-  return groups_ ? LimitsOf(groups_->Wanted(pod)) : runtime::PodLimits{};
+  return groups_ ? LimitsOf(groups_->Wanted(pod, NoCpuQuota(pod))) : runtime::PodLimits{};
 }
 
 Task<absl::Status> NodeCgroups::LimitPod(api::PodPtr pod, runtime::PodLimits limits) {

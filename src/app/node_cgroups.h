@@ -31,6 +31,8 @@ class NodeCgroups : public runtime::Cgroups {
     // An Event of the node. May be empty.
     std::function<void(bool warning, const std::string& reason, const std::string& message)>
         on_event = {};
+    // Whether the pod has CPUs to itself, so that no quota applies. May be empty.
+    std::function<bool(const api::core::Pod&)> no_cpu_quota = {};
   };
   explicit NodeCgroups(Deps deps);
 
@@ -53,6 +55,9 @@ class NodeCgroups : public runtime::Cgroups {
  private:
   base::Task<void> MakeRoot(runtime::CgroupDriver driver);
   base::Task<absl::Status> Ready();
+  bool NoCpuQuota(const api::core::Pod& pod) const {
+    return deps_.no_cpu_quota && deps_.no_cpu_quota(pod);
+  }
   void TellEnforcement(const absl::Status& status);
   base::Task<void> UpdateQos();
   void UpdateQosSoon();

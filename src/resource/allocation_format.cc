@@ -1,10 +1,10 @@
 #include <boost/json.hpp>
-#include <cstdio>
 
 #include "kubelet/api/codec.h"
 #include "kubelet/base/hash.h"
 #include "kubelet/base/status.h"
 #include "kubelet/resource/allocation_file.h"
+#include "resource/go_json.h"
 
 namespace kubelet::resource {
 namespace {
@@ -12,35 +12,16 @@ namespace {
 namespace json = boost::json;
 using api::core::ResourceRequirements;
 
-// As Go's encoding/json writes a string.
-std::string Quoted(const std::string& text) {
-  std::string out = "\"";
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20 || c == '<' || c == '>' || c == '&') {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", byte);
-      out += escape;
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
-
 std::string DataOf(const AllocationMap& pods) {
   std::string entries;
   for (const auto& [uid, pod] : pods) {
     std::string containers;
     for (const auto& [name, resources] : pod.containers) {
       containers +=
-          (containers.empty() ? "" : ",") + Quoted(name) + ":" + api::EncodeJson(resources);
+          (containers.empty() ? "" : ",") + GoQuoted(name) + ":" + api::EncodeJson(resources);
     }
     entries +=
-        (entries.empty() ? "" : ",") + Quoted(uid) + ":{\"ContainerResources\":{" + containers +
+        (entries.empty() ? "" : ",") + GoQuoted(uid) + ":{\"ContainerResources\":{" + containers +
         "},\"PodLevelResources\":" + (pod.pod_level ? api::EncodeJson(*pod.pod_level) : "null") +
         "}";
   }
@@ -74,25 +55,17 @@ absl::StatusOr<PodAllocation> ParsePod(const json::value& value) {
   return pod;
 }
 
-absl::StatusOr<json::value> ParseJson(const std::string& text, const char* what) {
-  json::error_code error;
-  json::value value = json::parse(text, error);
-  if (error) return Bad(std::string(what) + " is no JSON: " + error.message());
-  if (!value.is_object()) return Bad(std::string(what) + " is no JSON object");
-  return value;
-}
-
 }  // namespace
 
 std::string EncodeAllocations(const AllocationMap& pods) {
   std::string data = DataOf(pods);
-  return "{\"data\":" + Quoted(data) + ",\"checksum\":" + std::to_string(Checksum(data)) + "}";
+  return "{\"data\":" + GoQuoted(data) + ",\"checksum\":" + std::to_string(Checksum(data)) + "}";
 }
 
 absl::StatusOr<AllocationMap> DecodeAllocations(const std::string& text) {
-  ASSIGN_OR_RETURN(json::value file, ParseJson(text, "the file"));
-  const auto* data = file.as_object().if_contains("data");
-  const auto* sum = file.as_object().if_contains("checksum");
+  ASSIGN_OR_RETURN(json::object file, ParseObject(text, "the file"));
+  const auto* data = file.if_contains("data");
+  const auto* sum = file.if_contains("checksum");
   if (data == nullptr || !data->is_string()) return Bad("`data` is missing");
   json::error_code error;
   auto number = sum == nullptr ? uint64_t{0} : sum->to_number<uint64_t>(error);
@@ -101,9 +74,9 @@ absl::StatusOr<AllocationMap> DecodeAllocations(const std::string& text) {
   if (number != Checksum(inner))
     return Bad("the checksum is " + std::to_string(number) + ", the data's is " +
                std::to_string(Checksum(inner)));
-  ASSIGN_OR_RETURN(json::value content, ParseJson(inner, "`data`"));
+  ASSIGN_OR_RETURN(json::object content, ParseObject(inner, "`data`"));
   AllocationMap pods;
-  const auto* entries = content.as_object().if_contains("entries");
+  const auto* entries = content.if_contains("entries");
   if (entries == nullptr || !entries->is_object()) return pods;
   for (const auto& item : entries->as_object()) {
     ASSIGN_OR_RETURN(pods[std::string(item.key())], ParsePod(item.value()));

@@ -52,7 +52,8 @@ os::CgroupValues ValuesOf(const NodeAmounts& amounts, const PodCgroupOptions& op
 
 }  // namespace
 
-os::CgroupValues ComputePodCgroup(const api::core::Pod& pod, const PodCgroupOptions& options) {
+os::CgroupValues ComputePodCgroup(const api::core::Pod& pod, const PodCgroupOptions& options,
+                                  bool no_cpu_quota) {
   os::CgroupValues values;
   api::QosClass qos = api::ComputeQos(pod);
   auto resources = api::ComputePodResources(pod);
@@ -61,7 +62,7 @@ os::CgroupValues ComputePodCgroup(const api::core::Pod& pod, const PodCgroupOpti
   values.cpu_shares = best_effort ? kMinShares : MilliCpuToShares(resources.cpu_request_milli);
   int64_t quota = MilliCpuToQuota(resources.cpu_limit_milli, options.quota_period.count());
   if (!best_effort && (guaranteed || resources.all_cpu_limited) && quota > 0) {
-    values.cpu_quota_us = options.cpu_cfs_quota ? quota : -1;
+    values.cpu_quota_us = options.cpu_cfs_quota && !no_cpu_quota ? quota : -1;
     values.cpu_period_us = static_cast<uint64_t>(options.quota_period.count());
   }
   bool limited = guaranteed || resources.all_memory_limited;

@@ -127,13 +127,13 @@ struct PodCgroups::State {
     return absl::InvalidArgumentError("pod " + pod + ": metadata.uid does not make a cgroup name");
   }
 
-  absl::StatusOr<std::string> EnsurePod(const api::core::Pod& pod) {
+  absl::StatusOr<std::string> EnsurePod(const api::core::Pod& pod, bool no_cpu_quota) {
     if (!options.pods_per_qos) return std::string();
     auto name = PodCgroupName(options.cgroup_root, api::ComputeQos(pod), pod.metadata().uid());
     if (pod.metadata().uid().empty())
       return absl::InvalidArgumentError("pod " + api::PodKey(pod) + ": no uid");
     RETURN_IF_ERROR(CheckUid(name, api::PodKey(pod)));
-    auto values = ComputePodCgroup(pod, options);
+    auto values = ComputePodCgroup(pod, options, no_cpu_quota);
     // Of a group that is there the limit is a resize's to lower: the kernel would make room by
     // killing.
     if (values.memory_bytes && *values.memory_bytes > 0) {
@@ -286,10 +286,10 @@ Task<absl::Status> PodCgroups::EnsureRoot() {
   co_return co_await pool_.RunStatus(std::move(kind), kTimeout, std::move(work));
 }
 
-Task<absl::StatusOr<std::string>> PodCgroups::EnsurePod(api::PodPtr pod) {
+Task<absl::StatusOr<std::string>> PodCgroups::EnsurePod(api::PodPtr pod, bool no_cpu_quota) {
   std::string kind = kKind;
-  std::function<absl::StatusOr<std::string>()> work = [state = state_, pod] {
-    return state->EnsurePod(*pod);
+  std::function<absl::StatusOr<std::string>()> work = [state = state_, pod, no_cpu_quota] {
+    return state->EnsurePod(*pod, no_cpu_quota);
   };
   co_return co_await pool_.Run<std::string>(std::move(kind), kTimeout, std::move(work));
 }
@@ -319,8 +319,9 @@ Task<absl::StatusOr<std::map<std::string, int64_t>>> PodCgroups::MemoryInUse(
                                                                std::move(work));
 }
 
-os::CgroupValues PodCgroups::Wanted(const api::core::Pod& pod) const {
-  return state_->options.pods_per_qos ? ComputePodCgroup(pod, state_->options) : os::CgroupValues{};
+os::CgroupValues PodCgroups::Wanted(const api::core::Pod& pod, bool no_cpu_quota) const {
+  if (!state_->options.pods_per_qos) return {};
+  return ComputePodCgroup(pod, state_->options, no_cpu_quota);
 }
 
 Task<absl::Status> PodCgroups::RemovePod(std::string uid, std::optional<QosClass> qos) {

@@ -144,6 +144,12 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
   }
   SandboxId sandbox = pass.observed->sandboxes.front().id;
   if (resizer_ && start.kind != ContainerKind::kEphemeral) co_await resizer_->Creating(pod, start.spec);
+  Pins pins;
+  if (deps_.pinning != nullptr) {
+    co_await deps_.pinning->Settled();
+    pins = deps_.pinning->Of(pod->metadata().uid(), name);
+    Pin(pins, config->resources);
+  }
   pass.acted = true;
   auto id = co_await deps_.runtime.CreateContainer(sandbox, *config, pass.sandbox);
   image_volumes_->Count(*start.spec, pass.image_mounts, id.status());
@@ -152,6 +158,7 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
     fail(WaitingReason::kCreateContainerError, id.status(), "Failed");
     co_return;
   }
+  if (deps_.pinning != nullptr) deps_.pinning->Created(*id, pins);
   Event(*pod, false, "Created", "Container created", name);
   if (!pass.wanted()) co_return;
   Step(*pass.progress, "starting container " + name);

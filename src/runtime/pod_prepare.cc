@@ -84,6 +84,10 @@ absl::StatusOr<SandboxConfig> PodSyncer::SandboxFor(const Pass& pass, uint32_t a
   if (!config.ok()) return config;
   config->runtime_handler = pass.runtime_handler;
   config->namespaces.user = pass.user_namespace;
+  Pins pins;
+  pins.no_cpu_quota =
+      deps_.pinning != nullptr && deps_.pinning->NoCpuQuota(pass.pod->metadata().uid());
+  Pin(pins, config->resources);
   return config;
 }
 

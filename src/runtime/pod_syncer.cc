@@ -40,7 +40,8 @@ PodSyncer::PodSyncer(Deps deps, Options options)
   ContainerStopper::Deps stop_deps{deps_.executor, deps_.clock, deps_.runtime, *hooks_, deps_.on_event};
   stopper_ = std::make_unique<ContainerStopper>(std::move(stop_deps));
   if (deps_.actuations != nullptr) {
-    Resizer::Deps resize{deps_.runtime, deps_.cgroups, *deps_.actuations, deps_.node, deps_.clock, deps_.metrics};
+    Resizer::Deps resize{deps_.runtime, deps_.cgroups, *deps_.actuations, deps_.node, deps_.clock, deps_.metrics,
+                          deps_.pinning};
     resizer_ = std::make_unique<Resizer>(std::move(resize), deps_.resize);
   }
   if (deps_.metrics == nullptr) return;

@@ -256,6 +256,8 @@ Task<absl::Status> Resizer::Update(Work& work, ContainerResize& change, bool mem
     sized.mutable_resources()->mutable_requests()->erase("cpu");
   LinuxResources resources = MakeContainerResources(
       work.pod->spec(), sized, deps_.cgroups.OomScoreAdj(*work.pod, sized), deps_.node);
+  if (deps_.pinning != nullptr)
+    Pin(deps_.pinning->Of(work.pod->metadata().uid(), sized.name()), resources);
   LOG_INFO("Resizing container", "pod", api::PodKey(*work.pod), "podUID",
            work.pod->metadata().uid(), "container", sized.name(), "containerID", change.id.str(),
            "cpuQuota", resources.cpu_quota, "cpuShares", resources.cpu_shares, "memoryLimit",

@@ -160,6 +160,9 @@ TEST_CASE("each field is known as built or not built") {
       "authorization.webhook.cacheAuthorizedTTL", "authorization.webhook.cacheUnauthorizedTTL",
       "enableDebuggingHandlers", "streamingConnectionIdleTimeout", "enableSystemLogHandler",
       "enableSystemLogQuery", "enableProfilingHandler", "enableDebugFlagsHandler",
+      "cpuManagerPolicy", "cpuManagerPolicyOptions", "cpuManagerReconcilePeriod",
+      "memoryManagerPolicy", "reservedMemory", "reservedSystemCPUs", "topologyManagerPolicy",
+      "topologyManagerScope", "topologyManagerPolicyOptions",
       // logs of containers
       "containerLogMaxSize", "containerLogMaxFiles", "containerLogMaxWorkers",
       "containerLogMonitorInterval",

@@ -277,14 +277,14 @@ TEST_CASE("what is set and not built is named once") {
   TempTree tree;
   tree.Write(
       "/k.yaml",
-      Yaml("cpuManagerPolicy: static\nmaxPods: 7\nshutdownGracePeriod: 30s\nenableServer: false\n"
+      Yaml("kubeletCgroups: /k\nmaxPods: 7\nshutdownGracePeriod: 30s\nenableServer: false\n"
            "tracing: {endpoint: 'a:1'}\n"));
   LoadedConfig loaded = MustLoad({"--config=/k.yaml", "--kubeconfig=/x"}, tree.Reader());
   CHECK(loaded.unsupported ==
-        std::vector<std::string>{"cpuManagerPolicy (--cpu-manager-policy)", "tracing.endpoint"});
+        std::vector<std::string>{"kubeletCgroups (--kubelet-cgroups)", "tracing.endpoint"});
   CHECK(MustLoad({}).unsupported.empty());
-  CHECK(MustLoad({"--cpu-manager-policy=static"}).unsupported ==
-        std::vector<std::string>{"cpuManagerPolicy (--cpu-manager-policy)"});
+  CHECK(MustLoad({"--kubelet-cgroups=/k"}).unsupported ==
+        std::vector<std::string>{"kubeletCgroups (--kubelet-cgroups)"});
 }
 
 TEST_CASE("the dump masks secrets") {

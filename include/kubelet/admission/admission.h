@@ -6,14 +6,15 @@
 //                                                         preempted
 //
 // Handlers in upstream's order (pkg/kubelet/kubelet.go, 1.36), the first rejection counts:
-// pressure, sysctls, predicates (OS, supplemental groups policy, resources, affinity, node name,
-// host ports, NoExecute taints), AppArmor, pod features, declared features, shutdown. The managers
-// of CPU, memory and devices stand between sysctls and predicates and come with their rooms. Only
+// pressure, sysctls, the managers of CPU, memory and devices (`assign`), predicates (OS,
+// supplemental groups policy, resources, affinity, node name, host ports, NoExecute taints),
+// AppArmor, pod features, declared features, shutdown. Only
 // pods that are new to the node are judged: what was admitted once stays, whatever becomes of the
 // node. Thread safe.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -81,9 +82,14 @@ struct Decision {
   std::string preempt_for;
 };
 
-// `others`: the pods that were admitted here and have not ended, without this one.
+// Gives the pod CPUs, memory and devices of its own. A later handler may still reject it: the
+// caller takes them back then.
+using Assign = std::function<std::optional<Rejection>(const api::core::Pod&)>;
+
+// `others`: the pods that were admitted here and have not ended, without this one. `assign` may be
+// empty.
 Decision Judge(const api::core::Pod& pod, const NodeFacts& node,
-               const std::vector<const PodUse*>& others);
+               const std::vector<const PodUse*>& others, const Assign& assign = {});
 
 // Whether the labels satisfy spec.nodeSelector and the required node affinity. A term or
 // requirement that says nothing, or something malformed, matches nothing.

@@ -25,7 +25,9 @@ class PodAdmission {
     std::set<std::string> after;
   };
   // `others` may hold the pod itself; it is passed over.
-  Result Judge(const api::core::Pod& pod, const NodeFacts& node, const std::vector<Other>& others);
+  // `assign` is called once at most.
+  Result Judge(const api::core::Pod& pod, const NodeFacts& node, const std::vector<Other>& others,
+               const Assign& assign = {});
 
  private:
   struct Known {

@@ -26,6 +26,7 @@
 #include "kubelet/base/async.h"
 #include "kubelet/base/metrics.h"
 #include "kubelet/resource/allocation_file.h"
+#include "kubelet/resource/refusal.h"
 
 namespace kubelet::resource {
 
@@ -46,10 +47,6 @@ struct Infeasible {
 std::optional<Infeasible> CheckResize(const api::core::Pod& desired,
                                       const api::core::Pod& allocated, const ResizeRules& rules);
 
-// Why a pod does not fit here, as admission says it.
-struct Refusal {
-  std::string reason, message;
-};
 class Allocations {
  public:
   struct Deps {

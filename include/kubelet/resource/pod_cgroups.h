@@ -52,7 +52,9 @@ struct PodCgroupOptions {
 
 // Pure.
 // Shares always; a CPU quota and a memory limit only when every container, or the pod, has one.
-os::CgroupValues ComputePodCgroup(const api::core::Pod& pod, const PodCgroupOptions& options);
+// `no_cpu_quota`: the pod has CPUs to itself.
+os::CgroupValues ComputePodCgroup(const api::core::Pod& pod, const PodCgroupOptions& options,
+                                  bool no_cpu_quota = false);
 // Of kubepods.
 os::CgroupValues ComputeRootCgroup(const PodCgroupOptions& options);
 os::CgroupValues ComputeReservedCgroup(const NodeAmounts& reserved, Enforcement enforcement,
@@ -77,7 +79,7 @@ class PodCgroups {
   std::string RootPath() const;
   // The cgroup_parent for the pod's sandbox, with the pod's limits. InvalidArgument for a uid that
   // is no name.
-  base::Task<absl::StatusOr<std::string>> EnsurePod(api::PodPtr pod);
+  base::Task<absl::StatusOr<std::string>> EnsurePod(api::PodPtr pod, bool no_cpu_quota = false);
   // What a resize changes of the pod's group, as it is now: cpu_shares, quota, period, memory (-1:
   // no limit). On cgroup v2 shares that the weight stands for. NotFound without the group; nothing
   // is set without cgroups per QoS.
@@ -88,7 +90,7 @@ class PodCgroups {
   // of their groups.
   base::Task<absl::StatusOr<std::map<std::string, int64_t>>> MemoryInUse(
       api::PodPtr pod, std::vector<std::string> ids);
-  os::CgroupValues Wanted(const api::core::Pod& pod) const;
+  os::CgroupValues Wanted(const api::core::Pod& pod, bool no_cpu_quota = false) const;
   // Kills what is left inside and removes the group; without `qos` in every class. Unavailable
   // names the blocker.
   base::Task<absl::Status> RemovePod(std::string uid, std::optional<api::QosClass> qos);

@@ -18,6 +18,7 @@
 #include "kubelet/runtime/container_runtime.h"
 #include "kubelet/runtime/health.h"
 #include "kubelet/runtime/observed.h"
+#include "kubelet/runtime/pinning.h"
 #include "kubelet/runtime/ports.h"
 #include "kubelet/runtime/resize.h"
 
@@ -76,6 +77,7 @@ class PodSyncer {
     Actuations* actuations = nullptr;           // null: nothing is resized in place
     ResizeOptions resize;
     EnvObjects* static_objects = nullptr;  // for static pods, in place of env_objects; null: the same
+    Pinning* pinning = nullptr;            // null: no container is bound to CPUs or memory
   };
   PodSyncer(Deps deps, Options options);
   ~PodSyncer();

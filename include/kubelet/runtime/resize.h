@@ -25,6 +25,7 @@
 #include "kubelet/runtime/config.h"
 #include "kubelet/runtime/container_runtime.h"
 #include "kubelet/runtime/observed.h"
+#include "kubelet/runtime/pinning.h"
 #include "kubelet/runtime/ports.h"
 
 namespace kubelet::runtime {
@@ -94,6 +95,7 @@ class Resizer {
     const NodeContext& node;
     base::Clock& clock;
     base::Registry* metrics = nullptr;
+    Pinning* pinning = nullptr;
   };
   Resizer(Deps deps, ResizeOptions options);
 
