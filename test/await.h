@@ -23,7 +23,7 @@ T Await(boost::asio::io_context& io, base::Task<T> task) {
   scope.Spawn("test", StoreResult(std::move(task), out));
   io.restart();
   while (scope.size() > 0) io.run_one();
-  return *out;
+  return std::move(*out);
 }
 
 // Declared before a TaskScope: when that has gone, what its tasks do on being cancelled is done. A loop that just went would

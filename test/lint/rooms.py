@@ -20,7 +20,7 @@ DOCUMENTS = ("README.md", "ARCHITECTURE.md", "third_party/README.md")
 # Headers that only some rooms may see: pattern of the include, rooms, what they are called in the message.
 RESERVED = (
     (re.compile(r"grpc(pp|\+\+)?/|.*\.grpc\.pb\.h$"), {"cri", "plugin"}, "gRPC"),
-    (re.compile(r"openssl/|nghttp2/|boost/beast|boost/asio/ssl"), {"client", "server", "probe", "source"}, "TLS and HTTP"),
+    (re.compile(r"openssl/|nghttp2/|boost/beast|boost/asio/ssl"), {"client", "server", "probe", "source", "plugin"}, "TLS and HTTP"),
 )
 # The one place where a library's separately compiled functions are defined is no use of that library.
 DEFINITIONS = re.compile(r"boost/asio/(ssl/)?impl/src\.hpp$")
