@@ -102,14 +102,13 @@ std::optional<Rejection> JudgePlace(const Pod& pod, const NodeFacts& node, const
 }
 
 // Extended resources that the node does not know belong to the cluster or to DRA.
-void DropUnknown(const Pod& pod, const NodeFacts& node, Amounts& requests) {
+void DropUnknown(const Pod& pod, const Amounts& allocatable, Amounts& requests) {
   for (auto it = requests.begin(); it != requests.end();) {
     const auto& claims = pod.status().extended_resource_claim_status().request_mappings();
     bool claimed = std::any_of(claims.begin(), claims.end(), [&](const auto& mapping) {
       return mapping.resource_name() == it->first;
     });
-    bool drop =
-        IsExtendedResource(it->first) && (claimed || node.allocatable.count(it->first) == 0);
+    bool drop = IsExtendedResource(it->first) && (claimed || allocatable.count(it->first) == 0);
     it = drop ? requests.erase(it) : std::next(it);
   }
 }
@@ -122,13 +121,14 @@ Decision Rejected(Rejection rejection) {
 
 // The order of upstream: what lacks is found first, but a critical pod is rejected for the rest
 // only.
-Decision JudgeFit(const Pod& pod, const NodeFacts& node, const Others& others) {
+Decision JudgeFit(const Pod& pod, const NodeFacts& node, const Amounts& allocatable,
+                  const Others& others) {
   PodUse use = UseOf(pod, node.pod_level_resources);
   Amounts used;
   for (const PodUse* other : others) Add(other->requests, used);
   Amounts requests = use.requests;
-  DropUnknown(pod, node, requests);
-  auto missing = FindInsufficient(requests, used, node.allocatable);
+  DropUnknown(pod, allocatable, requests);
+  auto missing = FindInsufficient(requests, used, allocatable);
   auto place = JudgePlace(pod, node, use, others);
   if (missing.empty()) return place ? Rejected(*place) : Decision();
   if (!use.critical) return Rejected({ReasonOf(missing.front()), MessageOf(missing.front())});
@@ -226,8 +226,12 @@ Decision Judge(const Pod& pod, const NodeFacts& node, const Others& others, cons
     if (auto rejection = handler(pod, node)) return Rejected(*rejection);
   }
   if (auto rejection = assign ? assign(pod) : std::nullopt) return Rejected(*rejection);
+  Amounts allocatable = node.allocatable;
+  if (node.devices) {
+    if (auto rejection = node.devices(pod, allocatable)) return Rejected(*rejection);
+  }
   if (auto rejection = JudgePlatform(pod, node)) return Rejected(*rejection);
-  Decision decision = JudgeFit(pod, node, others);
+  Decision decision = JudgeFit(pod, node, allocatable, others);
   if (decision.rejection) return decision;
   // Nobody is preempted for a pod that a later handler refuses; upstream has killed them by then.
   if (auto rejection = JudgeFeatures(pod, node)) return Rejected(*rejection);

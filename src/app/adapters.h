@@ -9,7 +9,9 @@
 #include "app/node_cgroups.h"
 #include "app/pod_resizes.h"
 #include "kubelet/base/blocking_pool.h"
+#include "kubelet/base/status.h"
 #include "kubelet/config/config.h"
+#include "kubelet/resource/devices.h"
 #include "kubelet/runtime/pod_syncer.h"
 #include "kubelet/volume/volume.h"
 #include "kubelet/worker/pod_workers.h"
@@ -19,13 +21,30 @@ namespace kubelet::app {
 // runtime::PodSyncer as the worker's port; tells the others when a pod is forgotten.
 class SyncerPort : public worker::PodRuntime {
  public:
-  SyncerPort(runtime::PodSyncer& syncer, PodResizes& resizes,
-             std::function<void(const std::string&)> on_forget)
-      : syncer_(syncer), resizes_(resizes), on_forget_(std::move(on_forget)) {}
+  // `on_refused`: a device plugin refused what admission had reserved; nothing of the pod was
+  // started.
+  SyncerPort(runtime::PodSyncer& syncer, PodResizes& resizes, resource::Devices& devices,
+             std::function<void(const std::string&)> on_forget,
+             std::function<void(const api::PodPtr&, const std::string&)> on_refused)
+      : syncer_(syncer),
+        resizes_(resizes),
+        devices_(devices),
+        on_forget_(std::move(on_forget)),
+        on_refused_(std::move(on_refused)) {}
   // With the resources that the pod was given.
   base::Task<runtime::SyncResult> Sync(api::PodPtr pod, std::shared_ptr<runtime::Progress> progress,
                                        std::function<bool()> wanted) override {
     api::PodPtr allocated = resizes_.allocations().Allocated(pod);
+    if (devices_.Holds(pod->metadata().uid())) {
+      runtime::SyncResult waits;
+      waits.status = co_await devices_.Allocate(allocated);
+      if (!waits.status.ok()) {
+        progress->step = base::Message(waits.status);
+        if (absl::IsInvalidArgument(waits.status)) on_refused_(pod, base::Message(waits.status));
+        if (absl::IsUnavailable(waits.status)) waits.retry_at = devices_.PatienceEnds();
+        co_return waits;
+      }
+    }
     auto result = co_await syncer_.Sync(allocated, std::move(progress), std::move(wanted));
     resizes_.Synced(*allocated, result);
     co_return result;
@@ -51,7 +70,9 @@ class SyncerPort : public worker::PodRuntime {
  private:
   runtime::PodSyncer& syncer_;
   PodResizes& resizes_;
+  resource::Devices& devices_;
   std::function<void(const std::string&)> on_forget_;
+  std::function<void(const api::PodPtr&, const std::string&)> on_refused_;
 };
 
 struct VolumeSources {

@@ -91,6 +91,7 @@ int Kubelet::Run() {
   }
   RaiseFileLimit(config_.kubelet.max_open_files());
   AddProcessMetrics(metrics_, node_.name);
+  MakePlugins();
   if (Cluster::Configured(config_)) MakeCluster();
   MakeStaticObjects();
   if (auto made = MakeImages(); !made.ok()) {
@@ -131,6 +132,7 @@ int Kubelet::Run() {
   scope_.Spawn("volumes found", adapters_->pod_volumes().CountFound());
   if (cluster_ || static_objects_) scope_.Spawn("volume refresh", RefreshVolumes());
   WatchHost();
+  plugins_->Start();
   pleg_->Start();
   logs_->Start();
   reload_->Start();
@@ -234,17 +236,19 @@ void Kubelet::MakePods() {
                                &metrics_, cluster_.get(), probes_.get(), hook_http_.get(),
                                &adapters_->user_namespaces(), resizes_.get(),
                                resizes_->options(), static_objects_.get(),
-                               resources_->pinning()},
+                               resources_->pinning(), plugins_.get()},
       SyncOptions(config_, node_.machine.cpus));
   syncer_port_ = std::make_unique<SyncerPort>(
-      *syncer_, *resizes_, [this](const std::string& uid) { image_manager_->ForgetPod(uid); });
+      *syncer_, *resizes_, plugins_->devices(),
+      [this](const std::string& uid) { image_manager_->ForgetPod(uid); },
+      [this](const api::PodPtr& pod, const std::string& why) { RefuseDevices(pod, why); });
 
   admission_ = std::make_unique<NodeAdmission>(NodeAdmission::Deps{
       clock_, config_, node_, cluster_.get(), [this] { return workers_->Active(); },
       [this] { return evictions_->pressures(); }, [this] { return shutdown_->shutting_down(); },
       [this](const api::PodPtr& pod) { return resizes_->allocations().Allocated(pod); },
       [this](const api::core::Pod& pod) { return resources_->Assign(pod); },
-      [this](const std::string& uid) { resources_->Unassign(uid); }});
+      [this](const std::string& uid) { resources_->Unassign(uid); }, &plugins_->devices()});
 
   std::set<std::string> sources;
   if (!kc.static_pod_path().empty()) sources.insert("file");
@@ -259,6 +263,7 @@ void Kubelet::MakePods() {
   worker_deps.on_finished = [this](const std::string& uid) {
     resizes_->allocations().Ended(uid);
     resources_->Release(uid);
+    plugins_->devices().Release(uid);
     evictions_->PodGone(uid);
     shutdown_->PodGone(uid);
     if (!cluster_) return;
@@ -274,6 +279,7 @@ void Kubelet::MakePods() {
     }
     resizes_->Forget(uid);
     resources_->Release(uid);
+    plugins_->devices().Release(uid);
     statuses_->Forget(uid);
     OnPodChange(uid);
     manager_->OnWorkerForgotten(uid);
@@ -295,7 +301,10 @@ void Kubelet::MakePods() {
       [this](const std::string& uid) { return store_->Get(uid); },
       [this] { return node_.runtime_name; }, [this] { return node_.context.host_ips; }, &metrics_,
       [this](const std::string& uid) { OnStatus(uid); },
-      config_.gates.Enabled("ContainerStopSignals"), resizes_.get()});
+      config_.gates.Enabled("ContainerStopSignals"), resizes_.get(),
+      [this](const std::string& uid, const std::string& container) {
+        return ResourceHealth(uid, container);
+      }});
   housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::Deps{
       clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},
       [this] { return LivePods(); }, &metrics_});

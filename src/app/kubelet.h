@@ -22,6 +22,7 @@
 #include "app/node_admission.h"
 #include "app/node_resources.h"
 #include "app/node_stats.h"
+#include "app/plugins.h"
 #include "app/pod_resizes.h"
 #include "app/reload.h"
 #include "app/secure_port.h"
@@ -68,6 +69,10 @@ class Kubelet {
   absl::Status MakeRuntime();
   absl::Status MakeImages();
   void MakePods();
+  void MakePlugins();
+  void RefuseDevices(const api::PodPtr& pod, const std::string& why);
+  std::vector<api::core::ResourceStatus> ResourceHealth(const std::string& uid,
+                                                        const std::string& container) const;
   void MakeResizes();
   absl::Status MakeResources();
   bool GivesWay(const std::string& uid, const api::core::Pod& to) const;
@@ -147,6 +152,7 @@ class Kubelet {
   std::unique_ptr<cri::GrpcContainerRuntime> runtime_;
   std::unique_ptr<cri::GrpcImageService> images_;
   std::unique_ptr<pleg::Pleg> pleg_;
+  std::unique_ptr<Plugins> plugins_;
   std::unique_ptr<Cluster> cluster_;  // null: standalone
   std::unique_ptr<StaticObjects> static_objects_;  // null: no --local-objects-dir
   std::unique_ptr<image::ImageList> image_list_;

@@ -40,6 +40,7 @@ void Kubelet::MakeHealth() {
     if (healthy_ == base::MonoTime() || clock_.Mono() - healthy_ <= limit) return absl::OkStatus();
     return absl::UnavailableError("sync Loop took longer than expected");
   });
+  add("device-plugin", [this] { return plugins_->Health(); });
   read_only_metrics_ = std::make_unique<server::HttpMetrics>(&metrics_, "readonly");
 }
 

@@ -11,6 +11,7 @@
 #include "kubelet/admission/sysctls.h"
 #include "kubelet/base/metrics.h"
 #include "kubelet/config/config.h"
+#include "kubelet/node/node_status.h"
 #include "kubelet/os/cgroup.h"
 #include "kubelet/os/machine.h"
 #include "kubelet/runtime/config.h"
@@ -35,6 +36,8 @@ struct Node {
   bool addresses_known = false;
   std::optional<int64_t> root_fs_bytes;  // as the node's status last had it
   bool apparmor = false;                 // the kernel enforces profiles
+  std::map<std::string, node::DeviceCounts> devices;  // resources of device plugins
+  bool device_checkpoint = false;        // devices were given here before this start
   admission::SysctlAllowlist sysctls;
   bool network_ready = false;
   absl::Status runtime_health =

@@ -1,5 +1,7 @@
 #include "app/node_admission.h"
 
+#include <algorithm>
+
 #include "app/node_options.h"
 
 namespace kubelet::app {
@@ -48,13 +50,40 @@ admission::NodeFacts NodeAdmission::Facts() const {
   return out;
 }
 
+// pkg/kubelet/cm/admission, devicemanager sanitizeNodeAllocatable.
+std::optional<admission::Rejection> NodeAdmission::GiveDevices(const api::core::Pod& pod,
+                                                               admission::Amounts& allocatable) {
+  if (auto why = deps_.devices->Admit(pod)) return DevicesRefused(*why);
+  if (!deps_.devices->Holds(pod.metadata().uid())) return std::nullopt;
+  for (const auto& [name, count] : deps_.devices->InUse()) {
+    int64_t& known = allocatable[name];
+    known = std::max(known, count);
+  }
+  return std::nullopt;
+}
+
+admission::Rejection DevicesRefused(const std::string& why) {
+  return {"UnexpectedAdmissionError", "Allocate failed due to " + why + ", which is unexpected"};
+}
+
 worker::Judgement NodeAdmission::Judge(const api::core::Pod& pod) {
   std::vector<admission::PodAdmission::Other> others;
   for (auto& active : deps_.active()) {
     if (deps_.allocated) active.pod = deps_.allocated(active.pod);
     others.push_back({std::move(active.pod), active.leaving});
   }
-  auto result = admission_.Judge(pod, Facts(), others, deps_.assign);
+  auto facts = Facts();
+  bool held = false;
+  if (deps_.devices != nullptr) {
+    held = deps_.devices->Holds(pod.metadata().uid());
+    facts.devices = [this](const api::core::Pod& judged, admission::Amounts& allocatable) {
+      return GiveDevices(judged, allocatable);
+    };
+  }
+  auto result = admission_.Judge(pod, facts, others, deps_.assign);
+  // What was reserved for a pod that another handler refuses is free again.
+  if (deps_.devices != nullptr && result.decision.rejection && !held)
+    deps_.devices->Release(pod.metadata().uid());
   worker::Judgement out;
   if (const auto& rejection = result.decision.rejection) {
     if (deps_.unassign) deps_.unassign(pod.metadata().uid());

@@ -8,9 +8,13 @@
 #include "app/node.h"
 #include "kubelet/admission/pod_admission.h"
 #include "kubelet/eviction/signals.h"
+#include "kubelet/resource/devices.h"
 #include "kubelet/worker/pod_manager.h"
 
 namespace kubelet::app {
+
+// As upstream words it (pkg/kubelet/cm/admission).
+admission::Rejection DevicesRefused(const std::string& why);
 
 class NodeAdmission {
  public:
@@ -29,6 +33,7 @@ class NodeAdmission {
     // pod is rejected in the end.
     admission::Assign assign = {};
     std::function<void(const std::string& uid)> unassign = {};
+    resource::Devices* devices = nullptr;
   };
   explicit NodeAdmission(Deps deps) : deps_(std::move(deps)) {}
 
@@ -38,6 +43,8 @@ class NodeAdmission {
 
  private:
   admission::NodeFacts Facts() const;
+  std::optional<admission::Rejection> GiveDevices(const api::core::Pod& pod,
+                                                  admission::Amounts& allocatable);
   Deps deps_;
   admission::PodAdmission admission_;
 };

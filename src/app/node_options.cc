@@ -57,6 +57,7 @@ node::NodeOptions MakeNodeOptions(const config::LoadedConfig& config, const Node
   out.local_storage_isolation = kc.local_storage_capacity_isolation();
   out.max_images = kc.node_status_max_images();
   out.kubelet_port = kc.port();
+  out.reset_extended_resources = !node.device_checkpoint;
   out.kubelet_version =
       flags.reported_version.empty() ? config::OwnVersion() : flags.reported_version;
   if (config.gates.Enabled("NodeDeclaredFeatures")) {
@@ -95,6 +96,7 @@ node::NodeFacts MachineFacts(const config::LoadedConfig& config, const Node& nod
   facts.machine = node.machine;
   if (!config.gates.Enabled("NodeSwap")) facts.machine.swap_bytes = 0;
   facts.root_fs_bytes = node.root_fs_bytes;
+  facts.devices = node.devices;
   if (!node.context.host_ips.empty()) facts.addresses = node.context.host_ips;
   return facts;
 }

@@ -75,6 +75,11 @@ void StatusCache::Update(const std::string& uid) {
     input.actuated = deps_.resizes->Actuated(uid);
     input.pod_level_resources = deps_.resizes->options().pod_level;
   }
+  for (const auto& container : pod->spec().containers()) {
+    if (!deps_.resource_health) break;
+    auto health = deps_.resource_health(uid, container.name());
+    if (!health.empty()) input.resource_health[container.name()] = std::move(health);
+  }
   input.termination_messages = entry.messages;
   if (observed) input.health = HealthOf(*pod, *observed);
   input.runtime_name = deps_.runtime_name();

@@ -34,6 +34,10 @@ class StatusCache {
     std::function<void(const std::string& uid)> on_update;
     bool stop_signals = false;  // gate ContainerStopSignals
     PodResizes* resizes = nullptr;  // null: pods have what their specs say
+    // Health of what a container holds; empty: it is not shown.
+    std::function<std::vector<api::core::ResourceStatus>(const std::string& uid,
+                                                         const std::string& container)>
+        resource_health = {};
   };
   explicit StatusCache(Deps deps);
 

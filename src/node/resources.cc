@@ -63,6 +63,8 @@ void SetCapacity(QuantityMap& capacity, const NodeFacts& facts, const NodeOption
     if (name == kEphemeralStorage && !options.local_storage_isolation) continue;
     capacity[name] = value.ToMessage();
   }
+  for (const auto& [name, counts] : facts.devices)
+    capacity[name] = Quantity::FromInt(counts.capacity).ToMessage();
   int64_t pods = options.max_pods;
   if (options.pods_per_core > 0)
     pods = std::min(pods, int64_t{options.pods_per_core} * facts.machine.cpus);
@@ -108,6 +110,8 @@ void SetResources(core::NodeStatus& status, const NodeFacts& facts, const NodeOp
     if (reserved != reservation.end()) value = NotNegative(value - reserved->second);
     allocatable[name] = NotNegative(value).ToMessage();
   }
+  for (const auto& [name, counts] : facts.devices)
+    allocatable[name] = Quantity::FromInt(counts.allocatable).ToMessage();
   // Memory in huge pages is no memory for anything else.
   auto& memory = allocatable[kMemory];
   memory = NotNegative(Quantity::From(memory) - huge).ToMessage();

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kubelet/api/codec.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/base/status.h"
@@ -137,6 +139,22 @@ absl::Status MakeDevices(const Pod& pod, const ContainerSpec& container,
   return absl::OkStatus();
 }
 
+// Of one name the spec's word counts (pkg/kubelet/kubelet_pods.go GenerateRunContainerOptions: the
+// runtime takes the last).
+void AddGrant(const DeviceGrant& grant, ContainerConfig& config) {
+  std::vector<std::pair<std::string, std::string>> envs;
+  for (const auto& env : grant.envs) {
+    bool named = std::any_of(config.envs.begin(), config.envs.end(),
+                             [&](const auto& own) { return own.first == env.first; });
+    if (!named) envs.push_back(env);
+  }
+  config.envs.insert(config.envs.begin(), envs.begin(), envs.end());
+  config.mounts = grant.mounts;
+  config.devices = grant.devices;
+  config.cdi_devices = grant.cdi_devices;
+  config.annotations = grant.annotations;
+}
+
 void MakeAnnotations(const Pod& pod, const ContainerSpec& container, const ContainerInputs& inputs,
                      ContainerConfig& config) {
   auto& out = config.annotations;
@@ -170,6 +188,7 @@ absl::StatusOr<ContainerConfig> MakeContainerConfig(const Pod& pod, const Contai
   config.image = inputs.image_ref;
   config.user_specified_image = container.image();
   ASSIGN_OR_RETURN(config.envs, MakeEnvironment(pod, container, inputs.env, {node.node_name, node.host_ips, inputs.pod_ips}));
+  AddGrant(inputs.devices, config);
   std::map<std::string, std::string> env(config.envs.begin(), config.envs.end());
   for (const auto& word : container.command()) config.command.push_back(Expand(word, env));
   for (const auto& word : container.args()) config.args.push_back(Expand(word, env));

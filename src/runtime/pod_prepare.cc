@@ -134,6 +134,11 @@ Task<absl::StatusOr<ContainerConfig>> PodSyncer::ConfigFor(Pass& pass,
     Event(*pod, true, "InvalidEnvironmentVariableNames", text, name);
   auto sub_paths = co_await PrepareSubPaths(pod, start.spec, &inputs);
   if (!sub_paths.ok()) co_return sub_paths;
+  if (deps_.devices != nullptr) {
+    auto grant = co_await deps_.devices->Prepare(pod, name);
+    if (!grant.ok()) co_return grant.status();
+    inputs.devices = *std::move(grant);
+  }
   co_return MakeContainerConfig(*pod, *start.spec, inputs, deps_.node);
 }
 

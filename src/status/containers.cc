@@ -333,7 +333,11 @@ void SetContainers(const Input& input, PodStatus& status) {
     *status.add_init_container_statuses() = Converter(input, spec, Kind::kInit).Get();
   }
   for (const auto& spec : input.pod->spec().containers()) {
-    *status.add_container_statuses() = Converter(input, spec, Kind::kRegular).Get();
+    auto& out = *status.add_container_statuses();
+    out = Converter(input, spec, Kind::kRegular).Get();
+    auto health = input.resource_health.find(spec.name());
+    if (health == input.resource_health.end()) continue;
+    for (const auto& resource : health->second) *out.add_allocated_resources_status() = resource;
   }
   for (const auto& ephemeral : input.pod->spec().ephemeral_containers()) {
     *status.add_ephemeral_container_statuses() =

@@ -361,5 +361,32 @@ TEST_CASE("metrics know upstream's reasons and count the rest together") {
   CHECK(MetricReason("SysctlForbidden") == "SysctlForbidden");
 }
 
+TEST_CASE("devices are reserved between sysctls and predicates, and what is given counts as there") {
+  api::core::Pod pod;
+  auto& limits = *pod.mutable_spec()->add_containers()->mutable_resources();
+  (*limits.mutable_requests())["example.com/gpu"].set_string("3");
+  CHECK(Reason(pod) == "OutOfexample.com/gpu");
+  NodeFacts node = MakeNode();
+  int asked = 0;
+  node.devices = [&](const api::core::Pod&, Amounts& allocatable) {
+    ++asked;
+    allocatable["example.com/gpu"] = 3;
+    return std::optional<Rejection>();
+  };
+  CHECK(Reason(pod, node) == "");
+  pod.mutable_spec()->set_node_name("other");
+  CHECK(Reason(pod, node) == "NodeName");
+  node.devices = [&](const api::core::Pod&, Amounts&) {
+    ++asked;
+    return std::optional<Rejection>({"UnexpectedAdmissionError", "no device"});
+  };
+  CHECK(Reason(pod, node) == "UnexpectedAdmissionError");
+  CHECK(asked == 3);
+  // Not asked for a pod that is refused before.
+  pod.mutable_spec()->mutable_security_context()->add_sysctls()->set_name("kernel.nope");
+  CHECK(Reason(pod, node) == "SysctlForbidden");
+  CHECK(asked == 3);
+}
+
 }  // namespace
 }  // namespace kubelet::admission

@@ -160,7 +160,7 @@ def ask_config(node):
 def scenario_pages():
     """Health, statusz and flagz, the node's logs, profiles, the log level, checkpoints: what they say to whom."""
     with node_and_client("enableSystemLogQuery: true\n") as (node, client):
-        check(client.get("/healthz?verbose")[1] == "[+]ping ok\n[+]log ok\n[+]syncloop ok\nhealthz check passed\n", "healthz")
+        check(client.get("/healthz?verbose")[1] == "[+]ping ok\n[+]log ok\n[+]syncloop ok\n[+]device-plugin ok\nhealthz check passed\n", "healthz")
         check(client.get("/healthz/syncloop") == (200, "ok"), "syncloop")
         check(plain(node.healthz, "/healthz") == (200, "ok"), "the healthz port")
         check(plain(node.healthz, "/healthz/syncloop")[0] == 404, "the healthz port has one check")

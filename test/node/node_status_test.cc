@@ -429,5 +429,20 @@ TEST_CASE("a node that was there before is reconciled") {
   CHECK(Of(kept.status().capacity(), "example.com/gpu") == "8");
 }
 
+TEST_CASE("resources of device plugins: all of them, the healthy ones, zeros when the plugin is gone") {
+  auto facts = SomeFacts();
+  facts.devices["example.com/thing"] = {3, 2};
+  facts.devices["example.com/gone"] = {0, 0};
+  core::Node before;
+  (*before.mutable_status()->mutable_capacity())["example.com/gone"].set_string("4");
+  (*before.mutable_status()->mutable_capacity())["other.com/mine"].set_string("1");
+  auto node = ComputeNode(before, facts, SomeOptions(), kNow).node;
+  CHECK(Of(node.status().capacity(), "example.com/thing") == "3");
+  CHECK(Of(node.status().allocatable(), "example.com/thing") == "2");
+  CHECK(Of(node.status().capacity(), "example.com/gone") == "0");
+  CHECK(Of(node.status().allocatable(), "example.com/gone") == "0");
+  CHECK(Of(node.status().allocatable(), "other.com/mine") == "1");
+}
+
 }  // namespace
 }  // namespace kubelet::node

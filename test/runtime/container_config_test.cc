@@ -295,5 +295,32 @@ TEST_CASE("seccomp and AppArmor: container over pod, annotation between, default
   CHECK(config->apparmor->localhost_ref == row.apparmor_ref);
 }
 
+TEST_CASE("what device plugins give comes before what the spec says, whose word counts") {
+  auto pod = Decode(
+      R"({"metadata":{"name":"p","namespace":"n"},"spec":{"containers":[{"name":"c","image":"i","args":["$(THING)","$(MINE)"],)"
+      R"("env":[{"name":"MINE","value":"own"}]}]}})");
+  ContainerInputs inputs = Inputs();
+  inputs.devices.envs = {{"MINE", "the plugin's"}, {"THING", "a"}};
+  inputs.devices.annotations = {{"example.com/ids", "a"}, {kHashAnnotation, "nonsense"}};
+  inputs.devices.mounts.emplace_back();
+  inputs.devices.mounts[0].container_path = "/thing";
+  inputs.devices.devices = {{"/dev/thing", "/dev/null", "rw"}};
+  inputs.devices.cdi_devices = {"example.com/thing=a"};
+  auto config = MakeContainerConfig(pod, pod.spec().containers(0), inputs, Node());
+  REQUIRE(config.ok());
+  CHECK(config->args == std::vector<std::string>{"a", "own"});
+  REQUIRE(config->envs.size() >= 2);
+  CHECK(config->envs[0] == std::pair<std::string, std::string>("THING", "a"));
+  CHECK(std::count_if(config->envs.begin(), config->envs.end(),
+                      [](const auto& env) { return env.first == "MINE"; }) == 1);
+  CHECK(config->annotations.at("example.com/ids") == "a");
+  CHECK(config->annotations.at(kHashAnnotation) != "nonsense");
+  REQUIRE(!config->mounts.empty());
+  CHECK(config->mounts[0].container_path == "/thing");
+  REQUIRE(config->devices.size() == 1);
+  CHECK(config->devices[0].host_path == "/dev/null");
+  CHECK(config->cdi_devices == std::vector<std::string>{"example.com/thing=a"});
+}
+
 }  // namespace
 }  // namespace kubelet::runtime

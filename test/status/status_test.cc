@@ -599,5 +599,22 @@ TEST_CASE("resources and read-only mounts of a container") {
   CHECK(c.Get().container_statuses(0).has_resources());
 }
 
+TEST_CASE("health of devices is shown with the container that holds them") {
+  Case c("Always", {"a", "b"});
+  c.Ready();
+  c.See("a", ContainerState::kRunning);
+  api::core::ResourceStatus health;
+  health.set_name("example.com/thing");
+  health.add_resources()->set_resource_id("d1");
+  c.input.resource_health["a"] = {health};
+  auto status = c.Get();
+  REQUIRE(status.container_statuses_size() == 2);
+  REQUIRE(status.container_statuses(0).allocated_resources_status_size() == 1);
+  CHECK(status.container_statuses(0).allocated_resources_status(0).name() == "example.com/thing");
+  CHECK(status.container_statuses(1).allocated_resources_status().empty());
+  c.input.resource_health.clear();
+  CHECK(c.Get().container_statuses(0).allocated_resources_status().empty());
+}
+
 }  // namespace
 }  // namespace kubelet::status

@@ -6,7 +6,7 @@
 //                                                         preempted
 //
 // Handlers in upstream's order (pkg/kubelet/kubelet.go, 1.36), the first rejection counts:
-// pressure, sysctls, the managers of CPU, memory and devices (`assign`), predicates (OS,
+// pressure, sysctls, the managers of CPU and memory (`assign`) and of devices, predicates (OS,
 // supplemental groups policy, resources, affinity, node name, host ports, NoExecute taints),
 // AppArmor, pod features, declared features, shutdown. Only
 // pods that are new to the node are judged: what was admitted once stays, whatever becomes of the
@@ -54,6 +54,10 @@ struct NodeFacts {
   std::optional<std::set<std::string>> declared_features;
   bool pod_level_resources = true;   // gate PodLevelResources
   bool numeric_tolerations = false;  // gate TaintTolerationComparisonOperators
+  // Reserves devices of plugins for the pod, or says why not; `allocatable` is raised to what is
+  // given already, so that a plugin that is away makes no difference to its pods. Asked again, it
+  // changes nothing. May be empty.
+  std::function<std::optional<Rejection>(const api::core::Pod&, Amounts& allocatable)> devices = {};
 };
 
 struct HostPort {

@@ -64,6 +64,10 @@ struct NodeImage {
   int64_t size_bytes = 0;
 };
 
+struct DeviceCounts {
+  int64_t capacity = 0, allocatable = 0;
+};
+
 // What is so at present. What is unknown (nullopt, error, empty) leaves the field as it was; that
 // differs from upstream for images and handlers, which it drops whenever the runtime is not there.
 struct NodeFacts {
@@ -83,6 +87,8 @@ struct NodeFacts {
   bool shutting_down = false;
   std::string warning;  // of a ready or not ready node: `<message>. WARNING: <warning>`
   bool memory_pressure = false, disk_pressure = false, pid_pressure = false;
+  // Resources of device plugins; those that are gone with zeros. Others' extended resources stay.
+  std::map<std::string, DeviceCounts> devices;
 };
 
 inline constexpr char kRuntimeDown[] = "container runtime is down";

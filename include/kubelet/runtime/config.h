@@ -116,6 +116,7 @@ struct ContainerInputs {
   std::string etc_hosts_path;                       // empty: do not mount
   std::string termination_log_path;                 // host path, empty: do not mount
   int64_t oom_score_adj = 0;
+  DeviceGrant devices;
 };
 
 // FailedPrecondition (CreateContainerConfigError) names the field that cannot be served.

@@ -78,6 +78,7 @@ class PodSyncer {
     ResizeOptions resize;
     EnvObjects* static_objects = nullptr;  // for static pods, in place of env_objects; null: the same
     Pinning* pinning = nullptr;            // null: no container is bound to CPUs or memory
+    DeviceGrants* devices = nullptr;       // null: there are no device plugins
   };
   PodSyncer(Deps deps, Options options);
   ~PodSyncer();

@@ -128,6 +128,21 @@ class PodFiles {
   virtual base::Task<absl::Status> RemovePod(std::string uid, std::string name, std::string namespace_) = 0;
 };
 
+// What device plugins say a container is to be made with, before all that its spec says.
+struct DeviceGrant {
+  std::vector<std::pair<std::string, std::string>> envs;
+  StringMap annotations;
+  std::vector<Mount> mounts;
+  std::vector<Device> devices;
+  std::vector<std::string> cdi_devices;
+};
+class DeviceGrants {
+ public:
+  virtual ~DeviceGrants() = default;
+  // Asked just before each start. An error is shown as CreateContainerConfigError and asked again.
+  virtual base::Task<absl::StatusOr<DeviceGrant>> Prepare(api::PodPtr pod, std::string container) = 0;
+};
+
 // A Kubernetes event about a pod; today it is logged, an API client will send it.
 struct PodEvent {
   bool warning = false;

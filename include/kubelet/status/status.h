@@ -46,6 +46,8 @@ struct Input {
   const std::map<std::string, api::core::ResourceRequirements>* actuated = nullptr;
   // Gate InPlacePodLevelResourcesVerticalScaling: the pod's own resources and allocatedResources are shown.
   bool pod_level_resources = false;
+  // allocatedResourcesStatus of containers by name (gate ResourceHealthStatus).
+  std::map<std::string, std::vector<api::core::ResourceStatus>> resource_health;
 };
 
 // Succeeded or Failed.

@@ -58,6 +58,8 @@ class PodManager {
   void OnSynced();
   void OnObserved(const std::string& uid);
   void OnWorkerForgotten(const std::string& uid);
+  // Refused after admission let it in, before anything of it was started: told and counted alike.
+  void Reject(const api::PodPtr& pod, const Rejection& rejection);
 
  private:
   void Reconcile();
@@ -65,7 +67,6 @@ class PodManager {
   void Announce(const podstore::Changes& changes, const std::string& source);
   void TakeOn(const api::PodPtr& pod, bool admitted_before);
   void JudgeEarly();
-  void Reject(const api::PodPtr& pod, const Rejection& rejection);
   void Preempt(const std::string& uid, const std::string& resource, const api::core::Pod& preemptor);
   void CountEphemeral();
   api::PodPtr MaybeAdopt(const api::PodPtr& pod);
