@@ -297,8 +297,8 @@ TEST_CASE("seccomp and AppArmor: container over pod, annotation between, default
 
 TEST_CASE("what device plugins give comes before what the spec says, whose word counts") {
   auto pod = Decode(
-      R"({"metadata":{"name":"p","namespace":"n"},"spec":{"containers":[{"name":"c","image":"i","args":["$(THING)","$(MINE)"],)"
-      R"("env":[{"name":"MINE","value":"own"}]}]}})");
+      R"x({"metadata":{"name":"p","namespace":"n"},"spec":{"containers":[{"name":"c","image":"i","args":["$(THING)","$(MINE)"],)x"
+      R"x("env":[{"name":"MINE","value":"own"}]}]}})x");
   ContainerInputs inputs = Inputs();
   inputs.devices.envs = {{"MINE", "the plugin's"}, {"THING", "a"}};
   inputs.devices.annotations = {{"example.com/ids", "a"}, {kHashAnnotation, "nonsense"}};
