@@ -124,7 +124,7 @@ Task<absl::Status> Run(base::Executor executor, base::Clock& clock,
   }
   absl::Status status = co_await done.Get();
   if (timer) clock.Cancel(*timer);
-  co_await Checkpoint();
+  co_await ThrowIfCancelled();
   co_return status;
 }
 

@@ -19,7 +19,7 @@ class ClientLink;
 
 // Throws when the task was cancelled: asio tells of that at the next co_await only, and by then
 // what the task works on may have gone.
-inline base::Task<void> Checkpoint() { co_return; }
+inline base::Task<void> ThrowIfCancelled() { co_return; }
 
 class GrpcClient {
  public:

@@ -118,7 +118,7 @@ Task<bool> PluginWatcher::Look() {
     return out;
   };
   auto found = co_await deps_.pool.Run<Sockets>("plugin sockets", kLookTimeout, std::move(work));
-  co_await Checkpoint();
+  co_await ThrowIfCancelled();
   if (!found.ok()) {
     LOG_ERROR("Cannot look for plugins; will retry", "directory", directory_, "err",
               found.status());

@@ -22,7 +22,7 @@ constexpr size_t kMaxBytes = size_t{64} << 20;
 constexpr auto kRetryWrite = std::chrono::seconds(10);
 
 // Throws when the task was cancelled: asio tells of that at the next co_await only.
-Task<void> Checkpoint() { co_return; }
+Task<void> ThrowIfCancelled() { co_return; }
 
 }  // namespace
 
@@ -216,7 +216,7 @@ Task<absl::Status> Devices::Write() {
   uint64_t hash = base::Fnv1a64(text);
   if (hash == written_) co_return absl::OkStatus();
   auto status = co_await deps_.write(options_.checkpoint, std::move(text));
-  co_await Checkpoint();
+  co_await ThrowIfCancelled();
   if (status.ok()) written_ = hash;
   co_return status;
 }
