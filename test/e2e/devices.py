@@ -115,7 +115,7 @@ def scenario_lifecycle():
             node.start()
             until("the plugin is back", lambda: amounts(node) == ("1", "1"))
             check(node.api_ids("holder") == before, "the container runs on")
-            check(mine in pod_resources(node), pod_resources(node))
+            until("the pod resources API knows it again", lambda: mine in pod_resources(node))
             node.create("third", container=THING)
             check(refused(node, "third")["status"]["reason"] == "UnexpectedAdmissionError", "third")
 
