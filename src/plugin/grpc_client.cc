@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "kubelet/base/grpc_wire.h"
 #include "kubelet/base/promise.h"
 #include "kubelet/base/status.h"
 #include "plugin/grpc_wire.h"
@@ -36,7 +37,7 @@ class ClientLink : public Link {
                     {":path", method},        {":authority", "localhost"},
                     {"te", "trailers"},       {"content-type", "application/grpc"},
                     {"user-agent", "kubelet"}};
-    int32_t id = OpenStream(headers, Framed(request));
+    int32_t id = OpenStream(headers, base::GrpcFramed(request));
     if (id >= 0) calls_.emplace(id, std::move(call));
     return id;
   }
@@ -60,7 +61,7 @@ class ClientLink : public Link {
       call.grpc_status = 2;
       std::from_chars(value.data(), value.data() + value.size(), call.grpc_status);
     } else if (name == "grpc-message") {
-      call.grpc_message = PercentDecoded(value);
+      call.grpc_message = base::GrpcPercentDecoded(value);
     }
   }
   void OnData(int32_t stream, std::string_view bytes) override {

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "kubelet/base/grpc_wire.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "plugin/grpc_wire.h"
@@ -56,12 +57,12 @@ class ServerLink : public Link {
     Headers head{{":status", "200"}, {"content-type", "application/grpc"}};
     Headers end{{"grpc-status", std::to_string(static_cast<int>(answer.status().code()))}};
     if (!answer.ok()) {
-      end.emplace_back("grpc-message", PercentEncoded(base::Message(answer.status())));
+      end.emplace_back("grpc-message", base::GrpcPercentEncoded(base::Message(answer.status())));
       head.insert(head.end(), end.begin(), end.end());
       Answer(stream, head, "", {});
       return;
     }
-    Answer(stream, head, Framed(*answer), std::move(end));
+    Answer(stream, head, base::GrpcFramed(*answer), std::move(end));
   }
 
  protected:

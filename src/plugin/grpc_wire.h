@@ -1,4 +1,4 @@
-// The parts of gRPC's wire form that are not HTTP/2: message prefix, status texts. Pure.
+// What base/grpc_wire.h leaves: messages out of a stream of bytes, and calls as absl::Status. Pure.
 // Facts: grpc doc/PROTOCOL-HTTP2.md.
 #pragma once
 
@@ -14,9 +14,6 @@ namespace kubelet::plugin {
 // What one message may have; gRPC's own default for receivers.
 inline constexpr size_t kMaxMessage = size_t{4} << 20;
 
-// The message with its five bytes of prefix, not compressed.
-std::string Framed(std::string_view message);
-
 // Cuts messages out of a stream of bytes.
 class Deframer {
  public:
@@ -29,10 +26,6 @@ class Deframer {
  private:
   std::string buffer_;
 };
-
-// grpc-message: everything but printable ASCII as %XX.
-std::string PercentEncoded(std::string_view text);
-std::string PercentDecoded(std::string_view text);
 
 // `rpc error: code = Unavailable desc = connection refused`, as Go words an error of a call.
 std::string RpcErrorText(const absl::Status& status);

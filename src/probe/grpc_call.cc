@@ -6,54 +6,13 @@
 #include <charconv>
 #include <cstring>
 
+#include "kubelet/base/grpc_wire.h"
+
 namespace kubelet::probe {
 namespace {
 
 constexpr size_t kAnswerLimit = 64 * 1024;
 constexpr int kOk = 0, kUnknown = 2, kDeadlineExceeded = 4, kUnimplemented = 12;
-
-const char* CodeName(int code) {
-  static const char* const kNames[] = {
-      "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
-      "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
-      "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
-      "DataLoss", "Unauthenticated"};
-  return code >= 0 && code < 17 ? kNames[code] : nullptr;
-}
-
-// What a gRPC client makes of an answer that is none (doc/http-grpc-status-mapping.md).
-int CodeOfHttp(int status) {
-  switch (status) {
-    case 400:
-      return 13;
-    case 401:
-      return 16;
-    case 403:
-      return 7;
-    case 404:
-      return kUnimplemented;
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return 14;
-    default:
-      return kUnknown;
-  }
-}
-
-std::string PercentDecoded(const std::string& text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    unsigned byte = 0;
-    const char* digits = text.data() + i + 1;
-    bool escape = text[i] == '%' && i + 2 < text.size() &&
-                  std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2;
-    out += escape ? static_cast<char>(byte) : text[i];
-    if (escape) i += 2;
-  }
-  return out;
-}
 
 void AppendVarint(uint64_t value, std::string& out) {
   for (; value >= 128; value >>= 7) out += static_cast<char>(value | 128);
@@ -109,9 +68,7 @@ std::string Request(const std::string& service) {
     AppendVarint(service.size(), message);
     message += service;
   }
-  std::string out(1, '\0');
-  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(message.size() >> shift);
-  return out + message;
+  return base::GrpcFramed(message);
 }
 
 }  // namespace
@@ -140,7 +97,7 @@ struct GrpcHealthCall::Callbacks {
       self.grpc_status_ = kUnknown;
       std::from_chars(text.data(), text.data() + text.size(), self.grpc_status_);
     } else if (key == "grpc-message") {
-      self.grpc_message_ = PercentDecoded(text);
+      self.grpc_message_ = base::GrpcPercentDecoded(text);
     } else if (key == "content-type") {
       self.content_type_ = text;
     }
@@ -240,7 +197,7 @@ Outcome GrpcHealthCall::GetOutcome() const {
   std::string message = grpc_message_;
   bool is_grpc = content_type_.compare(0, 16, "application/grpc") == 0;
   if (http_status_ != 0 && (http_status_ != 200 || !is_grpc)) {
-    code = CodeOfHttp(http_status_);
+    code = static_cast<int>(base::GrpcCodeOfHttp(http_status_));
     message = "unexpected HTTP status code received from server: " + std::to_string(http_status_) +
               "; transport: received unexpected content-type \"" + content_type_ + "\"";
   } else if (code < 0) {
@@ -256,7 +213,7 @@ Outcome GrpcHealthCall::GetOutcome() const {
   }
   if (code == kDeadlineExceeded) return TimedOut(timeout_);
   if (code != kOk) {
-    const char* name = CodeName(code);
+    const char* name = base::GrpcCodeName(code);
     return {Result::kFailure, "error: health rpc probe failed: rpc error: code = " +
                                   (name != nullptr ? name : "Code(" + std::to_string(code) + ")") +
                                   " desc = " + message};

@@ -13,6 +13,7 @@
 #include "catch.h"
 #include "fakes/device_plugin.h"
 #include "kubelet/base/clock.h"
+#include "kubelet/base/grpc_wire.h"
 #include "kubelet/plugin/podresources_v1.grpc.pb.h"
 #include "plugin/grpc_client.h"
 #include "plugin/grpc_server.h"
@@ -232,7 +233,8 @@ TEST_CASE("a plugin that listens a moment after it registered is waited for, not
 
 TEST_CASE("frames are cut wherever the bytes are") {
   Deframer in;
-  std::string bytes = Framed("one") + Framed("") + Framed(std::string(70'000, 'z'));
+  std::string bytes =
+      base::GrpcFramed("one") + base::GrpcFramed("") + base::GrpcFramed(std::string(70'000, 'z'));
   std::vector<size_t> sizes;
   for (char c : bytes) {
     in.Add({&c, 1});
@@ -256,6 +258,6 @@ TEST_CASE("an answer without a grpc-status goes by its HTTP status") {
   CHECK(absl::IsUnknown(StatusOfAnswer(200, -1, "")));
   CHECK(StatusOfAnswer(200, 0, "").ok());
   CHECK(absl::IsUnknown(StatusOfAnswer(200, 99, "odd")));
-  CHECK(PercentDecoded(PercentEncoded("a%b\n\xc3\xa9")) == "a%b\n\xc3\xa9");
-  CHECK(PercentDecoded("%zz%4") == "%zz%4");
+  CHECK(base::GrpcPercentDecoded(base::GrpcPercentEncoded("a%b\n\xc3\xa9")) == "a%b\n\xc3\xa9");
+  CHECK(base::GrpcPercentDecoded("%zz%4") == "%zz%4");
 }
