@@ -117,11 +117,7 @@ absl::Status CpuManager::Restore() {
   if (!deps_.saved) return absl::OkStatus();
   ASSIGN_OR_RETURN(CpuStateFile file, DecodeCpuState(*deps_.saved));
   deps_.saved.reset();
-  std::string policy = options_.static_policy ? kStatic : kNone;
-  if (file.policy != policy) {
-    return Unusable("configured policy \"" + policy + "\" differs from state checkpoint policy \"" +
-                    file.policy + "\"");
-  }
+  RETURN_IF_ERROR(CheckPolicy(file.policy, options_.static_policy ? kStatic : kNone));
   *state_ = std::move(file.state);
   return absl::OkStatus();
 }

@@ -221,6 +221,13 @@ absl::Status ForEachEntry(
 
 }  // namespace
 
+absl::Status CheckPolicy(const std::string& of_file, const std::string& configured) {
+  if (of_file == configured) return absl::OkStatus();
+  return absl::FailedPreconditionError("configured policy \"" + configured +
+                                       "\" differs from state checkpoint policy \"" + of_file +
+                                       "\"");
+}
+
 std::string EncodeCpuState(const std::string& policy, const CpuState& state) {
   auto containers = [](const std::map<std::string, CpuSet>& pod) {
     return "{" + Joined(pod, true, [](const CpuSet& cpus) { return GoQuoted(cpus.ToString()); }) +

@@ -13,6 +13,9 @@
 
 namespace kubelet::resource {
 
+// FailedPrecondition: the file is of another policy than the configured one.
+absl::Status CheckPolicy(const std::string& of_file, const std::string& configured);
+
 std::string EncodeCpuState(const std::string& policy, const CpuState& state);
 
 struct CpuStateFile {
