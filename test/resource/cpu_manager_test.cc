@@ -43,13 +43,7 @@ struct Fixture {
     return absl::OkStatus();
   }
   absl::Status Give(const Pod& pod, TopologyHint place = {}) {
-    for (const auto* list : {&pod.spec().init_containers(), &pod.spec().containers()}) {
-      for (const auto& container : *list) {
-        auto status = manager->Allocate(pod, container, place);
-        if (!status.ok()) return status;
-      }
-    }
-    return absl::OkStatus();
+    return test::GiveAll(*manager, pod, place);
   }
   std::string Of(const std::string& uid, const std::string& container = "c") {
     return manager->CpusOf(uid, container).ToString();

@@ -7,6 +7,7 @@
 #include "catch.h"
 #include "kubelet/os/cpu_topology.h"
 #include "kubelet/resource/cpu_set.h"
+#include "kubelet/resource/topology.h"
 
 namespace kubelet::test {
 
@@ -37,6 +38,19 @@ inline os::CpuTopology FourNodes() {
     int core = cpu % 40;
     return os::CpuPlace{0, core, core / 20, core / 10, core / 20};
   });
+}
+
+// To all containers of the pod in turn, as admission does; the first refusal ends it.
+template <typename Manager>
+absl::Status GiveAll(Manager& manager, const api::core::Pod& pod,
+                     const resource::TopologyHint& place) {
+  for (const auto* list : {&pod.spec().init_containers(), &pod.spec().containers()}) {
+    for (const auto& container : *list) {
+      auto status = manager.Allocate(pod, container, place);
+      if (!status.ok()) return status;
+    }
+  }
+  return absl::OkStatus();
 }
 
 inline resource::CpuSet Cpus(const std::string& text) {

@@ -2,6 +2,7 @@
 
 #include "catch.h"
 #include "kubelet/base/status.h"
+#include "resource/machines.h"
 #include "resource/pod_yaml.h"
 
 namespace kubelet::resource {
@@ -44,13 +45,7 @@ struct Fixture {
     return absl::OkStatus();
   }
   absl::Status Give(const Pod& pod, TopologyHint place = {}) {
-    for (const auto* list : {&pod.spec().init_containers(), &pod.spec().containers()}) {
-      for (const auto& container : *list) {
-        auto status = manager->Allocate(pod, container, place);
-        if (!status.ok()) return status;
-      }
-    }
-    return absl::OkStatus();
+    return test::GiveAll(*manager, pod, place);
   }
   std::string Of(const std::string& uid, const std::string& container = "c") {
     return manager->NodesOf(uid, container);
