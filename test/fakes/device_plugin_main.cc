@@ -143,6 +143,7 @@ int main(int argc, char** argv) {
         if (status.ok()) known = now;
         std::cerr << "registered: " << (status.ok() ? "yes" : status.error_message()) << std::endl;
       }
+      // A program of its own, on the real time of the kubelet that it watches, as plugins do.
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
   });
