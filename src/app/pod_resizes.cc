@@ -34,10 +34,10 @@ resource::ResizeRules RulesOf(const config::LoadedConfig& config) {
   resource::ResizeRules rules;
   rules.init_containers = OptionsOf(config).init_containers;
   rules.pod_level = OptionsOf(config).pod_level;
-  rules.static_cpu = kc.cpu_manager_policy() == "static" &&
-                     !config.gates.Enabled("InPlacePodVerticalScalingExclusiveCPUs");
-  rules.static_memory = kc.memory_manager_policy() == "Static" &&
-                        !config.gates.Enabled("InPlacePodVerticalScalingExclusiveMemory");
+  // Also with the gates InPlacePodVerticalScalingExclusive{CPUs,Memory}: what a container has to
+  // itself is given at admission, and a resize that left it as it is would be none.
+  rules.static_cpu = kc.cpu_manager_policy() == "static";
+  rules.static_memory = kc.memory_manager_policy() == "Static";
   if (kc.memory_swap().swap_behavior() == "LimitedSwap" && config.gates.Enabled("NodeSwap"))
     rules.may_swap = MaySwap;
   return rules;

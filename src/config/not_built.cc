@@ -54,6 +54,7 @@ const std::vector<NotBuiltField>& NotBuiltFields() {
       {"memorySwap.swapBehavior", "NoSwap"},
       {"memoryThrottlingFactor"},
       {"memoryReservationPolicy"},
+      {"topologyManagerPolicy", "none", "devices of plugins are not aligned with CPUs and memory"},
       // tracing, logging
       {"tracing.endpoint"},
       {"tracing.samplingRatePerMillion"},
