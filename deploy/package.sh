@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# package.sh [--out DIR] [--kubelet PROGRAM] [--check]: the Debian package and the tar archive, out of a clone.
+# package.sh [--out DIR] [--kubelet PROGRAM [--conformance PROGRAM]] [--check]: the Debian package and the tar archive, out of a clone.
 #
 # Installs the Debian packages that are missing (as root), builds the release preset, and writes into DIR (build/package):
 #   kubelet_VERSION_ARCH.deb            for Debian 12 and later
 #   kubelet-dbgsym_VERSION_ARCH.deb     its debug symbols
 #   kubelet-VERSION-linux-ARCH.tar.gz   the same files for other systems; INSTALL in it says where they go
-#   --kubelet PROGRAM  packs a program that is built already
+#   --kubelet PROGRAM      packs a program that is built already; kubelet-conformance is then that of the same build folder
+#   --conformance PROGRAM  or this one
 #   --check            also runs lintian and systemd-analyze verify over the result
 # The version is that of Kubernetes, with ours behind it: 1.36.2+cpp0.1.0-1 is newer than Kubernetes' own 1.36.2 and older
 # than its 1.36.3.
@@ -16,11 +17,12 @@ source "$top/test/lib/common.sh"
 # shellcheck source=test/lib/packages.sh
 source "$top/test/lib/packages.sh"
 
-out=$top/build/package kubelet='' check=''
+out=$top/build/package kubelet='' conformance='' check=''
 while [ $# -gt 0 ]; do
   case $1 in
     --out) out=$(realpath -m "${2:?--out needs a directory}"); shift 2 ;;
     --kubelet) kubelet=$(realpath -e "${2:?--kubelet needs a program}"); shift 2 ;;
+    --conformance) conformance=$(realpath -e "${2:?--conformance needs a program}"); shift 2 ;;
     --check) check=1; shift ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit ;;
     *) die "unknown argument $1 (see --help)" ;;
@@ -36,11 +38,17 @@ packages() {
 }
 
 build() {
-  [ -z "$kubelet" ] || return 0
+  local runner=test/conformance/kubelet-conformance
+  if [ -n "$kubelet" ]; then
+    [ -n "$conformance" ] || conformance=$(realpath -m "$(dirname "$kubelet")/../../$runner")
+    [ -x "$conformance" ] || die "there is no $conformance (ninja kubelet-conformance makes it; or name one with --conformance)"
+    return 0
+  fi
   say "building the kubelet (the first time takes some minutes)"
   (cd "$top" && cmake --preset release -DKUBELET_TESTS=OFF >"$out/cmake.log") || die "cmake failed: $out/cmake.log"
-  ninja -C "$top/build/release" -j "$(build_jobs)" kubelet
+  ninja -C "$top/build/release" -j "$(build_jobs)" kubelet kubelet-conformance
   kubelet=$top/build/release/src/app/kubelet
+  [ -n "$conformance" ] || conformance=$top/build/release/$runner
 }
 
 # The changelog names the version once more; both have to move together.
@@ -81,11 +89,13 @@ lay_out() {
   rm -rf "$stage"
   mkdir -p "$tree"
   put 755 "$kubelet" usr/bin/kubelet
+  put 755 "$conformance" usr/bin/kubelet-conformance
   put 644 "$top/deploy/systemd/kubelet.service" usr/lib/systemd/system/kubelet.service
   put 644 "$top/deploy/systemd/05-kubeadm.conf" usr/lib/systemd/system/kubelet.service.d/05-kubeadm.conf
   put 644 "$top/deploy/systemd/kubelet.default" etc/default/kubelet
   "$kubelet" docs man | made 644 usr/share/man/man1/kubelet.1
   "$kubelet" docs man-config | made 644 usr/share/man/man5/kubelet-config.5
+  "$conformance" --man | made 644 usr/share/man/man8/kubelet-conformance.8
   "$kubelet" completion bash | made 644 usr/share/bash-completion/completions/kubelet
   "$kubelet" completion zsh | made 644 usr/share/zsh/vendor-completions/_kubelet
   "$kubelet" completion fish | made 644 usr/share/fish/vendor_completions.d/kubelet.fish

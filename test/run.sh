@@ -76,11 +76,15 @@ lint() {
   check "lint: co_await can fail" "$top/test/lint/coawait.sh" --self-test
 }
 
+# What a kubelet sets at its start, as upstream's does; it is put back at the end.
+kernel_parameters=(vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes)
+
 state='' root=''
 start_node() {
   need_root
   state=$(mktemp -d /run/kubelet-test.XXXXXX) root=/var/lib/${state#/run/}
   "$top/test/lib/traces.sh" >"$state.before"
+  (cd /proc/sys && grep -H . "${kernel_parameters[@]}") >"$state.kernel" || true
   other_runtimes=$(pgrep -cx 'containerd|crio|dockerd' || true)
   say "starting containerd in $state"
   KUBELET_TEST_CRI=$("$top/test/lib/containerd.sh" start "$state" --root "$root" --index auto)
@@ -124,7 +128,10 @@ stop_node() {
     echo "$new"
     left=1
   fi
-  rm -f "$run.before"
+  while IFS=: read -r name value; do
+    echo "$value" >"/proc/sys/$name" || left=1
+  done <"$run.kernel"
+  rm -f "$run.before" "$run.kernel"
   if [ $left = 0 ]; then add 1 0; fi
   return $left
 }
@@ -144,12 +151,24 @@ run_tests() {
   local log=$build/ctest.log
   if [ -x "$build/src/app/kubelet" ]; then export KUBELET_TEST_BINARY=$build/src/app/kubelet; fi
   export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$top/test/tsan.supp}
-  export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1} KUBELET_TEST_RUN=${state:-none}
-  rm -f "$build/junit.xml"
-  ctest --test-dir "$build" -j "$jobs" --timeout "${KUBELET_TEST_TIMEOUT:-600}" --output-on-failure --no-tests=error \
-    --test-output-size-passed 10000000 --test-output-size-failed 10000000 --output-junit "$build/junit.xml" 2>&1 | tee "$log" || true
+  export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1} KUBELET_TEST_RUN=${state:-none} KUBELET_TEST_PRESET=$preset
+  rm -f "$build"/junit*.xml
+  run_ctest "$build/junit.xml" -j "$jobs" 2>&1 | tee "$log" || true
+  local again results=("$build/junit.xml")
+  again=$(python3 "$top/test/lib/results.py" --again "$build/junit.xml")
+  if [ -n "$again" ]; then
+    say "once more, by itself: $again"
+    run_ctest "$build/junit-again.xml" -R "$again" 2>&1 | tee -a "$log" || true
+    results+=("$build/junit-again.xml")
+  fi
   unset KUBELET_TEST_RUN
-  count "$(python3 "$top/test/lib/results.py" "$build/junit.xml" || true)"
+  count "$(python3 "$top/test/lib/results.py" "${results[@]}" || true)"
+}
+run_ctest() {
+  local junit=$1
+  shift
+  ctest --test-dir "$build" --timeout "${KUBELET_TEST_TIMEOUT:-600}" --output-on-failure --no-tests=error \
+    --test-output-size-passed 10000000 --test-output-size-failed 10000000 --output-junit "$junit" "$@"
 }
 
 # count TEXT: shows a report that ends in `N passed, N failed`, and adds that up; a report without one is a failure.

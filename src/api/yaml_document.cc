@@ -174,7 +174,10 @@ void YamlDocument::AddEntry(Node& mapping, KeySet& keys, const Node& key, Index 
   } else if (mapping.entries[place].merged) {
     mapping.entries[place] = {*std::move(text), value, false};
   } else {
-    Fail(key.line, "key \"" + *text + "\" already set in map");
+    std::string problem = "key \"" + *text + "\" already set in map";
+    if (duplicates_ == nullptr) return Fail(key.line, problem);
+    duplicates_->push_back("line " + std::to_string(key.line) + ": " + problem);
+    mapping.entries[place].value = value;
   }
 }
 

@@ -33,10 +33,13 @@ struct YamlProperties {
 // (InvalidArgument, `yaml: line 3: …`). Errors of this layer: unknown anchor, an anchor inside its
 // own value, a key that is a mapping, a sequence or null, a duplicate key, `<<` over something else
 // than mappings, a scalar that its tag does not allow, and the limits above. Deviations from
-// go-yaml v2: a duplicate key is always an error (there only in its strict mode); keys written out
+// go-yaml v2: a duplicate key is an error (there only in its strict mode); keys written out
 // win over merged ones wherever the `<<` stands (there the later one wins).
 class YamlDocument {
  public:
+  // `duplicates`: where duplicate keys are told instead, and the last one counts.
+  explicit YamlDocument(std::vector<std::string>* duplicates = nullptr) : duplicates_(duplicates) {}
+
   // `plain`: neither quoted nor a block scalar, or tagged `!`; such a scalar is resolved
   // (yaml_resolve.h).
   void Scalar(const YamlProperties& properties, bool plain, const std::string& text);
@@ -83,6 +86,7 @@ class YamlDocument {
   void Merge(Node& mapping, KeySet& keys, int line, Child source);
   void MergeOne(Node& mapping, KeySet& keys, int line, Index source);
 
+  std::vector<std::string>* duplicates_;
   std::vector<Node> nodes_;
   std::vector<Index> open_;
   std::unordered_map<std::string, Index> anchors_;

@@ -14,11 +14,12 @@ class VolumesAdapter : public runtime::Volumes {
  public:
   VolumesAdapter(const NodeCgroups::Deps& deps, volume::VolumeOptions options)
       : volumes_(deps.executor, deps.clock, deps.pool, std::move(options)) {}
-  Task<absl::StatusOr<std::map<std::string, std::string>>> Prepare(api::PodPtr pod) override {
+  Task<absl::StatusOr<runtime::VolumePaths>> Prepare(api::PodPtr pod) override {
     auto prepared = co_await volumes_.Prepare(std::move(pod));
     if (!prepared.ok()) co_return prepared.status();
-    std::map<std::string, std::string> paths;
-    for (const auto& [name, path] : *prepared) paths[name] = path.host_path;
+    runtime::VolumePaths paths;
+    for (const auto& [name, path] : *prepared)
+      paths[name] = runtime::VolumePath{path.host_path, path.selinux_relabel, path.group};
     co_return paths;
   }
   Task<absl::StatusOr<std::map<int, std::string>>> PrepareSubPaths(
@@ -78,7 +79,6 @@ volume::VolumeOptions VolumeOptionsOf(const NodeCgroups::Deps& deps, const Volum
   options.on_ready = std::move(hooks.on_ready);
   options.node_labels = std::move(hooks.node_labels);
   options.root_dir = deps.config.flags.root_dir;
-  options.memory_bytes = deps.node.machine.memory_bytes;
   return options;
 }
 

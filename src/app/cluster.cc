@@ -8,6 +8,7 @@
 #include "kubelet/api/quantity.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
+#include "kubelet/os/proc_stats.h"
 
 namespace kubelet::app {
 
@@ -74,6 +75,8 @@ Cluster::Cluster(Deps deps, Hooks hooks)
           deps_.executor, deps_.clock, api_, Random, &deps_.metrics,
           [this](const std::string& mirror_uid) { mirrors_->Recreate(mirror_uid); }},
       status::StatusWriter::Options{});
+  starts_ = std::make_unique<status::PodStarts>(
+      status::PodStarts::Deps{deps_.clock, deps_.metrics, hooks_.observed});
   MakeAgent();
   MakeServing();
   MakeVolumeSources(watch);
@@ -96,11 +99,12 @@ void Cluster::MakeAgent() {
   callbacks.on_node = [this](node::NodePtr node) { OnNode(node); };
   callbacks.apply_pod_cidr = hooks_.apply_pod_cidr;
   callbacks.on_unreachable = [this] {
-    if (http_ != nullptr) http_->CloseConnections();
+    if (http_ != nullptr) http_->CloseStaleConnections();
   };
   agent_ = std::make_unique<node::NodeAgent>(
-      node::NodeAgent::Deps{deps_.executor, deps_.clock, api_, hooks_.facts, Random}, options,
-      std::move(callbacks));
+      node::NodeAgent::Deps{deps_.executor, deps_.clock, api_, hooks_.facts, Random, &deps_.metrics,
+                            os::BootTime("/proc")},
+      options, std::move(callbacks));
 }
 
 void Cluster::MakeServing() {
@@ -135,7 +139,8 @@ std::unique_ptr<client::HttpApi> Cluster::MakeHttpApi(const client::ClientConfig
   client::HttpApiOptions options;
   options.user_agent = "kubelet/" + config::OwnVersion() + " (linux) cpp";
   options.protobuf = kc.content_type() != "application/json";
-  options.http2 = std::getenv("DISABLE_HTTP2") == nullptr;
+  const char* disable = std::getenv("DISABLE_HTTP2");
+  options.http2 = disable == nullptr || *disable == '\0';
   options.qps = kc.kube_api_qps();
   options.burst = kc.kube_api_burst();
   options.event_qps = kc.event_record_qps();
@@ -213,14 +218,17 @@ std::unique_ptr<source::PodSource> Cluster::MakeSource() {
                              nullptr,        {},          nullptr};
   deps.tap.on_list = [this](const std::vector<api::PodPtr>& pods) {
     statuses_->ObservedAll(pods);
+    for (const auto& pod : pods) starts_->Observed(*pod);
     mirrors_->SetMirrors(pods);
   };
   deps.tap.on_set = [this](const api::PodPtr& pod) {
     statuses_->Observed(pod);
+    starts_->Observed(*pod);
     mirrors_->SetMirror(pod);
   };
   deps.tap.on_removed = [this](const api::PodPtr& pod) {
     statuses_->Removed(pod);
+    starts_->Forget(pod->metadata().uid());
     mirrors_->RemoveMirror(pod);
   };
   deps.on_health = [this](const absl::Status& health) { OnHealth(health); };
@@ -261,6 +269,7 @@ void Cluster::OnNode(const node::NodePtr& node) {
   }
   mirrors_->SetNode(node->metadata().uid(), node->metadata().has_deletion_timestamp());
   serving_->SetAddresses(node->status().addresses());
+  hooks_.on_node();
 }
 
 client::NodeWatch::NodePtr Cluster::KnownNode() const {
@@ -289,9 +298,15 @@ void Cluster::RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& ev
   recorder_->Event(std::move(target), type, event.reason, event.message, annotations);
 }
 
+void Cluster::PodFinished(const std::string& uid) {
+  objects_->RemovePod(uid);
+  statuses_->Finished(uid);
+}
+
 void Cluster::ForgetPod(const std::string& uid) {
   objects_->RemovePod(uid);
   tokens_->RemovePod(uid);
+  starts_->Forget(uid);
   if (trust_bundles_) trust_bundles_->ForgetPod(uid);
   if (certificates_of_pods_) certificates_of_pods_->ForgetPod(uid);
 }

@@ -34,6 +34,7 @@
 #include "kubelet/runtime/environment.h"
 #include "kubelet/runtime/ports.h"
 #include "kubelet/source/api_source.h"
+#include "kubelet/status/pod_starts.h"
 #include "kubelet/status/writer.h"
 #include "kubelet/volume/objects.h"
 
@@ -48,11 +49,15 @@ class Cluster : public volume::Objects, public runtime::EnvObjects, public image
     std::function<void(const std::string& namespace_, const std::string& name)> on_object_change;
     // Something else that this pod's volumes show is another: a bundle, a certificate.
     std::function<void(const std::string& uid)> on_volume_change;
+    // The Node object is another than before.
+    std::function<void()> on_node;
     // A static pod of this full name is still being ended.
     std::function<bool(const std::string& full_name)> ending;
     std::function<base::Task<absl::Status>(std::string cidrs)> apply_pod_cidr;
     // The certificate of the HTTPS port is another.
     std::function<void()> on_serving_change;
+    // What the runtime holds of a pod; null: nothing.
+    std::function<runtime::ObservedPodPtr(const std::string& uid)> observed;
   };
   struct Deps {
     base::Executor executor;
@@ -71,6 +76,7 @@ class Cluster : public volume::Objects, public runtime::EnvObjects, public image
   std::unique_ptr<source::PodSource> MakeSource();
 
   status::StatusWriter& statuses() { return *statuses_; }
+  status::PodStarts& starts() { return *starts_; }
   mirror::MirrorPods& mirrors() { return *mirrors_; }
   node::NodeAgent& agent() { return *agent_; }
   client::ObjectCache& objects() { return *objects_; }
@@ -81,6 +87,8 @@ class Cluster : public volume::Objects, public runtime::EnvObjects, public image
   void RecordNodeEvent(bool warning, const std::string& reason, const std::string& message);
   void RecordEvent(const api::core::Pod& pod, const runtime::PodEvent& event,
                    const runtime::StringMap& annotations = {});
+  // The pod will not run again, though its object may stay: nothing is watched for it any more.
+  void PodFinished(const std::string& uid);
   // The pod is gone for good.
   void ForgetPod(const std::string& uid);
   // For `kubelet explain`: what is wrong with the connection and our credentials; empty as a rule.
@@ -107,7 +115,7 @@ class Cluster : public volume::Objects, public runtime::EnvObjects, public image
   base::Task<absl::StatusOr<std::string>> PullToken(api::PodPtr pod, std::string audience,
                                                     std::string account_uid) override;
   base::Task<absl::StatusOr<runtime::EnvList>> ServiceEnvironment(api::PodPtr pod) override;
-  api::NodeAllocatable Allocatable() const override;
+  api::NodeAllocatable Allocatable() const;
   base::Task<absl::StatusOr<std::string>> RuntimeHandler(std::string runtime_class) override;
 
  private:
@@ -143,6 +151,7 @@ class Cluster : public volume::Objects, public runtime::EnvObjects, public image
   std::unique_ptr<node::NodeAgent> agent_;
   std::unique_ptr<mirror::MirrorPods> mirrors_;
   std::unique_ptr<status::StatusWriter> statuses_;
+  std::unique_ptr<status::PodStarts> starts_;
   base::TaskScope scope_;
 };
 

@@ -160,6 +160,7 @@ void EvictionHost::Evict(const eviction::Victim& victim) {
   deps_.on_event(*victim.pod, event, victim.annotations);
   worker::Verdict verdict{"Evicted", victim.message};
   if (victim.disruption) verdict.disruption = victim.message;
+  verdict.by_node = true;
   deps_.workers.End(victim.pod->metadata().uid(), std::move(verdict), victim.grace);
 }
 

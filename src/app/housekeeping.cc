@@ -66,13 +66,33 @@ Task<void> Housekeeping::Once() {
     cleaned_->Only().Set(orphans);
     cleaned_errors_->Only().Set(failed);
   }
-  live = deps_.live();
-  if (!live) co_return;
-  std::function<absl::Status()> logs = [dirs = deps_.dirs, live = *live] {
-    volume::RemoveOrphanLogs(dirs, live);
+  co_await RemoveLogs();
+}
+
+// Listed first, judged by what is known then: of a pod or a container that comes meanwhile nothing
+// is in the list.
+Task<void> Housekeeping::RemoveLogs() {
+  constexpr char kKind[] = "pod files";
+  constexpr std::chrono::seconds kTime{30};
+  std::function<absl::StatusOr<volume::LogNames>()> list = [dirs = deps_.dirs] {
+    return absl::StatusOr<volume::LogNames>(volume::ListLogs(dirs));
+  };
+  auto listed = co_await deps_.pool.Run<volume::LogNames>(kKind, kTime, std::move(list));
+  auto live = deps_.live();
+  if (!listed.ok() || !live) co_return;
+  std::set<std::string> containers;
+  for (const auto& pod : deps_.observed()) {
+    for (const auto& container : pod->containers)
+      if (container.state != runtime::ContainerState::kExited)
+        containers.insert(container.id.str());
+  }
+  auto orphans = volume::OrphanLogs(*std::move(listed), *live, containers);
+  if (orphans.pods.empty() && orphans.dead_links.empty()) co_return;
+  std::function<absl::Status()> remove = [dirs = deps_.dirs, orphans] {
+    volume::RemoveLogs(dirs, orphans);
     return absl::OkStatus();
   };
-  (void)co_await deps_.pool.RunStatus("pod files", std::chrono::seconds(30), std::move(logs));
+  (void)co_await deps_.pool.RunStatus(kKind, kTime, std::move(remove));
 }
 
 }  // namespace kubelet::app

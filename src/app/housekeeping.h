@@ -6,10 +6,12 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "app/adapters.h"
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/metrics.h"
+#include "kubelet/runtime/observed.h"
 #include "kubelet/volume/pod_files.h"
 
 namespace kubelet::app {
@@ -23,6 +25,7 @@ class Housekeeping {
     volume::PodDirs dirs;
     // Pods that are wanted, worked on or in the runtime; nullopt while that is not known for sure.
     std::function<std::optional<std::set<std::string>>()> live;
+    std::function<std::vector<runtime::ObservedPodPtr>()> observed;  // all that the runtime holds
     base::Registry* metrics = nullptr;
   };
   explicit Housekeeping(Deps deps);
@@ -32,6 +35,7 @@ class Housekeeping {
 
  private:
   base::Task<void> Once();
+  base::Task<void> RemoveLogs();
   Deps deps_;
   base::Family<base::Gauge>* cleaned_ = nullptr;
   base::Family<base::Gauge>* cleaned_errors_ = nullptr;

@@ -7,7 +7,9 @@
 
 #include "app/memory.h"
 #include "app/node_options.h"
+#include "app/own_group.h"
 #include "app/sync_options.h"
+#include "app/tune_kernel.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
@@ -81,6 +83,8 @@ int Kubelet::Run() {
   auto usable = InspectMachine(config_, node_);
   if (usable.ok()) usable = FindWatchdog();
   if (usable.ok()) usable = TakeLock();
+  if (usable.ok()) usable = TuneKernel(config_);
+  if (usable.ok()) JoinOwnGroup(config_, node_);
   if (usable.ok()) usable = MakeDataDirectories(config_.flags.root_dir);
   if (usable.ok()) ShareRoot();
   if (usable.ok()) usable = MakeRuntime();
@@ -180,6 +184,7 @@ absl::Status Kubelet::MakeRuntime() {
   options.endpoint = config_.kubelet.container_runtime_endpoint();
   options.image_endpoint = config_.kubelet.image_service_endpoint();
   options.request_timeout = ToNanos(config_.kubelet.runtime_request_timeout());
+  options.list_streaming = config_.gates.Enabled("CRIListStreaming");
   options.observer = [&](const std::string& operation, base::Nanos took,
                          const absl::Status& status) {
     operations.With({operation}).Add();
@@ -191,6 +196,7 @@ absl::Status Kubelet::MakeRuntime() {
   connection_ = *std::move(connection);
   runtime_ = std::make_unique<cri::GrpcContainerRuntime>(*connection_);
   images_ = std::make_unique<cri::GrpcImageService>(*connection_);
+  driver_choice_ = std::make_unique<DriverChoice>(*runtime_, node_.cgroup_driver, metrics_);
   return absl::OkStatus();
 }
 
@@ -207,6 +213,7 @@ void Kubelet::MakePods() {
                                                           for (const auto& pod : store_->All())
                                                             OnPodChange(pod->metadata().uid());
                                                           SyncMirrors();
+                                                          if (cluster_) cluster_->agent().Poke();
                                                           resources_->Look();
                                                           TrimSoon();
                                                         },
@@ -222,6 +229,9 @@ void Kubelet::MakePods() {
           },
           [this](const api::core::Pod& pod) {
             return resources_->NoCpuQuota(pod.metadata().uid());
+          },
+          [this] {
+            if (cluster_) cluster_->agent().Poke();
           }},
       VolumeSources{cluster_.get(), static_objects_.get()}, [this] { return Allocatable(); },
       [this](runtime::DnsConfig dns) { node_.context.host_dns = std::move(dns); }, HooksOfVolumes());
@@ -236,7 +246,8 @@ void Kubelet::MakePods() {
                                &metrics_, cluster_.get(), probes_.get(), hook_http_.get(),
                                &adapters_->user_namespaces(), resizes_.get(),
                                resizes_->options(), static_objects_.get(),
-                               resources_->pinning(), plugins_.get()},
+                               resources_->pinning(), plugins_.get(),
+                               [this] { return Allocatable(); }},
       SyncOptions(config_, node_.machine.cpus));
   syncer_port_ = std::make_unique<SyncerPort>(
       *syncer_, *resizes_, plugins_->devices(),
@@ -267,7 +278,7 @@ void Kubelet::MakePods() {
     evictions_->PodGone(uid);
     shutdown_->PodGone(uid);
     if (!cluster_) return;
-    cluster_->statuses().Finished(uid);
+    cluster_->PodFinished(uid);
     if (auto view = workers_->View(uid))
       cluster_->mirrors().Poke(view->name + "_" + view->namespace_);
   };
@@ -296,6 +307,10 @@ void Kubelet::MakePods() {
         resizes_->allocations().Admitted(pod);
         resources_->Admitted(*resizes_->allocations().Allocated(pod));
       }});
+  if (cluster_) {
+    admission_->DoubtLabels(std::make_unique<NodeLook>(executor, cluster_->api(), node_.name,
+                                                       [this] { manager_->JudgeAgain(); }));
+  }
   statuses_ = std::make_unique<StatusCache>(StatusCache::Deps{
       executor, clock_, pool_, *pleg_, *workers_, *probes_,
       [this](const std::string& uid) { return store_->Get(uid); },
@@ -307,7 +322,7 @@ void Kubelet::MakePods() {
       }});
   housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::Deps{
       clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},
-      [this] { return LivePods(); }, &metrics_});
+      [this] { return LivePods(); }, [this] { return pleg_->All(); }, &metrics_});
   MakeStats();
   MakeEvictions();
   MakeShutdown();
@@ -341,8 +356,9 @@ void Kubelet::OnEvent(const api::core::Pod& pod, const runtime::PodEvent& event,
 }
 
 void Kubelet::MakeHttps() {
-  SecurePort::Deps deps{io_.get_executor(), clock_,    pool_,   config_,    node_, metrics_,
-                        *pleg_,             *runtime_, *store_, *statuses_};
+  SecurePort::Deps deps{io_.get_executor(), clock_, pool_,      config_, node_,
+                        metrics_,           *pleg_, *runtime_, *store_};
+  deps.status = [this](const std::string& uid) { return statuses_->Get(uid); };
   deps.documents = [this](const server::Request& request) { return AnswerSecure(request); };
   deps.checkpoint = [this](runtime::ContainerId id, std::string path, std::chrono::seconds timeout) {
     return runtime_->CheckpointContainer(std::move(id), std::move(path), timeout);
@@ -371,6 +387,8 @@ void Kubelet::StartServers() {
   if (kc.read_only_port() > 0) {
     options.address = kc.address();
     options.port = static_cast<uint16_t>(kc.read_only_port());
+    options.posts = {"/stats/summary"};
+    options.metrics = std::make_shared<server::HttpMetrics>(&metrics_, "readonly");
     Serve(
         options, [this](const server::Request& r) { return AnswerReadOnly(r); }, "read-only",
         stats_->Late());

@@ -12,6 +12,7 @@
 
 #include "app/adapters.h"
 #include "app/cluster.h"
+#include "app/driver_choice.h"
 #include "app/eviction_host.h"
 #include "app/health_checks.h"
 #include "app/housekeeping.h"
@@ -81,6 +82,7 @@ class Kubelet {
   void MakeProbes();
   void FollowProbes(const std::string& uid);
   void OnSnapshot(const source::Snapshot& snapshot);
+  bool MayRun(const api::core::Pod& pod) const;
   void StartServers();
   void MakeHttps();
   void MakeHealth();
@@ -100,6 +102,7 @@ class Kubelet {
              server::LateHandler late = {});
   base::Task<void> WatchRuntime();
   base::Task<void> FindAddresses();
+  std::string CgroupTrouble() const;
   int64_t BurstableCpu() const;
   std::optional<std::set<std::string>> LivePods() const;
   base::Task<void> ListenAgain(server::HttpServer* server, const char* what);
@@ -115,7 +118,10 @@ class Kubelet {
   VolumeHooks HooksOfVolumes();
   std::vector<std::string> ExplainVolumes(const std::string& uid) const;
   base::Task<std::vector<stats::OwnVolume>> OwnVolumes(api::PodPtr pod);
+  void TakeAddresses(absl::StatusOr<std::vector<std::string>> found);
   void SettleAddresses();
+  void UseHostIps();
+  std::vector<std::string> OwnAddresses() const;
   void OnObjectChange(const std::string& namespace_, const std::string& name);
   void MakeStaticObjects();
   api::NodeAllocatable Allocatable() const;
@@ -151,6 +157,7 @@ class Kubelet {
   std::unique_ptr<cri::CriConnection> connection_;
   std::unique_ptr<cri::GrpcContainerRuntime> runtime_;
   std::unique_ptr<cri::GrpcImageService> images_;
+  std::unique_ptr<DriverChoice> driver_choice_;
   std::unique_ptr<pleg::Pleg> pleg_;
   std::unique_ptr<Plugins> plugins_;
   std::unique_ptr<Cluster> cluster_;  // null: standalone
@@ -181,7 +188,6 @@ class Kubelet {
   std::unique_ptr<MemoryAlarm> memory_alarm_;  // null: kernelMemcgNotification is off
   std::unique_ptr<LocalApi> api_;
   HealthChecks health_;
-  std::unique_ptr<server::HttpMetrics> read_only_metrics_;
   std::unique_ptr<gc::LogRotator> logs_;
   std::unique_ptr<Reload> reload_;
   std::vector<std::unique_ptr<source::PodSource>> sources_;

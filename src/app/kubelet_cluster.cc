@@ -3,7 +3,9 @@
 #include "app/node_options.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
 #include "kubelet/os/machine.h"
+#include "kubelet/status/first_look.h"
 
 namespace kubelet::app {
 
@@ -33,12 +35,16 @@ void Kubelet::MakeCluster() {
     adapters_->pod_volumes().RetryNow(uid);
     workers_->Wake(uid);  // it may wait for this very thing
   };
+  hooks.on_node = [this] { UseHostIps(); };
   hooks.ending = [this](const std::string& full_name) { return Ending(full_name); };
   hooks.apply_pod_cidr = [this](std::string cidrs) {
     return runtime_->UpdateRuntimeConfig(std::move(cidrs));
   };
   hooks.on_serving_change = [this] {
     if (https_) https_->TlsChanged();
+  };
+  hooks.observed = [this](const std::string& uid) {
+    return pleg_ ? pleg_->Get(uid) : runtime::ObservedPodPtr();
   };
   cluster_ = std::make_unique<Cluster>(
       Cluster::Deps{io_.get_executor(), clock_, pool_, config_, node_, metrics_}, std::move(hooks));
@@ -47,7 +53,8 @@ void Kubelet::MakeCluster() {
 Task<node::NodeFacts> Kubelet::Facts() {
   // A node that was Ready before a restart must not flip because we have not asked yet.
   for (auto waited = base::Nanos(0);
-       (!node_.runtime_answered || !node_.addresses_known) && waited < kFirstAnswer;
+       (!node_.runtime_answered || !node_.addresses_known || !pleg_->Synced()) &&
+       waited < kFirstAnswer;
        waited += kLook)
     co_await base::SleepFor(clock_, kLook);
   std::function<absl::StatusOr<int64_t>()> size = [root = config_.flags.root_dir] {
@@ -76,8 +83,11 @@ Task<node::NodeFacts> Kubelet::Facts() {
   } else {
     facts.errors.push_back(node::kRuntimeUnchecked);
   }
+  if (auto pleg = pleg_->Health(); !pleg.ok())
+    facts.errors.push_back("PLEG is not healthy: " + base::Message(pleg));
   if (!node_.runtime_trouble.empty()) facts.errors.push_back(node_.runtime_trouble);
   if (!node_.network_trouble.empty()) facts.errors.push_back(node_.network_trouble);
+  if (std::string trouble = CgroupTrouble(); !trouble.empty()) facts.errors.push_back(trouble);
   if (const auto& images = image_list_->known()) {
     facts.images.emplace();
     for (const auto& image : *images) {
@@ -177,14 +187,18 @@ void Kubelet::OnStatus(const std::string& uid) {
   api::PodPtr pod = store_->Get(uid);
   if (!pod && view) pod = view->pod;
   if (!pod || !node_.addresses_known) return;
-  // Back-offs of an earlier kubelet show again after the first look; until then what is shown there
-  // stays.
-  bool shown = pod->status().container_statuses_size() > 0 || api::IsStatic(*pod);
-  bool first_look = !view || (!view->over() && !view->looked);
-  if (shown && first_look) return;
   status::StatusWriter::Flags flags;
   flags.terminal_allowed = view && !view->could_run();
-  cluster_->statuses().Set(uid, pod, *status, flags);
+  bool taken_over = pod->status().container_statuses_size() > 0 || api::IsStatic(*pod);
+  bool first_look = !view || (!view->over() && !view->looked);
+  if (!taken_over || !first_look) {
+    cluster_->statuses().Set(uid, pod, *status, flags);
+    return;
+  }
+  auto shown = cluster_->statuses().Shown(uid);
+  if (view && shown) {
+    cluster_->statuses().Set(uid, pod, status::KeepWaiting(*shown, *status), flags);
+  }
 }
 
 }  // namespace kubelet::app

@@ -60,6 +60,7 @@ std::string Kubelet::ExplainNode() const {
   std::string out;
   for (const auto& line : evictions_->Explain()) out += "Node: " + line + "\n";
   if (std::string line = shutdown_->Explain(); !line.empty()) out += "Node: " + line + "\n";
+  if (std::string line = CgroupTrouble(); !line.empty()) out += "Node: " + line + "\n";
   return out;
 }
 

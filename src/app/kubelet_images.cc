@@ -60,10 +60,15 @@ absl::Status Kubelet::MakeImages() {
   auto executor = io_.get_executor();
   image_list_ = std::make_unique<image::ImageList>(executor, clock_, *images_);
   image_manager_ = std::make_unique<image::ImageManager>(
-      image::ImageManager::Deps{executor, clock_, *images_,
-                                [this](const std::string& uid) { workers_->Wake(uid); },
-                                [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
-                                &metrics_, cluster_.get(), &pool_},
+      image::ImageManager::Deps{
+          executor, clock_, *images_, [this](const std::string& uid) { workers_->Wake(uid); },
+          [this](const auto& pod, const auto& event) { OnEvent(pod, event); }, &metrics_,
+          cluster_.get(), &pool_,
+          [this](const std::string& uid, const std::string& image, bool there) {
+            if (!cluster_) return;
+            auto& starts = cluster_->starts();
+            there ? starts.PullEnded(uid, image) : starts.PullBegan(uid, image);
+          }},
       *std::move(options));
   const auto& kc = config_.kubelet;
   image::ImageGc::Options gc;

@@ -14,15 +14,18 @@ void Kubelet::MakeStaticObjects() {
   deps.on_change = [this](const std::string& namespace_, const std::string& name) {
     OnLocalObjectChange(namespace_, name);
   };
-  static_objects_ = std::make_unique<StaticObjects>(
-      std::move(options), std::move(deps), cluster_.get(), [this] { return Allocatable(); });
+  static_objects_ =
+      std::make_unique<StaticObjects>(std::move(options), std::move(deps), cluster_.get());
 }
 
 api::NodeAllocatable Kubelet::Allocatable() const {
-  if (cluster_) return cluster_->Allocatable();
+  if (cluster_ && cluster_->KnownNode()) return cluster_->Allocatable();
+  // Without a Node: as it would be there.
+  auto amounts = admission_->Allocatable();
   api::NodeAllocatable all;
-  all.cpu_milli = int64_t{1000} * node_.machine.cpus;
-  all.memory_bytes = node_.machine.memory_bytes;
+  all.cpu_milli = amounts["cpu"];
+  all.memory_bytes = amounts["memory"];
+  all.ephemeral_storage_bytes = amounts["ephemeral-storage"];
   return all;
 }
 

@@ -58,7 +58,7 @@ void Kubelet::MakeProbes() {
   prober_ = std::make_unique<probe::NetworkProber>(
       probe::NetworkProber::Deps{io_.get_executor(), clock_, pool_, *runtime_, processes_.get()},
       options);
-  hook_http_ = probe::MakeHookHttp(io_.get_executor(), clock_, pool_);
+  hook_http_ = probe::MakeHookHttp(io_.get_executor(), clock_, prober_->names());
   probes_ = std::make_unique<probe::ProbeManager>(
       probe::ProbeManager::Deps{io_.get_executor(), clock_, *prober_,
                                 [this](const std::string& uid) {
@@ -66,7 +66,7 @@ void Kubelet::MakeProbes() {
                                   OnPodChange(uid);
                                 },
                                 [this](const auto& pod, const auto& event) { OnEvent(pod, event); },
-                                [this] { return node_.context.host_ips; },
+                                [this] { return OwnAddresses(); },
                                 [this, path](std::string text) {
                                   scope_.Spawn("probe results", Keep(pool_, path, std::move(text)));
                                 },

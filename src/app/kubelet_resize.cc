@@ -39,6 +39,7 @@ void Kubelet::MakeResizes() {
     OnPodChange(uid);
   };
   deps.on_event = [this](const auto& pod, const auto& event) { OnEvent(pod, event); };
+  deps.limited_swap = node_.context.swap.limited;
   resizes_ = std::make_unique<PodResizes>(std::move(deps));
 }
 

@@ -41,7 +41,6 @@ void Kubelet::MakeHealth() {
     return absl::UnavailableError("sync Loop took longer than expected");
   });
   add("device-plugin", [this] { return plugins_->Health(); });
-  read_only_metrics_ = std::make_unique<server::HttpMetrics>(&metrics_, "readonly");
 }
 
 server::Response Kubelet::AnswerSecure(const server::Request& request) {
@@ -61,7 +60,6 @@ server::Response Kubelet::AnswerSecure(const server::Request& request) {
 }
 
 server::Response Kubelet::AnswerReadOnly(const server::Request& request) {
-  server::HttpMetrics::Request counted(*read_only_metrics_, request.method, request.path);
   if (AsksForHealth(request)) return health_.Answer(request);
   static const std::vector<std::string> disabled = {
       "/run/",           "/exec/",        "/attach/",      "/portForward/",
@@ -85,6 +83,8 @@ gc::LogPolicy Kubelet::LogPolicy() const {
   auto size = api::Quantity::Parse(kc.container_log_max_size());
   if (size.ok()) policy.max_size = size->Value();
   policy.max_files = kc.container_log_max_files();
+  auto pod = api::Quantity::Parse(config_.flags.pod_logs_max_size);
+  if (pod.ok()) policy.pod_max_size = pod->Value();
   policy.max_workers = kc.container_log_max_workers();
   policy.interval = ToNanos(kc.container_log_monitor_interval());
   return policy;

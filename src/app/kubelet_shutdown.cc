@@ -33,6 +33,7 @@ void Kubelet::MakeShutdown() {
   deps.end = [this](const api::PodPtr& pod, std::chrono::seconds grace) {
     worker::Verdict verdict{node::kShutdownReason, node::kShutdownMessage};
     verdict.disruption = node::kShutdownMessage;
+    verdict.by_node = true;
     workers_->End(pod->metadata().uid(), std::move(verdict), grace);
   };
   deps.start_again = [this](const std::string& uid) {

@@ -1,5 +1,6 @@
 // Where pods come from, and what becomes of a snapshot of them.
 #include "app/kubelet.h"
+#include "kubelet/api/pod.h"
 
 namespace kubelet::app {
 
@@ -38,18 +39,28 @@ void Kubelet::MakeSources() {
                             [this] { return static_cast<double>(Problems().size()); });
 }
 
+// Whether containers of it may start yet, so that it needs what its spec refers to.
+bool Kubelet::MayRun(const api::core::Pod& pod) const {
+  const auto& phase = pod.status().phase();
+  if (phase == "Succeeded" || phase == "Failed") return false;
+  auto view = workers_->View(pod.metadata().uid());
+  return !view || !view->over();
+}
+
 void Kubelet::OnSnapshot(const source::Snapshot& snapshot) {
   bool from_api = snapshot.source == source::kApiSource;
   if (from_api) {
     // Before a worker asks for them.
     for (const auto& pod : snapshot.pods) {
-      if (store_->Get(pod->metadata().uid()) != pod) cluster_->objects().AddPod(*pod);
+      const auto& uid = pod->metadata().uid();
+      if (store_->Get(uid) != pod && MayRun(*pod)) cluster_->objects().AddPod(*pod);
     }
   }
   bool rules = config_.gates.Enabled("ContainerRestartRules");
   bool restart_all = config_.gates.Enabled("RestartAllContainersOnContainerExits");
   auto pods_seen = snapshot.pods;
   for (auto& pod : pods_seen) pod = runtime::WithRestartGates(pod, rules, restart_all);
+  bool listed = from_api && snapshot.complete && !store_->Complete(source::kApiSource);
   auto changes = manager_->OnSnapshot(snapshot.source, pods_seen, snapshot.complete);
   // First, so that no status tells of a spec as seen while its resize is not judged yet.
   for (const auto& pod : changes.updated) resizes_->allocations().Updated(pod);
@@ -57,13 +68,16 @@ void Kubelet::OnSnapshot(const source::Snapshot& snapshot) {
   for (const auto* pods : {&changes.added, &changes.updated, &changes.reconciled}) {
     for (const auto& pod : *pods) OnPodChange(pod->metadata().uid());
   }
-  if (from_api) {
-    for (const auto& pod : changes.updated) RenewVolumes(pod);
-  }
+  for (const auto& pod : changes.updated) RenewVolumes(pod);
   for (const auto& pod : changes.removed) {
     const auto& uid = pod->metadata().uid();
     resizes_->allocations().Removed(uid);
     if (from_api && !workers_->Has(uid)) cluster_->ForgetPod(uid);
+  }
+  if (listed) {
+    // What the server shows of static pods is known now.
+    for (const auto& pod : store_->All())
+      if (api::IsStatic(*pod)) OnStatus(pod->metadata().uid());
   }
   // Whether a mirror is an orphan depends on every source having spoken.
   SyncMirrors();

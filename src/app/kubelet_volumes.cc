@@ -57,6 +57,8 @@ base::Task<std::vector<stats::OwnVolume>> Kubelet::OwnVolumes(api::PodPtr pod) {
     volume.claim = one.claim;
     volume.claim_namespace = one.claim.empty() ? "" : pod->metadata().namespace_();
     volume.room = one.room;
+    volume.device = one.device;
+    volume.took = one.took;
     out.push_back(std::move(volume));
   }
   co_return out;

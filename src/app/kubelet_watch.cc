@@ -1,15 +1,47 @@
-// What the kubelet looks at by itself: its runtime and its own addresses.
+// What the kubelet looks at by itself: its runtime.
 #include <algorithm>
 
 #include "app/kubelet.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
+#include "kubelet/base/status.h"
 
 namespace kubelet::app {
 
 using base::Task;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+namespace {
+
+// True when the runtime gives another name or version than before; its silence says nothing.
+Task<bool> AskVersion(runtime::ContainerRuntime& runtime, Node& node) {
+  auto version = co_await runtime.Version();
+  if (!version.ok()) co_return false;
+  if (version->runtime_name == node.runtime_name &&
+      version->runtime_version == node.runtime_version)
+    co_return false;
+  node.runtime_name = version->runtime_name;
+  node.runtime_version = version->runtime_version;
+  LOG_INFO("Container runtime", "name", version->runtime_name, "version", version->runtime_version);
+  co_return true;
+}
+
+// The configuration's podCIDR, empty once it was told. A runtime may write its network's
+// configuration out of it, so nothing waits for a network here. Refused: said once, as upstream.
+Task<void> TellPodCidr(runtime::ContainerRuntime& runtime, std::string& cidr) {
+  auto status = co_await runtime.UpdateRuntimeConfig(cidr);
+  if (absl::IsUnavailable(status)) co_return;
+  if (status.ok()) {
+    LOG_INFO("Pod CIDR of the configuration", "cidr", cidr);
+  } else {
+    LOG_ERROR("The runtime does not take podCIDR of the configuration", "cidr", cidr, "err",
+              status);
+  }
+  cidr.clear();
+}
+
+}  // namespace
 
 // What UpdateQos needs: what the burstable pods here were given.
 int64_t Kubelet::BurstableCpu() const {
@@ -31,49 +63,35 @@ std::optional<std::set<std::string>> Kubelet::LivePods() const {
   return live;
 }
 
-// The address that the node's name resolves to goes before a guess from the routes, but nothing
-// waits for DNS.
-Task<void> Kubelet::FindAddresses() {
-  std::function<absl::StatusOr<std::vector<std::string>>()> work =
-      [config = &config_, name = node_.name]() -> absl::StatusOr<std::vector<std::string>> {
-    return NodeAddresses(*config, name, false);
-  };
-  auto found = co_await pool_.Run<std::vector<std::string>>("node address", std::chrono::minutes(1),
-                                                            std::move(work));
-  if (found.ok() && !found->empty() && *found != node_.context.host_ips) {
-    node_.context.host_ips = *found;
-    node_.addresses_known = false;  // what was settled on is not so
-  }
-  SettleAddresses();
-}
-
-void Kubelet::SettleAddresses() {
-  if (std::exchange(node_.addresses_known, true)) return;
-  if (cluster_) cluster_->agent().Poke();
-  for (const auto& pod : store_->All()) OnPodChange(pod->metadata().uid());
+// Without groups no pod starts here. Empty: all is well, or nothing was tried yet.
+std::string Kubelet::CgroupTrouble() const {
+  if (const auto& status = driver_choice_->trouble(); !status.ok())
+    return "the container runtime does not say which cgroup driver it uses: " +
+           base::Message(status);
+  if (auto status = adapters_->node_cgroups().Trouble(); !status.ok())
+    return "cannot make the cgroups of this node: " + base::Message(status);
+  return "";
 }
 
 // Asks for version and status until the runtime is there, then looks now and then whether it still
 // is.
 Task<void> Kubelet::WatchRuntime() {
+  std::string pod_cidr = config_.kubelet.pod_cidr();
   for (;;) {
     auto status = co_await runtime_->Status();
-    if (status.ok() && node_.runtime_name.empty()) {
-      auto version = co_await runtime_->Version();
-      if (version.ok()) {
-        node_.runtime_name = version->runtime_name;
-        node_.runtime_version = version->runtime_version;
-        LOG_INFO("Container runtime", "name", version->runtime_name, "version",
-                 version->runtime_version);
-      }
-      auto driver = co_await runtime_->RuntimeConfig();
-      if (driver.ok() && *driver != node_.cgroup_driver) {
-        LOG_INFO("Taking the cgroup driver of the container runtime", "driver",
-                 *driver == runtime::CgroupDriver::kSystemd ? "systemd" : "cgroupfs");
-        node_.cgroup_driver = *driver;
-      }
-      adapters_->UseDriver(node_.cgroup_driver);
+    if (status.ok() && !pod_cidr.empty()) co_await TellPodCidr(*runtime_, pod_cidr);
+    const absl::Status driver_trouble = driver_choice_->trouble();
+    bool first = status.ok() && node_.runtime_name.empty();
+    if (first) {
+      (void)co_await AskVersion(*runtime_, node_);
       for (const auto& pod : store_->All()) OnPodChange(pod->metadata().uid());
+    }
+    if (status.ok() && !driver_choice_->known()) {
+      auto driver = co_await driver_choice_->Find();
+      if (driver.ok()) {
+        node_.cgroup_driver = *driver;
+        adapters_->UseDriver(*driver);
+      }
     }
     if (status.ok() && pleg_->Health().ok()) healthy_ = clock_.Mono();
     bool was_ready = node_.network_ready && node_.runtime_health.ok();
@@ -105,7 +123,8 @@ Task<void> Kubelet::WatchRuntime() {
         LOG_ERROR("Container runtime is down; pods run on", "err", health);
       }
     }
-    bool differs = health.ok() != node_.runtime_health.ok() || network != node_.network_ready;
+    bool differs = health.ok() != node_.runtime_health.ok() || network != node_.network_ready ||
+                   driver_trouble != driver_choice_->trouble();
     node_.runtime_health = health;
     bool woken = network && !node_.network_ready;
     node_.network_ready = network;
@@ -113,7 +132,12 @@ Task<void> Kubelet::WatchRuntime() {
     if (woken) {
       for (const auto& view : workers_->Views()) workers_->Wake(view.uid);
     }
-    bool ready = health.ok() && network;
+    // One that is replaced by another version of itself is not always seen to be away.
+    if (status.ok() && !first) {
+      bool another = co_await AskVersion(*runtime_, node_);
+      if (another && cluster_) cluster_->agent().Poke();
+    }
+    bool ready = health.ok() && network && driver_choice_->known();
     base::Nanos pause =
         ready ? base::Nanos(seconds(15)) : base::Nanos(was_ready ? seconds(1) : milliseconds(500));
     co_await base::SleepFor(clock_, pause);

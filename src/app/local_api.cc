@@ -148,6 +148,12 @@ std::string LocalApi::PodTable() const {
     rows.push_back({view.namespace_, view.name, ready, phase, std::to_string(restarts), age,
                     view.progress.step});
   }
+  for (const auto& pod : deps_.store.All()) {
+    if (deps_.workers.Has(pod->metadata().uid())) continue;
+    rows.push_back({pod->metadata().namespace_(), pod->metadata().name(), "-", "Unknown", "0", "-",
+                    deps_.pleg.Synced() ? "waiting to be judged by the node's labels"
+                                        : "waiting for the container runtime"});
+  }
   std::sort(rows.begin() + 1, rows.end());
   std::string out = rows.size() > 1 ? Table(rows) : "No pods.\n";
   auto problems = deps_.problems();

@@ -7,8 +7,8 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <sstream>
 
+#include "app/cluster.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/metrics.h"
 #include "kubelet/base/status.h"
@@ -68,6 +68,22 @@ std::string HostName() {
   return name;
 }
 
+runtime::SwapContext SwapOfNode(const config::LoadedConfig& config, const Node& node) {
+  runtime::SwapContext swap;
+  swap.controlled = os::CountsSwap(*node.hierarchy, os::CgroupOf("/proc", "self"));
+  swap.memory_bytes = node.machine.memory_bytes;
+  swap.swap_bytes = node.machine.swap_bytes;
+  bool asked = config.kubelet.memory_swap().swap_behavior() == "LimitedSwap" &&
+               config.gates.Enabled("NodeSwap");
+  swap.limited = asked && swap.controlled && node.hierarchy->v2();
+  if (asked && !swap.limited)
+    LOG_WARNING(
+        "memorySwap.swapBehavior: LimitedSwap needs cgroup v2 with memory.swap.max; acting "
+        "as with NoSwap",
+        "cgroupV2", node.hierarchy->v2(), "swapController", swap.controlled);
+  return swap;
+}
+
 }  // namespace
 
 absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
@@ -90,7 +106,8 @@ absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
                                                        : runtime::CgroupDriver::kCgroupfs;
   runtime::NodeContext& context = node.context;
   context.node_name = node.name;
-  context.host_ips = NodeAddresses(config, node.name, true);
+  node.addresses = NodeAddresses(config, node.name, true);
+  if (node.addresses.ok() && !ProviderSaysAddresses(config)) context.host_ips = *node.addresses;
   context.cluster_dns.assign(kc.cluster_dns().begin(), kc.cluster_dns().end());
   context.cluster_domain = kc.cluster_domain();
   if (!kc.resolv_conf().empty()) {
@@ -118,6 +135,7 @@ absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
   context.memory_capacity = node.machine.memory_bytes;
   context.cgroup_v2 = node.hierarchy->v2();
   context.single_process_oom_kill = kc.single_process_oom_kill();
+  context.swap = SwapOfNode(config, node);
   // Without the controller there is nothing that a limit could be set on, and a runtime may fail
   // over it.
   if (node.hierarchy->controllers().contains("hugetlb")) {
@@ -137,20 +155,22 @@ absl::Status InspectMachine(const config::LoadedConfig& config, Node& node) {
   return absl::OkStatus();
 }
 
-std::vector<std::string> NodeAddresses(const config::LoadedConfig& config,
-                                       const std::string& node_name, bool quick) {
-  std::vector<std::string> wanted;
-  std::stringstream list(config.flags.node_ip);
-  for (std::string ip; std::getline(list, ip, ',');) wanted.push_back(ip);
-  auto network = os::ObserveHostNetwork(quick ? "" : node_name);
-  if (!network.ok()) {
-    LOG_WARNING("Cannot look at the network of this machine", "err", network.status());
-    return wanted;
-  }
-  auto addresses = os::ChooseNodeAddresses(wanted, node_name, *network);
-  if (addresses.ok()) return *addresses;
-  if (!quick) LOG_WARNING("No address for this node", "err", addresses.status());
-  return wanted;
+bool NameMatters(const config::LoadedConfig& config) {
+  auto given = os::ParseNodeIps(config.flags.node_ip);
+  return given.empty() || given[0] == "0.0.0.0" || given[0] == "::";
+}
+
+bool ProviderSaysAddresses(const config::LoadedConfig& config) {
+  return config.flags.cloud_provider == "external" && Cluster::Configured(config) &&
+         os::ParseNodeIps(config.flags.node_ip).empty();
+}
+
+absl::StatusOr<std::vector<std::string>> NodeAddresses(const config::LoadedConfig& config,
+                                                       const std::string& node_name, bool quick,
+                                                       const std::vector<std::string>& last) {
+  bool look_up = !quick && NameMatters(config);
+  ASSIGN_OR_RETURN(auto network, os::ObserveHostNetwork(look_up ? node_name : ""));
+  return os::ChooseNodeAddresses(os::ParseNodeIps(config.flags.node_ip), node_name, network, last);
 }
 
 void AddProcessMetrics(base::Registry& metrics, const std::string& node_name) {

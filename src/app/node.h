@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "kubelet/admission/sysctls.h"
 #include "kubelet/base/metrics.h"
 #include "kubelet/config/config.h"
@@ -33,6 +34,11 @@ struct Node {
   // What the runtime says of itself and its network when they are not ready, for the node's
   // condition.
   std::string runtime_trouble, network_trouble;
+  // What this machine's own look found, for the Node object; `context.host_ips` is what pods are
+  // told, which the Node object decides once it is known.
+  absl::StatusOr<std::vector<std::string>> addresses =
+      absl::UnavailableError("the node's addresses were not looked up yet");
+  // They were found, or waited for long enough.
   bool addresses_known = false;
   std::optional<int64_t> root_fs_bytes;  // as the node's status last had it
   bool apparmor = false;                 // the kernel enforces profiles
@@ -47,10 +53,16 @@ struct Node {
 // Looks at the machine. FailedPrecondition: the configuration refuses it (cgroup v1, swap).
 absl::Status InspectMachine(const config::LoadedConfig& config, Node& node);
 
-// Addresses of this node; looks its name up unless `quick`, which may take as long as the resolver
-// does.
-std::vector<std::string> NodeAddresses(const config::LoadedConfig& config,
-                                       const std::string& node_name, bool quick);
+// Whether what the node's name resolves to counts: no address was given by --node-ip.
+bool NameMatters(const config::LoadedConfig& config);
+// Whether this node's addresses are a cloud provider's to say, so that ours are but a guess.
+bool ProviderSaysAddresses(const config::LoadedConfig& config);
+// Addresses of this node by --node-ip, name and routes, now. Looks the name up when it matters
+// unless `quick`, which may take as long as the resolver does. `last`: what was found before. Codes
+// as os::ChooseNodeAddresses.
+absl::StatusOr<std::vector<std::string>> NodeAddresses(const config::LoadedConfig& config,
+                                                       const std::string& node_name, bool quick,
+                                                       const std::vector<std::string>& last = {});
 
 // process_* and build metrics.
 void AddProcessMetrics(base::Registry& metrics, const std::string& node_name);

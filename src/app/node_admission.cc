@@ -3,11 +3,17 @@
 #include <algorithm>
 
 #include "app/node_options.h"
+#include "kubelet/api/pod.h"
 
 namespace kubelet::app {
 
-admission::Amounts NodeAdmission::Allocatable() const {
+NodeLook::NodePtr NodeAdmission::KnownNode() const {
   auto known = deps_.cluster != nullptr ? deps_.cluster->KnownNode() : nullptr;
+  return look_ ? look_->Newest(known) : known;
+}
+
+admission::Amounts NodeAdmission::Allocatable() const {
+  auto known = KnownNode();
   static const api::core::NodeStatus kNothing;
   return admission::AmountsOf(node::ComputeAllocatable(known ? known->status() : kNothing,
                                                        MachineFacts(deps_.config, deps_.node),
@@ -17,7 +23,7 @@ admission::Amounts NodeAdmission::Allocatable() const {
 admission::NodeFacts NodeAdmission::Facts() const {
   const Node& node = deps_.node;
   auto options = MakeNodeOptions(deps_.config, node);
-  auto known = deps_.cluster != nullptr ? deps_.cluster->KnownNode() : nullptr;
+  auto known = KnownNode();
   api::core::Node object;
   if (!known) {
     auto facts = MachineFacts(deps_.config, node);
@@ -86,7 +92,13 @@ worker::Judgement NodeAdmission::Judge(const api::core::Pod& pod) {
     deps_.devices->Release(pod.metadata().uid());
   worker::Judgement out;
   if (const auto& rejection = result.decision.rejection) {
-    if (deps_.unassign) deps_.unassign(pod.metadata().uid());
+    const std::string& uid = pod.metadata().uid();
+    if (deps_.unassign) deps_.unassign(uid);
+    bool for_labels = rejection->reason == "NodeAffinity" && look_ && !api::IsStatic(pod);
+    if (for_labels && look_->Doubts(uid)) {
+      out.later = true;
+      return out;
+    }
     out.rejection = worker::Rejection{rejection->reason, rejection->message,
                                       admission::MetricReason(rejection->reason)};
   }

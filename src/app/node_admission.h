@@ -6,6 +6,7 @@
 
 #include "app/cluster.h"
 #include "app/node.h"
+#include "app/node_look.h"
 #include "kubelet/admission/pod_admission.h"
 #include "kubelet/eviction/signals.h"
 #include "kubelet/resource/devices.h"
@@ -36,17 +37,21 @@ class NodeAdmission {
     resource::Devices* devices = nullptr;
   };
   explicit NodeAdmission(Deps deps) : deps_(std::move(deps)) {}
+  // With an API server: before a pod of it is refused for the node's labels, the Node is read anew.
+  void DoubtLabels(std::unique_ptr<NodeLook> look) { look_ = std::move(look); }
 
   worker::Judgement Judge(const api::core::Pod& pod);
   // Allocatable of the node as it is now.
   admission::Amounts Allocatable() const;
 
  private:
+  NodeLook::NodePtr KnownNode() const;
   admission::NodeFacts Facts() const;
   std::optional<admission::Rejection> GiveDevices(const api::core::Pod& pod,
                                                   admission::Amounts& allocatable);
   Deps deps_;
   admission::PodAdmission admission_;
+  std::unique_ptr<NodeLook> look_;
 };
 
 }  // namespace kubelet::app

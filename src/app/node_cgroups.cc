@@ -87,7 +87,7 @@ runtime::PodLimits LimitsOf(const os::CgroupValues& values) {
 NodeCgroups::NodeCgroups(Deps deps) : deps_(std::move(deps)), scope_(deps_.executor) {}
 
 void NodeCgroups::UseDriver(runtime::CgroupDriver driver) {
-  scope_.Spawn("node cgroups", MakeRoot(driver));
+  if (!std::exchange(used_, true)) scope_.Spawn("node cgroups", MakeRoot(driver));
 }
 
 Task<void> NodeCgroups::MakeRoot(runtime::CgroupDriver driver) {
@@ -111,7 +111,9 @@ Task<void> NodeCgroups::MakeRoot(runtime::CgroupDriver driver) {
                                                        MakeOptions(deps_.config, deps_.node));
       status = co_await groups_->EnsureRoot();
     }
+    const bool differs = Trouble() != status;
     root_ = status;
+    if (differs && deps_.on_trouble) deps_.on_trouble();
     TellEnforcement(status);
     for (auto& promise : std::exchange(waiting_, {})) promise.Set(true);
     if (status.ok()) break;
@@ -152,7 +154,8 @@ std::string NodeCgroups::PodsPath() const {
 Task<absl::Status> NodeCgroups::Ready() {
   if (!root_) {
     auto promise = std::make_shared<base::Promise<bool>>(deps_.executor);
-    // Set when the wait is cancelled, too: a promise must end. It keeps its hook: one that kept it would never go.
+    // Set when the wait is cancelled, too: a promise must end. It keeps its hook: one that kept it
+    // would never go.
     auto give_up = [weak = std::weak_ptr(promise)] {
       if (auto p = weak.lock()) p->Set(false);
     };

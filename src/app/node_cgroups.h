@@ -33,6 +33,8 @@ class NodeCgroups : public runtime::Cgroups {
         on_event = {};
     // Whether the pod has CPUs to itself, so that no quota applies. May be empty.
     std::function<bool(const api::core::Pod&)> no_cpu_quota = {};
+    // Trouble() is another now. May be empty.
+    std::function<void()> on_trouble = {};
   };
   explicit NodeCgroups(Deps deps);
 
@@ -49,7 +51,10 @@ class NodeCgroups : public runtime::Cgroups {
 
   // The group of all pods under the cgroup mounts; empty: there is none (yet).
   std::string PodsPath() const;
-  // Once, when the runtime has answered. Makes the node's groups; a failure is tried again.
+  // Why the node's groups cannot be made, as of the last try; OK before the first one, too.
+  absl::Status Trouble() const { return root_.value_or(absl::OkStatus()); }
+  // When the runtime has answered; only the first call counts. Makes the node's groups; a failure
+  // is tried again every ten seconds.
   void UseDriver(runtime::CgroupDriver driver);
 
  private:
@@ -66,6 +71,7 @@ class NodeCgroups : public runtime::Cgroups {
   std::unique_ptr<resource::PodCgroups> groups_;
   std::optional<absl::Status> root_;
   std::vector<base::Promise<bool>> waiting_;
+  bool used_ = false;
   bool update_scheduled_ = false;
   base::TaskScope scope_;
 };

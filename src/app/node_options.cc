@@ -1,10 +1,10 @@
 #include "app/node_options.h"
 
 #include <algorithm>
-#include <sstream>
 
 #include "kubelet/api/time.h"
 #include "kubelet/os/machine.h"
+#include "kubelet/os/node_address.h"
 
 namespace kubelet::app {
 
@@ -19,14 +19,6 @@ constexpr const char* kDeclaredFeatures[] = {
     "RestartAllContainersOnContainerExits",
 };
 
-std::vector<std::string> SplitCommas(const std::string& text) {
-  std::vector<std::string> out;
-  std::stringstream list(text);
-  for (std::string item; std::getline(list, item, ',');)
-    if (!item.empty()) out.push_back(item);
-  return out;
-}
-
 template <typename Map>
 std::map<std::string, std::string> Sorted(const Map& map) {
   return {map.begin(), map.end()};
@@ -40,7 +32,7 @@ node::NodeOptions MakeNodeOptions(const config::LoadedConfig& config, const Node
   node::NodeOptions out;
   out.name = node.name;
   out.hostname = node.name;
-  out.node_ips = SplitCommas(flags.node_ip);
+  out.node_ips = os::ParseNodeIps(flags.node_ip);
   out.external_cloud_provider = flags.cloud_provider == "external";
   out.provider_id = kc.provider_id();
   out.labels = flags.node_labels;
@@ -97,7 +89,7 @@ node::NodeFacts MachineFacts(const config::LoadedConfig& config, const Node& nod
   if (!config.gates.Enabled("NodeSwap")) facts.machine.swap_bytes = 0;
   facts.root_fs_bytes = node.root_fs_bytes;
   facts.devices = node.devices;
-  if (!node.context.host_ips.empty()) facts.addresses = node.context.host_ips;
+  facts.addresses = node.addresses;
   return facts;
 }
 

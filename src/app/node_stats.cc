@@ -4,6 +4,7 @@
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "kubelet/os/cgroup_driver.h"
+#include "kubelet/os/proc_stats.h"
 #include "kubelet/resource/pod_cgroups.h"
 
 namespace kubelet::app {
@@ -30,6 +31,7 @@ std::string Stability(const std::string& name) {
       name == "prober_probe_total" || name.rfind("kubelet_image_volume_", 0) == 0)
     return "[BETA] ";
   if (name.rfind("kubernetes_healthcheck", 0) == 0) return "[STABLE] ";
+  if (name == "kubelet_first_network_pod_start_sli_duration_seconds") return "[INTERNAL] ";
   return "[ALPHA] ";
 }
 
@@ -84,7 +86,7 @@ std::string VolumePlugin(const api::core::Volume& volume) {
 }
 
 NodeStats::NodeStats(Deps deps)
-    : deps_(std::move(deps)), layers_(deps_.connection), scope_(deps_.executor) {
+    : deps_(std::move(deps)), runtime_stats_(deps_.connection), scope_(deps_.executor) {
   stats_ = std::make_unique<stats::Stats>(StatsDeps(), StatsOptions());
   AddFamilies();
 }
@@ -102,7 +104,7 @@ std::vector<stats::PodInput> NodeStats::Pods() const {
 }
 
 stats::Stats::Deps NodeStats::StatsDeps() {
-  stats::Stats::Deps deps{deps_.executor, deps_.clock, deps_.pool,       layers_,
+  stats::Stats::Deps deps{deps_.executor, deps_.clock, deps_.pool,       runtime_stats_,
                           deps_.images,   {},          deps_.pods_cgroup};
   deps.pods = [this] { return Pods(); };
   deps.pod_cgroup = [this](const api::core::Pod& pod) -> std::string {
@@ -133,7 +135,9 @@ stats::Stats::Options NodeStats::StatsOptions() const {
   auto period = base::Nanos(kc.volume_stats_agg_period().duration());
   if (period != base::Nanos(0)) options.disk_period = period;
   options.pressure = deps_.config.gates.Enabled("KubeletPSI");
-  options.kubelet_cgroup = kc.kubelet_cgroups();
+  // Where it could not be moved there, the group it finds itself in is told of.
+  if (os::CgroupOf("/proc", "self") == kc.kubelet_cgroups())
+    options.kubelet_cgroup = kc.kubelet_cgroups();
   options.runtime_cgroup = deps_.config.flags.runtime_cgroups;
   options.system_cgroup = kc.system_cgroups();
   options.runtime_socket = SocketPath(kc.container_runtime_endpoint());

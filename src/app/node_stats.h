@@ -10,7 +10,7 @@
 #include "app/node.h"
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/metrics.h"
-#include "kubelet/cri/writable_layers.h"
+#include "kubelet/cri/container_stats.h"
 #include "kubelet/image/image_list.h"
 #include "kubelet/pleg/pleg.h"
 #include "kubelet/podstore/pod_store.h"
@@ -71,7 +71,7 @@ class NodeStats {
 
   Deps deps_;
   std::unique_ptr<base::Registry> health_;
-  cri::GrpcWritableLayers layers_;
+  cri::GrpcContainerStats runtime_stats_;
   base::Family<base::Gauge>* check_ = nullptr;
   base::Family<base::Counter>* checks_ = nullptr;
   struct Gauges;

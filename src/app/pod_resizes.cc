@@ -1,6 +1,6 @@
 #include "app/pod_resizes.h"
 
-#include "kubelet/api/pod.h"
+#include "kubelet/runtime/swap.h"
 
 namespace kubelet::app {
 
@@ -21,15 +21,7 @@ runtime::ResizeOptions OptionsOf(const config::LoadedConfig& config) {
   return options;
 }
 
-// Swap is for Burstable pods that are not critical, with a memory request below the limit
-// (pkg/kubelet/kuberuntime/kuberuntime_container_linux.go).
-bool MaySwap(const api::core::Pod& pod, const api::core::Container& container) {
-  auto request = api::Request(container, "memory");
-  return api::ComputeQos(pod) == api::QosClass::kBurstable && !api::IsCritical(pod) &&
-         !request.IsZero() && !(request == api::Limit(container, "memory"));
-}
-
-resource::ResizeRules RulesOf(const config::LoadedConfig& config) {
+resource::ResizeRules RulesOf(const config::LoadedConfig& config, bool limited_swap) {
   const auto& kc = config.kubelet;
   resource::ResizeRules rules;
   rules.init_containers = OptionsOf(config).init_containers;
@@ -38,8 +30,7 @@ resource::ResizeRules RulesOf(const config::LoadedConfig& config) {
   // itself is given at admission, and a resize that left it as it is would be none.
   rules.static_cpu = kc.cpu_manager_policy() == "static";
   rules.static_memory = kc.memory_manager_policy() == "Static";
-  if (kc.memory_swap().swap_behavior() == "LimitedSwap" && config.gates.Enabled("NodeSwap"))
-    rules.may_swap = MaySwap;
+  if (limited_swap) rules.may_swap = runtime::MaySwap;
   return rules;
 }
 
@@ -66,7 +57,7 @@ PodResizes::PodResizes(Deps deps)
             };
             return out;
           }(),
-          RulesOf(deps.config)) {
+          RulesOf(deps.config, deps.limited_swap)) {
   allocated_.Load();
   actuated_.Load();
 }

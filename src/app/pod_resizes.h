@@ -33,6 +33,7 @@ class PodResizes : public runtime::Actuations {
         fits;
     std::function<void(const std::string& uid)> on_change;
     std::function<void(const api::core::Pod&, const runtime::PodEvent&)> on_event;
+    bool limited_swap = false;  // LimitedSwap holds on this node
   };
   // Reads the files of an earlier kubelet, which blocks.
   explicit PodResizes(Deps deps);

@@ -72,7 +72,7 @@ void SecurePort::MakeServer() {
       if (pod->metadata().name() == name && pod->metadata().namespace_() == namespace_) return pod;
     return nullptr;
   };
-  access.status = [this](const std::string& uid) { return deps_.statuses.Get(uid); };
+  access.status = deps_.status;
   access.mirror_uid = deps_.mirror_uid;
   access.checkpoint = deps_.checkpoint;
   access.checkpoints_dir = deps_.config.flags.root_dir + "/checkpoints";
@@ -127,13 +127,14 @@ void SecurePort::Stop() { server_->Stop(kLastWords); }
 
 void SecurePort::TlsChanged() {
   if (!started_) return;
+  // A connection whose handshake did not ask for a certificate never would: no handshake before the
+  // file is read (upstream does not start without it).
+  if (client_ca_ && client_ca_->pem().empty()) return;
   auto current = deps_.certificate->Current();
   if (!current.ok()) return;
   server::TlsMaterial material;
   material.cert_pem = current->cert_pem;
   material.key_pem = current->key_pem;
-  // Client certificates are asked for from the first handshake on, or not at all: wait for the
-  // file.
   if (client_ca_) material.client_ca_pem = client_ca_->pem();
   material.generation = ++generation_;
   server_->SetTls(std::move(material));

@@ -2,11 +2,11 @@
 // they change, who may ask, and where the answers come from. Wiring, no policy. Core loop only.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "app/node.h"
-#include "app/status_cache.h"
 #include "kubelet/auth/authenticator.h"
 #include "kubelet/auth/authorizer.h"
 #include "kubelet/base/blocking_pool.h"
@@ -29,7 +29,7 @@ class SecurePort {
     runtime::PodObserver& observer;
     runtime::ContainerRuntime& runtime;
     podstore::PodStore& store;
-    StatusCache& statuses;
+    std::function<const api::core::PodStatus*(const std::string& uid)> status;
     server::Handler documents;
     std::function<base::Task<server::Response>(server::Request)> late;  // see SecureServer::Deps
     std::function<std::string(const api::core::Pod&)> mirror_uid;
@@ -41,7 +41,8 @@ class SecurePort {
   explicit SecurePort(Deps deps);
   ~SecurePort();
 
-  // Listens, again and again until the address is to be had.
+  // Listens, again and again until the address is to be had. Handshakes are refused until there is
+  // a certificate and, where authentication.x509.clientCAFile is set, that file has been read.
   void Start();
   void Stop();
   void PodChanged(const std::string& uid) { server_->PodChanged(uid); }
@@ -49,6 +50,7 @@ class SecurePort {
   void ConfigChanged();
   // The certificate, or the client CAs, are others.
   void TlsChanged();
+  uint16_t port() const { return server_->port(); }  // 0: does not listen yet
 
  private:
   void MakeAuth();

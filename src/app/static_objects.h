@@ -17,10 +17,8 @@ class StaticObjects : public volume::Objects, public runtime::EnvObjects {
  public:
   // `cluster` null: there is no API server.
   StaticObjects(source::LocalObjectsOptions options, source::LocalObjects::Deps deps,
-                Cluster* cluster, std::function<api::NodeAllocatable()> allocatable)
-      : local_(std::move(options), std::move(deps)),
-        cluster_(cluster),
-        allocatable_(std::move(allocatable)) {}
+                Cluster* cluster)
+      : local_(std::move(options), std::move(deps)), cluster_(cluster) {}
   source::LocalObjects& local() { return local_; }
 
   base::Task<absl::StatusOr<std::shared_ptr<const api::core::ConfigMap>>> ConfigMap(
@@ -38,13 +36,11 @@ class StaticObjects : public volume::Objects, public runtime::EnvObjects {
   base::Task<absl::StatusOr<std::shared_ptr<const api::core::PersistentVolume>>> PersistentVolume(
       std::string name) override;
   base::Task<absl::StatusOr<runtime::EnvList>> ServiceEnvironment(api::PodPtr pod) override;
-  api::NodeAllocatable Allocatable() const override { return allocatable_(); }
   base::Task<absl::StatusOr<std::string>> RuntimeHandler(std::string runtime_class) override;
 
  private:
   source::LocalObjects local_;
   Cluster* cluster_;
-  std::function<api::NodeAllocatable()> allocatable_;
 };
 
 }  // namespace kubelet::app

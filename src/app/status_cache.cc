@@ -1,7 +1,10 @@
 #include "app/status_cache.h"
 
+#include <algorithm>
+
 #include "kubelet/api/pod.h"
 #include "kubelet/runtime/config.h"
+#include "kubelet/status/pod_starts.h"
 #include "kubelet/volume/pod_files.h"
 
 namespace kubelet::app {
@@ -13,8 +16,8 @@ StatusCache::StatusCache(Deps deps) : deps_(std::move(deps)), scope_(deps_.execu
   start_seconds_ = &deps_.metrics->AddHistogram(
       "kubelet_pod_start_duration_seconds",
       "Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run",
-      {0.05, 0.1, 0.2, 0.5, 1,   2,   3,   4,   5,   6,   8,  10,
-       20,   30,  45,  60,  120, 180, 240, 300, 360, 480, 600});
+      status::PodStartBuckets());
+  terminations_ = std::make_unique<status::Terminations>(*deps_.metrics);
 }
 
 const api::core::PodStatus* StatusCache::Get(const std::string& uid) const {
@@ -62,7 +65,8 @@ void StatusCache::Update(const std::string& uid) {
     input.stopped = !view->could_run();
     input.finished = view->finished;
     if (const auto& verdict = view->verdict) {
-      input.verdict = {verdict->reason, verdict->message, verdict->rejected, verdict->disruption};
+      input.verdict = {verdict->reason, verdict->message, verdict->rejected, verdict->disruption,
+                       verdict->by_node};
     }
   }
   // Rejected before this kubelet was started: there never was a container to be told of.
@@ -87,7 +91,9 @@ void StatusCache::Update(const std::string& uid) {
   input.now = deps_.clock.Now();
   input.stop_signals = deps_.stop_signals;
   auto next = status::Generate(input);
-  ObserveStart(*pod, entry.status, next);
+  if (view) ObserveStart(*view, entry.status, next);
+  // Nothing tells here what a static pod's mirror showed of it before this kubelet.
+  if (terminations_ && !(fresh && api::IsStatic(*pod))) terminations_->Count(*input.previous, next);
   entry.status.Swap(&next);
   if (deps_.on_update) deps_.on_update(uid);
 }
@@ -106,13 +112,11 @@ std::map<std::string, runtime::ContainerHealth> StatusCache::HealthOf(
   return out;
 }
 
-void StatusCache::ObserveStart(const api::core::Pod& pod, const api::core::PodStatus& before,
+void StatusCache::ObserveStart(const worker::WorkerView& view, const api::core::PodStatus& before,
                                const api::core::PodStatus& now) {
   if (start_seconds_ == nullptr || now.phase() != "Running" || before.phase() != "Pending") return;
-  int64_t started = now.start_time().seconds();
-  base::WallTime since = base::WallFromUnixNanos(started * 1'000'000'000);
-  start_seconds_->Only().Observe(std::chrono::duration<double>(deps_.clock.Now() - since).count());
-  (void)pod;
+  std::chrono::duration<double> took = deps_.clock.Now() - view.first_seen;
+  start_seconds_->Only().Observe(std::max(took.count(), 0.0));
 }
 
 // A container that failed without leaving a message may be spoken for by its log. One that never

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "kubelet/runtime/health.h"
 #include "kubelet/runtime/observed.h"
 #include "kubelet/status/status.h"
+#include "kubelet/status/terminations.h"
 #include "kubelet/worker/pod_workers.h"
 
 namespace kubelet::app {
@@ -57,7 +59,7 @@ class StatusCache {
   // `path` is the message file, `log` stands in for it when it is empty; each may be "".
   base::Task<void> ReadMessage(std::string uid, std::string container_id, std::string path,
                                std::string log);
-  void ObserveStart(const api::core::Pod& pod, const api::core::PodStatus& before,
+  void ObserveStart(const worker::WorkerView& view, const api::core::PodStatus& before,
                     const api::core::PodStatus& now);
 
   struct Entry {
@@ -68,6 +70,7 @@ class StatusCache {
   Deps deps_;
   std::map<std::string, Entry> entries_;
   base::Family<base::Histogram>* start_seconds_ = nullptr;
+  std::unique_ptr<status::Terminations> terminations_;
   base::TaskScope scope_;
 };
 

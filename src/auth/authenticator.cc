@@ -10,9 +10,6 @@ namespace kubelet::auth {
 namespace {
 
 namespace v1 = ::k8s::io::api::authentication::v1;
-// staging apiserver/pkg/authentication/request/websocket: the token is base64url in a subprotocol
-// of this prefix.
-constexpr char kProtocolPrefix[] = "base64url.bearer.authorization.k8s.io.";
 constexpr char kAuthenticated[] = "system:authenticated";
 constexpr auto kReviewTime = std::chrono::seconds(10);
 
@@ -51,8 +48,8 @@ std::string ProtocolToken(const std::string& protocols) {
   for (size_t begin = 0; begin < protocols.size();) {
     size_t end = std::min(protocols.find(',', begin), protocols.size());
     std::string protocol = Trim(protocols.substr(begin, end - begin));
-    if (protocol.rfind(kProtocolPrefix, 0) == 0)
-      return Base64Url(protocol.substr(sizeof kProtocolPrefix - 1));
+    if (protocol.rfind(kTokenProtocol, 0) == 0)
+      return Base64Url(protocol.substr(sizeof kTokenProtocol - 1));
     begin = end + 1;
   }
   return "";

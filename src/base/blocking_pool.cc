@@ -1,5 +1,6 @@
 #include "kubelet/base/blocking_pool.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -12,22 +13,28 @@ namespace kubelet::base {
 // Threads start when there is work for them, up to the limit, and outlive a hung call: at process end they are
 // left to the kernel rather than joined.
 struct BlockingPool::State {
+  struct Piece {
+    uint64_t ticket = 0;
+    std::string kind;
+    std::function<void()> work;
+  };
   Options options;
   std::mutex mutex;
   std::condition_variable ready;
-  std::deque<std::pair<std::string, std::function<void()>>> queue;
+  std::deque<Piece> queue;
   std::map<std::string, int> running;
   int threads = 0;
   int idle = 0;
+  uint64_t last_ticket = 0;
   bool stop = false;
 
   // The first queued work whose kind has room; called with the mutex held.
-  bool Take(std::pair<std::string, std::function<void()>>& out) {
+  bool Take(Piece& out) {
     for (auto it = queue.begin(); it != queue.end(); ++it) {
-      if (running[it->first] >= options.per_kind) continue;
+      if (running[it->kind] >= options.per_kind) continue;
       out = std::move(*it);
       queue.erase(it);
-      ++running[out.first];
+      ++running[out.kind];
       return true;
     }
     return false;
@@ -37,11 +44,11 @@ struct BlockingPool::State {
   int Runnable() const {
     std::map<std::string, int> more;
     int count = 0;
-    for (const auto& [kind, work] : queue) {
-      auto it = running.find(kind);
+    for (const auto& piece : queue) {
+      auto it = running.find(piece.kind);
       int now = it == running.end() ? 0 : it->second;
-      if (now + more[kind] >= options.per_kind) continue;
-      ++more[kind];
+      if (now + more[piece.kind] >= options.per_kind) continue;
+      ++more[piece.kind];
       ++count;
     }
     return count;
@@ -49,19 +56,19 @@ struct BlockingPool::State {
 
   static void Loop(std::shared_ptr<State> self) {
     std::unique_lock lock(self->mutex);
-    std::pair<std::string, std::function<void()>> work;
+    Piece piece;
     while (!self->stop) {
-      if (!self->Take(work)) {
+      if (!self->Take(piece)) {
         ++self->idle;
         self->ready.wait(lock);
         --self->idle;
         continue;
       }
       lock.unlock();
-      work.second();
-      work.second = nullptr;
+      piece.work();
+      piece.work = nullptr;
       lock.lock();
-      --self->running[work.first];
+      --self->running[piece.kind];
       // A second piece may go, whose kind was full; without one nobody is woken.
       if (!self->queue.empty()) self->ready.notify_one();
     }
@@ -84,9 +91,10 @@ BlockingPool::~BlockingPool() {
   state_->ready.wait_for(lock, std::chrono::milliseconds(200), [this] { return state_->threads == 0; });
 }
 
-void BlockingPool::Submit(const std::string& kind, std::function<void()> work) {
+uint64_t BlockingPool::Submit(const std::string& kind, std::function<void()> work) {
   std::lock_guard lock(state_->mutex);
-  state_->queue.emplace_back(kind, std::move(work));
+  uint64_t ticket = ++state_->last_ticket;
+  state_->queue.push_back({ticket, kind, std::move(work)});
   // A thread that was woken counts as idle until it runs: it cannot take two, and the first may hang.
   if (state_->Runnable() > state_->idle && state_->threads < state_->options.threads) {
     ++state_->threads;
@@ -94,6 +102,25 @@ void BlockingPool::Submit(const std::string& kind, std::function<void()> work) {
   } else {
     state_->ready.notify_one();
   }
+  return ticket;
+}
+
+void BlockingPool::Withdraw(const std::weak_ptr<State>& state, uint64_t ticket) {
+  auto self = state.lock();
+  if (!self) return;
+  std::function<void()> dropped;  // what it owns goes without the lock
+  std::lock_guard lock(self->mutex);
+  auto it = std::find_if(self->queue.begin(), self->queue.end(),
+                         [ticket](const State::Piece& piece) { return piece.ticket == ticket; });
+  if (it == self->queue.end()) return;
+  dropped = std::move(it->work);
+  self->queue.erase(it);
+}
+
+bool BlockingPool::Quiet() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->queue.empty() && std::all_of(state_->running.begin(), state_->running.end(),
+                                              [](const auto& kind) { return kind.second == 0; });
 }
 
 Task<absl::Status> BlockingPool::RunStatus(std::string kind, Nanos timeout, std::function<absl::Status()> work) {

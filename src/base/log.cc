@@ -60,10 +60,11 @@ void Quote(const std::string& text, std::string& out) {
   out += '"';
 }
 
+// A number as JSON writes it, too: not 007.
 bool PlainNumber(const std::string& text) {
   if (text.empty() || text.size() > 18) return false;
   size_t i = text[0] == '-' ? 1 : 0;
-  if (i == text.size()) return false;
+  if (i == text.size() || (text[i] == '0' && text.size() > i + 1)) return false;
   for (; i < text.size(); ++i) {
     if (text[i] < '0' || text[i] > '9') return false;
   }

@@ -13,6 +13,8 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 constexpr size_t kReadSize = 16 * 1024;
+// A ping that is not answered by then tells of a connection that may be dead.
+constexpr base::Nanos kPingOverdue = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -203,17 +205,33 @@ void Connection::Tick() {
     Arm(*pinged_ + options_.ping_timeout);
   } else if (now - last_read_ < options_.ping_after) {
     Arm(last_read_ + options_.ping_after);
-  } else if (session_->Ping()) {
+  } else if (pings_ = session_->Ping(); pings_) {
     pinged_ = now;
     Write();
     Arm(now + options_.ping_timeout);
-  } else if (!watches_.empty() &&
-             now - std::max(last_read_, watch_opened_) >= options_.watch_silence) {
+  } else if (!watches_.empty() && Silence() >= options_.watch_silence) {
     Close(
         SilenceError("the watch brought nothing for " + base::GoDuration(options_.watch_silence)));
   } else {
     Arm(now + options_.ping_after);
+    auto owner = owner_.lock();
+    if (owner && !watches_.empty() && Silence() >= options_.ping_after) owner->OnSilence();
   }
+}
+
+base::Nanos Connection::Silence() const {
+  return clock_.Mono() - std::max(last_read_, watch_opened_);
+}
+
+void Connection::CloseIfSilent(const absl::Status& reason) {
+  if (!closed_ && !pings_ && !watches_.empty() && Silence() >= options_.ping_after) Close(reason);
+}
+
+void Connection::CloseIfStale(const absl::Status& reason) {
+  if (closed_) return;
+  auto overdue = std::min(kPingOverdue, options_.ping_timeout / 2);
+  bool silent = pinged_ && clock_.Mono() - *pinged_ >= overdue;
+  if (session_->open_streams() == 0 || silent) Close(reason);
 }
 
 void Connection::Close(const absl::Status& reason) {

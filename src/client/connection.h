@@ -53,6 +53,9 @@ class ConnectionOwner {
   virtual void OnBytes() = 0;  // the server is alive
   virtual void OnRoom() = 0;   // CanOpen may have become true
   virtual void OnTick() = 0;   // every ping_after or so
+  // A watch has brought nothing for ping_after, and the protocol has no pings. Told every
+  // ping_after.
+  virtual void OnSilence() = 0;
   virtual void OnClosed(Connection& connection) = 0;
 };
 
@@ -74,6 +77,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Retire(const absl::Status& reason);
   // Requests in flight fail with `reason`.
   void Close(const absl::Status& reason);
+  // Closes when nothing is under way, or a sign of life that was asked for is overdue: an answer
+  // that takes its time is no reason to end the others.
+  void CloseIfStale(const absl::Status& reason);
+  // The server gave no sign of life: closes when this is a watch without pings that is as silent.
+  void CloseIfSilent(const absl::Status& reason);
 
  private:
   friend class Exchange;
@@ -86,6 +94,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Settle();
   void Tick();
   void Arm(base::MonoTime when);
+  // How long the watches have brought nothing.
+  base::Nanos Silence() const;
 
   base::Executor executor_;
   base::Clock& clock_;
@@ -96,6 +106,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::map<int64_t, Exchange*> watches_;
   std::string in_, out_;
   bool reading_ = false, writing_ = false, closed_ = false;
+  bool pings_ = true;  // so far as is known: the protocol has them
   base::MonoTime last_read_{}, watch_opened_{};
   std::optional<base::MonoTime> pinged_, idle_since_;
   base::Clock::TimerId timer_{};

@@ -89,6 +89,10 @@ void HttpApi::CloseConnections() {
   state_->pool->CloseAll(absl::UnavailableError("the connections were closed"));
 }
 
+void HttpApi::CloseStaleConnections() {
+  state_->pool->CloseStale(absl::UnavailableError("a heartbeat had no answer"));
+}
+
 std::optional<base::MonoTime> HttpApi::last_answer() const { return state_->pool->last_answer(); }
 
 base::Task<absl::Status> HttpApi::DoCall(std::shared_ptr<State> state, Call call,

@@ -105,6 +105,44 @@ void ConnectionPool::OnTick() {
   if (presented_.ok() && presented_->generation != deps_.credentials.generation()) StartFetch();
 }
 
+void ConnectionPool::OnSilence() {
+  // Whatever the server said to others counts: as a rule the heartbeats keep this quiet.
+  bool alive = last_answer_ && deps_.clock.Mono() - *last_answer_ < options_.ping_after;
+  if (alive || probing_ || shut_) return;
+  probing_ = true;
+  scope_->Spawn("sign of life", Probe(shared_from_this()));
+}
+
+base::Task<bool> ConnectionPool::Answers(base::MonoTime deadline) {
+  Request request;
+  request.method = "GET";
+  request.target = server_.prefix + "/livez";
+  request.headers.emplace_back("user-agent", options_.user_agent);
+  if (presented_.ok() && !presented_->bearer_token.empty())
+    request.headers.emplace_back("authorization", "Bearer " + presented_->bearer_token);
+  auto opened = co_await Open(std::move(request), deadline);
+  if (!opened.ok()) co_return false;
+  Exchange& exchange = **opened;
+  // To its end, so that the connection serves again. What it says does not matter, be it 403.
+  for (bool in_time = true; in_time && !exchange.ended() && !exchange.failure();) {
+    in_time = co_await exchange.Wait(deadline);
+    exchange.TakeData();
+  }
+  co_return exchange.head().has_value();
+}
+
+base::Task<void> ConnectionPool::Probe([[maybe_unused]] std::shared_ptr<ConnectionPool> self) {
+  auto deadline = deps_.clock.Mono() + options_.ping_timeout;
+  bool alive = co_await Answers(deadline);
+  probing_ = false;
+  if (alive) co_return;
+  auto connections = connections_;
+  for (const auto& entry : connections) {
+    entry.connection->CloseIfSilent(SilenceError("the server gave no sign of life within " +
+                                                 base::GoDuration(options_.ping_timeout)));
+  }
+}
+
 std::shared_ptr<Connection> ConnectionPool::Usable() const {
   for (const auto& entry : connections_) {
     if (entry.certificate == certificate_ && entry.connection->CanOpen()) return entry.connection;
@@ -206,6 +244,13 @@ void ConnectionPool::CloseAll(const absl::Status& reason) {
   next_dial_ = deps_.clock.Mono();
   auto connections = connections_;
   for (const auto& entry : connections) entry.connection->Close(reason);
+}
+
+void ConnectionPool::CloseStale(const absl::Status& reason) {
+  if (!options_.http2) return CloseAll(reason);
+  next_dial_ = deps_.clock.Mono();
+  auto connections = connections_;
+  for (const auto& entry : connections) entry.connection->CloseIfStale(reason);
 }
 
 void ConnectionPool::Shutdown() {

@@ -52,6 +52,8 @@ class ConnectionPool : public ConnectionOwner, public std::enable_shared_from_th
   base::Task<absl::StatusOr<std::unique_ptr<Exchange>>> Open(Request request,
                                                              base::MonoTime deadline);
   void CloseAll(const absl::Status& reason);
+  // Those that may be dead; all of them where HTTP/2 is switched off, as upstream does.
+  void CloseStale(const absl::Status& reason);
   // Nothing works from here on.
   void Shutdown();
   std::optional<base::MonoTime> last_answer() const { return last_answer_; }
@@ -63,6 +65,9 @@ class ConnectionPool : public ConnectionOwner, public std::enable_shared_from_th
   };
   base::Task<void> Fetch(std::shared_ptr<ConnectionPool> self);
   base::Task<void> DialOne(std::shared_ptr<ConnectionPool> self);
+  // Asks the server for a sign of life in the way of a request, for watches over HTTP/1.1.
+  base::Task<void> Probe(std::shared_ptr<ConnectionPool> self);
+  base::Task<bool> Answers(base::MonoTime deadline);
   void StartFetch();
   void NoteCredentials();
   std::shared_ptr<Connection> Usable() const;
@@ -73,6 +78,7 @@ class ConnectionPool : public ConnectionOwner, public std::enable_shared_from_th
   void OnBytes() override { last_answer_ = deps_.clock.Mono(); }
   void OnRoom() override { room_.NotifyAll(); }
   void OnTick() override;
+  void OnSilence() override;
   void OnClosed(Connection& connection) override;
 
   HttpApi::Deps deps_;
@@ -86,6 +92,7 @@ class ConnectionPool : public ConnectionOwner, public std::enable_shared_from_th
   absl::StatusOr<Presented> presented_ = absl::UnavailableError("no credentials yet");
   uint64_t fetches_ = 0;
   bool fetching_ = false;
+  bool probing_ = false;
   uint64_t certificate_ = 0;  // fingerprint of presented_
 
   std::vector<Entry> connections_;

@@ -4,6 +4,7 @@
 #include "config/field_path.h"
 #include "config/text.h"
 #include "kubelet/api/codec.h"
+#include "kubelet/api/lenient_yaml.h"
 #include "kubelet/base/status.h"
 
 namespace kubelet::config {
@@ -49,14 +50,14 @@ KeyLine ReadKey(const std::string& line) {
 
 absl::StatusOr<Document> ReadDocument(const std::string& text) {
   if (Trim(text).empty()) return absl::InvalidArgumentError("is empty");
-  ASSIGN_OR_RETURN(std::string json, api::YamlToJson(text));
   Document document;
+  ASSIGN_OR_RETURN(std::string json, api::YamlToJsonLeniently(text, document.strict));
   ASSIGN_OR_RETURN(document.json, ParseJson(json));
   RETURN_IF_ERROR(CheckKind(document.json));
   api::DecodeOptions options;
   options.strict = true;
   options.warnings = &document.strict;
-  RETURN_IF_ERROR(api::DecodeYaml(text, document.config, options));
+  RETURN_IF_ERROR(api::DecodeJson(json, document.config, options));
   return document;
 }
 

@@ -18,9 +18,8 @@ const GateInfo* Find(const std::string& name) {
 }
 
 bool IsOn(const std::map<std::string, bool>& resolved, const std::string& name) {
-  if (auto found = resolved.find(name); found != resolved.end()) return found->second;
-  const GateInfo* gate = Find(name);
-  return gate != nullptr && gate->default_on;
+  auto found = resolved.find(name);
+  return found != resolved.end() ? found->second : FeatureGates::DefaultOn(name);
 }
 
 void SetStage(GateStage stage, const std::map<std::string, bool>& values, const std::string& all,
@@ -75,6 +74,11 @@ std::vector<std::string> FeatureGates::Set(const std::map<std::string, bool>& va
   set_ = values;
   resolved_ = std::move(resolved);
   return {};
+}
+
+bool FeatureGates::DefaultOn(const std::string& name) {
+  const GateInfo* gate = Find(name);
+  return gate != nullptr && gate->default_on;
 }
 
 bool FeatureGates::Enabled(const std::string& name) const { return IsOn(resolved_, name); }

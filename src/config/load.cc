@@ -7,6 +7,7 @@
 #include "config/text.h"
 #include "config/validation.h"
 #include "kubelet/api/codec.h"
+#include "kubelet/api/quantity.h"
 #include "kubelet/base/status.h"
 #include "kubelet/config/config.h"
 
@@ -92,7 +93,7 @@ class Loader {
     ASSIGN_OR_RETURN(JsonValue merged, ParseJson(api::EncodeJson(base.config)));
     for (const std::string& path : paths) {
       if (!EndsWith(path, ".conf")) {
-        loaded_.skipped_files.push_back(path);
+        loaded_.warnings.push_back(path + ": ignored, the name does not end in .conf");
         continue;
       }
       ASSIGN_OR_RETURN(Document drop_in, ReadFile(path));
@@ -125,11 +126,27 @@ class Loader {
     const auto& kc = loaded_.kubelet;
     if (dir.empty()) return;
     if (kc.static_pod_path().empty() && kc.static_pod_url().empty())
-      problems.push_back({"--local-objects-dir",
-                          "is for static pods: needs staticPodPath or staticPodURL"});
+      problems.push_back(
+          {"--local-objects-dir", "is for static pods: needs staticPodPath or staticPodURL"});
     if (!kc.static_pod_path().empty() && CleanPath(kc.static_pod_path()) == dir)
       problems.push_back({"--local-objects-dir",
                           "is staticPodPath: its files would be taken for manifests of pods"});
+  }
+
+  void CheckPodLogs(std::vector<Problem>& problems) const {
+    constexpr char kFlag[] = "--pod-logs-max-size";
+    const std::string& text = loaded_.flags.pod_logs_max_size;
+    if (text.empty()) return;
+    auto most = api::Quantity::Parse(text);
+    auto one = api::Quantity::Parse(loaded_.kubelet.container_log_max_size());
+    if (!most.ok()) {
+      problems.push_back({kFlag, "is " + Quote(text) + ", must be a quantity"});
+    } else if (one.ok() && one->Value() < 0) {
+      problems.push_back({kFlag, "needs containerLogMaxSize: without it no log is rotated"});
+    } else if (one.ok() && most->Value() < one->Value()) {
+      problems.push_back({kFlag, "is " + Quote(text) + ", must be at least containerLogMaxSize, " +
+                                     loaded_.kubelet.container_log_max_size()});
+    }
   }
 
   absl::Status Validate() {
@@ -138,6 +155,7 @@ class Loader {
       problems.push_back({"featureGates", problem});
     }
     CheckLocalObjects(problems);
+    CheckPodLogs(problems);
     std::vector<Problem> more = ValidateConfiguration(loaded_.kubelet, loaded_.gates);
     problems.insert(problems.end(), more.begin(), more.end());
     if (!problems.empty()) {

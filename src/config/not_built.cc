@@ -6,6 +6,7 @@
 #include "config/defaults.h"
 #include "config/field_path.h"
 #include "config/flag_table.h"
+#include "config/reference_notes.h"
 #include "kubelet/config/config.h"
 
 namespace kubelet::config {
@@ -35,23 +36,38 @@ bool MemberDiffers(const FlagSpec& spec, const Flags& flags) {
       spec.target);
 }
 
+// Gates whose value is not what the program does, whoever set it (AllAlpha and AllBeta too).
+void AddGates(const FeatureGates& gates, std::vector<std::string>& names) {
+  for (const MissingGate& gate : GatesNotBuilt()) {
+    if (IsBuilt(gate) || !gates.Enabled(gate.name) || FeatureGates::DefaultOn(gate.name)) continue;
+    names.push_back(std::string("featureGates.") + gate.name + ": " + gate.text);
+  }
+  for (const AlwaysOnGate& gate : GatesAlwaysOn()) {
+    if (!gate.switches || gates.Enabled(gate.name) || !FeatureGates::DefaultOn(gate.name)) continue;
+    names.push_back(std::string("featureGates.") + gate.name + "=false: " + gate.text +
+                    ", all the same");
+  }
+}
+
 }  // namespace
+
+bool IsBuilt(const MissingGate& gate) {
+  const auto& fields = NotBuiltFields();
+  return gate.field != nullptr &&
+         std::none_of(fields.begin(), fields.end(),
+                      [&](const auto& field) { return std::string(field.path) == gate.field; });
+}
 
 const std::vector<NotBuiltField>& NotBuiltFields() {
   static const auto* fields = new std::vector<NotBuiltField>{
       // HTTPS server
       {"enableContentionProfiling"},
       {"showHiddenMetricsForVersion"},
-      // network
-      {"podCIDR"},
       // volumes and statistics
       {"volumePluginDir"},
       // resources
-      {"kubeletCgroups"},
       {"systemCgroups"},
       {"qosReserved"},
-      {"protectKernelDefaults"},
-      {"memorySwap.swapBehavior", "NoSwap"},
       {"memoryThrottlingFactor"},
       {"memoryReservationPolicy"},
       {"topologyManagerPolicy", "none", "devices of plugins are not aligned with CPUs and memory"},
@@ -95,6 +111,7 @@ std::vector<std::string> NotBuiltYet(const LoadedConfig& loaded) {
                     (flag == nullptr ? "" : std::string(" (--") + flag->name + ")") +
                     (field.missing == nullptr ? "" : std::string(": ") + field.missing));
   }
+  AddGates(loaded.gates, names);
   return names;
 }
 

@@ -53,8 +53,8 @@ void JudgeField(const std::string& path, ReferenceRow& row) {
     Add(row.remark, "refused unless " + allowed);
   for (const NotBuiltField& field : NotBuiltFields()) {
     if (path != field.path) continue;
-    row.support = Support::kAccepted;
-    Add(row.remark, field.missing == nullptr ? "not built yet, named in a warning at the start"
+    row.support = field.missing == nullptr ? Support::kNotBuilt : Support::kAccepted;
+    Add(row.remark, field.missing == nullptr ? "named in a warning at the start"
                                              : std::string("in part: ") + field.missing);
   }
 }
@@ -104,20 +104,26 @@ const char* StageName(GateStage stage) {
   return "";
 }
 
+// Whether what the gate is about is there; that another value of it is refused is a remark.
 void JudgeGate(const GateInfo& gate, ReferenceRow& row) {
-  const auto& not_asked = GatesNotAsked();
-  bool asked_upstream = std::any_of(not_asked.begin(), not_asked.end(),
-                                    [&](const char* name) { return row.name == name; });
-  if (gate.locked) {
-    row.support = Support::kRefused;
-    row.remark = "locked: any other value is refused, as upstream";
-  } else if (const char* what = NoteOf(GatesInUse(), row.name)) {
-    row.remark = what;
+  const auto& missing = GatesNotBuilt();
+  auto without = std::find_if(missing.begin(), missing.end(),
+                              [&](const MissingGate& each) { return row.name == each.name; });
+  const char* switches = NoteOf(GatesInUse(), row.name);
+  const char* always = NoteOf(GatesAlwaysOn(), row.name);
+  if (without != missing.end() && !IsBuilt(*without)) {
+    row.support = Support::kNotBuilt;
+    row.remark = without->text;
+  } else if (switches != nullptr) {
+    row.remark = switches;
+  } else if (always != nullptr || without != missing.end()) {
+    row.remark = always != nullptr ? always : without->text;
+    if (!gate.locked) Add(row.remark, "so with either value");
   } else {
     row.support = Support::kAccepted;
-    row.remark = asked_upstream ? "switches nothing here: the program behaves as its tables say"
-                                : "of other components";
+    row.remark = "of other components";
   }
+  if (gate.locked) Add(row.remark, "locked: any other value is refused, as upstream");
 }
 
 }  // namespace
@@ -128,6 +134,8 @@ const char* SupportName(Support support) {
       return "works";
     case Support::kAccepted:
       return "accepted";
+    case Support::kNotBuilt:
+      return "not built";
     case Support::kRefused:
       return "refused";
   }
@@ -149,8 +157,8 @@ std::vector<ReferenceRow> FlagRows() {
       row.other = *path;
       JudgeField(*path, row);
     } else if (std::find(off.begin(), off.end(), spec->name) != off.end()) {
-      row.support = Support::kAccepted;
-      Add(row.remark, "not built yet, named in a warning at the start");
+      row.support = Support::kNotBuilt;
+      Add(row.remark, "named in a warning at the start");
     } else if (spec->status == FlagStatus::kCadvisor) {
       row.support = Support::kAccepted;
       Add(row.remark, "without effect: there is no cAdvisor inside");

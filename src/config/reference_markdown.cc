@@ -1,3 +1,5 @@
+#include <map>
+
 #include "config/help.h"
 #include "kubelet/config/reference.h"
 
@@ -34,11 +36,12 @@ std::string Line(const ReferenceRow& row, bool other) {
 }
 
 std::string Count(const std::vector<ReferenceRow>& rows) {
-  int count[3] = {};
-  for (const auto& row : rows) ++count[static_cast<int>(row.support)];
-  return std::to_string(rows.size()) + ": " + std::to_string(count[0]) + " work, " +
-         std::to_string(count[1]) + " are accepted without full effect, " +
-         std::to_string(count[2]) + " are refused.\n";
+  std::map<Support, int> count;
+  for (const auto& row : rows) ++count[row.support];
+  return std::to_string(rows.size()) + ": " + std::to_string(count[Support::kWorks]) + " work, " +
+         std::to_string(count[Support::kAccepted]) + " are accepted without full effect, " +
+         std::to_string(count[Support::kNotBuilt]) + " are not built, " +
+         std::to_string(count[Support::kRefused]) + " are refused.\n";
 }
 
 std::string FlagTables() {

@@ -29,7 +29,23 @@ const std::vector<Refusal>& Refusals();
 
 // Gates that switch something here, and what.
 const std::vector<Note>& GatesInUse();
-// Gates that upstream's kubelet asks and this one does not. All others are of other components.
-const std::vector<const char*>& GatesNotAsked();
+// Gates of upstream's kubelet whose capability is always there, as at their default, and what it
+// is. They are not asked, so one that is switched off is named at the start.
+struct AlwaysOnGate {
+  const char* name;
+  const char* text;
+  bool switches = true;  // false: upstream does the same with either value
+};
+const std::vector<AlwaysOnGate>& GatesAlwaysOn();
+// Gates of upstream's kubelet whose capability is not there. `field`: it is as soon as that one is
+// no longer among NotBuiltFields. All gates in no list are of other components.
+struct MissingGate {
+  const char* name;
+  const char* text;
+  const char* field = nullptr;
+};
+const std::vector<MissingGate>& GatesNotBuilt();
+// By its field: what only a gate speaks of is not built.
+bool IsBuilt(const MissingGate& gate);
 
 }  // namespace kubelet::config

@@ -66,9 +66,10 @@ CriConnection::Core::Core(base::Executor e, base::Clock& c, Options o)
   runtime = v1::RuntimeService::NewStub(channel);
   if (options.image_endpoint != options.endpoint) channel = MakeChannel(options.image_endpoint);
   images = v1::ImageService::NewStub(channel);
+  runtime_streams_lists = images_streams_lists = options.list_streaming;
   thread_ = std::thread([this] {
     void* tag = nullptr;
-    for (bool ok = false; queue.Next(&tag, &ok);) static_cast<Completion*>(tag)->Complete(ok);
+    for (bool ok = false; queue.Next(&tag, &ok);) Completion::Take(tag).Complete(ok);
   });
 }
 

@@ -3,16 +3,13 @@
 #include "cri/call.h"
 #include "cri/convert.h"
 #include "cri/event_stream.h"
+#include "cri/list.h"
 #include "kubelet/runtime/config.h"
 
 namespace kubelet::cri {
 namespace {
 
 using Stub = v1::RuntimeService::Stub;
-
-absl::Status Incomplete(const char* call, const char* what) {
-  return absl::InternalError(std::string(call) + ": the runtime's answer has no " + what);
-}
 
 template <typename Map>
 void SelectPod(const std::string& pod_uid, Map* selector) {
@@ -55,10 +52,12 @@ base::Task<absl::StatusOr<runtime::CgroupDriver>> GrpcContainerRuntime::RuntimeC
       co_await Invoke(core_, "runtime_config", core_->runtime.get(),
                       &Stub::PrepareAsyncRuntimeConfig, call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
-  if (!call->response.has_linux())
-    co_return absl::UnimplementedError("RuntimeConfig: no Linux part");
-  bool systemd = call->response.linux().cgroup_driver() == v1::SYSTEMD;
-  co_return systemd ? runtime::CgroupDriver::kSystemd : runtime::CgroupDriver::kCgroupfs;
+  if (!call->response.has_linux()) co_return absl::NotFoundError("RuntimeConfig: no Linux part");
+  const auto driver = call->response.linux().cgroup_driver();
+  if (driver == v1::SYSTEMD) co_return runtime::CgroupDriver::kSystemd;
+  if (driver == v1::CGROUPFS) co_return runtime::CgroupDriver::kCgroupfs;
+  co_return absl::InternalError("RuntimeConfig: unknown cgroup driver " +
+                                std::to_string(static_cast<int>(driver)));
 }
 
 base::Task<absl::Status> GrpcContainerRuntime::UpdateRuntimeConfig(std::string pod_cidr) {
@@ -109,16 +108,9 @@ base::Task<absl::StatusOr<runtime::SandboxStatus>> GrpcContainerRuntime::PodSand
 
 base::Task<absl::StatusOr<std::vector<runtime::Sandbox>>> GrpcContainerRuntime::ListPodSandbox(
     std::string pod_uid) {
-  auto call = NewCall<v1::ListPodSandboxRequest, v1::ListPodSandboxResponse>();
-  SelectPod(pod_uid, call->request.mutable_filter()->mutable_label_selector());
-  absl::Status status =
-      co_await Invoke(core_, "list_podsandbox", core_->runtime.get(),
-                      &Stub::PrepareAsyncListPodSandbox, call, core_->options.request_timeout);
-  if (!status.ok()) co_return status;
-  std::vector<runtime::Sandbox> sandboxes;
-  sandboxes.reserve(call->response.items_size());
-  for (const auto& item : call->response.items()) sandboxes.push_back(FromProto(item));
-  co_return sandboxes;
+  v1::ListPodSandboxRequest request;
+  SelectPod(pod_uid, request.mutable_filter()->mutable_label_selector());
+  return ListAll<SandboxList>(core_, std::move(request));
 }
 
 base::Task<absl::StatusOr<runtime::ContainerId>> GrpcContainerRuntime::CreateContainer(
@@ -161,16 +153,9 @@ base::Task<absl::Status> GrpcContainerRuntime::RemoveContainer(runtime::Containe
 
 base::Task<absl::StatusOr<std::vector<runtime::Container>>> GrpcContainerRuntime::ListContainers(
     std::string pod_uid) {
-  auto call = NewCall<v1::ListContainersRequest, v1::ListContainersResponse>();
-  SelectPod(pod_uid, call->request.mutable_filter()->mutable_label_selector());
-  absl::Status status =
-      co_await Invoke(core_, "list_containers", core_->runtime.get(),
-                      &Stub::PrepareAsyncListContainers, call, core_->options.request_timeout);
-  if (!status.ok()) co_return status;
-  std::vector<runtime::Container> containers;
-  containers.reserve(call->response.containers_size());
-  for (const auto& item : call->response.containers()) containers.push_back(FromProto(item));
-  co_return containers;
+  v1::ListContainersRequest request;
+  SelectPod(pod_uid, request.mutable_filter()->mutable_label_selector());
+  return ListAll<ContainerList>(core_, std::move(request));
 }
 
 base::Task<absl::StatusOr<runtime::ContainerStatus>> GrpcContainerRuntime::GetContainerStatus(

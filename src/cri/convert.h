@@ -8,6 +8,7 @@
 
 #include "cri/runtime/v1/api.pb.h"
 #include "kubelet/runtime/container_runtime.h"
+#include "kubelet/runtime/container_stats.h"
 #include "kubelet/runtime/model.h"
 
 namespace kubelet::cri {
@@ -43,5 +44,12 @@ runtime::Image FromProto(const v1::Image& image);
 runtime::FilesystemUsage FromProto(const v1::FilesystemUsage& usage);
 // Names the pod out of the sandbox status that comes with the event; nothing else of it is kept.
 runtime::RuntimeEvent FromProto(const v1::ContainerEventResponse& event);
+
+// --- statistics (convert_stats.cc) ---
+
+runtime::ContainerStats FromProto(const v1::ContainerStats& stats);
+runtime::PodStats FromProto(const v1::PodSandboxStats& stats);
+runtime::MetricDescriptor FromProto(const v1::MetricDescriptor& descriptor);
+runtime::PodMetrics FromProto(const v1::PodSandboxMetrics& metrics);
 
 }  // namespace kubelet::cri

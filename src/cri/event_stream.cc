@@ -32,7 +32,7 @@ void EventStream::Start(base::Promise<absl::Status> finished) {
     return;
   }
   reader_ = core_->runtime->PrepareAsyncGetContainerEvents(&context_, request_, &core_->queue);
-  reader_->StartCall(&started_);
+  reader_->StartCall(started_.Give());
 }
 
 void EventStream::MarkOpen() {
@@ -60,7 +60,7 @@ void EventStream::OnStarted(bool ok) {
 }
 
 // Only ever with no read outstanding.
-void EventStream::Finish() { reader_->Finish(&status_, &end_); }
+void EventStream::Finish() { reader_->Finish(&status_, end_.Give()); }
 
 void EventStream::OnRead(bool ok) {
   if (!ok) return Finish();

@@ -54,21 +54,11 @@ class EventStream final : public InFlight, public std::enable_shared_from_this<E
   void Cancel() override;
 
  private:
-  // One kind of completion, told to a member of the stream.
-  class Step final : public Completion {
-   public:
-    Step(EventStream* stream, void (EventStream::*done)(bool)) : stream_(stream), done_(done) {}
-    void Complete(bool ok) override { (stream_->*done_)(ok); }
-
-   private:
-    EventStream* stream_;
-    void (EventStream::*done_)(bool);
-  };
   void OnStarted(bool ok);
   void OnRead(bool ok);
   void OnFinished(bool ok);
   void Finish();
-  void Read() { reader_->Read(&response_, &read_); }
+  void Read() { reader_->Read(&response_, read_.Give()); }
   void PostDrain();
   void Drain();
 
@@ -78,9 +68,9 @@ class EventStream final : public InFlight, public std::enable_shared_from_this<E
   v1::ContainerEventResponse response_;
   grpc::Status status_;
   std::unique_ptr<grpc::ClientAsyncReader<v1::ContainerEventResponse>> reader_;
-  Step started_{this, &EventStream::OnStarted};
-  Step read_{this, &EventStream::OnRead};
-  Step end_{this, &EventStream::OnFinished};
+  Step<EventStream> started_{this, &EventStream::OnStarted};
+  Step<EventStream> read_{this, &EventStream::OnRead};
+  Step<EventStream> end_{this, &EventStream::OnFinished};
   std::unique_ptr<base::Promise<absl::Status>> finished_;
 
   // Core loop only.

@@ -2,6 +2,7 @@
 
 #include "cri/call.h"
 #include "cri/convert.h"
+#include "cri/list.h"
 
 namespace kubelet::cri {
 
@@ -11,15 +12,7 @@ GrpcImageService::GrpcImageService(const CriConnection& connection) : core_(conn
 GrpcImageService::~GrpcImageService() = default;
 
 base::Task<absl::StatusOr<std::vector<runtime::Image>>> GrpcImageService::ListImages() {
-  auto call = NewCall<v1::ListImagesRequest, v1::ListImagesResponse>();
-  absl::Status status =
-      co_await Invoke(core_, "list_images", core_->images.get(), &Stub::PrepareAsyncListImages,
-                      call, core_->options.request_timeout);
-  if (!status.ok()) co_return status;
-  std::vector<runtime::Image> images;
-  images.reserve(call->response.images_size());
-  for (const auto& image : call->response.images()) images.push_back(FromProto(image));
-  co_return images;
+  return ListAll<ImageList>(core_, v1::ListImagesRequest());
 }
 
 base::Task<absl::StatusOr<std::optional<runtime::Image>>> GrpcImageService::ImageStatus(

@@ -147,6 +147,27 @@ std::vector<std::string> OverBudget(std::vector<LogFileSize> files,
   return out;
 }
 
+std::vector<std::string> OverPodBudget(const std::vector<LogFileSize>& files, int64_t budget) {
+  int64_t total = 0;
+  std::vector<std::tuple<std::string, std::string, int64_t>> rotated;  // by stamp, name
+  for (const auto& file : files) {
+    std::string name = os::BaseName(file.name);
+    if (InstanceOf(name) < 0) continue;
+    total += file.bytes;
+    std::string stamp = Stem(name.substr(name.find(".log") + 4));
+    if (!stamp.empty() && TimeOf(stamp.substr(1)))
+      rotated.emplace_back(stamp, file.name, file.bytes);
+  }
+  std::sort(rotated.begin(), rotated.end());
+  std::vector<std::string> out;
+  for (const auto& [stamp, name, bytes] : rotated) {
+    if (total <= budget) break;
+    out.push_back(name);
+    total -= bytes;
+  }
+  return out;
+}
+
 std::vector<int64_t> Sizes(const std::vector<std::string>& paths) {
   std::vector<int64_t> out;
   out.reserve(paths.size());
@@ -224,6 +245,25 @@ absl::Status TidyDirectory(const std::string& directory, const std::set<std::str
     if (size >= 0) files.push_back({name, size});
   }
   for (const auto& name : OverBudget(std::move(files), names, static_cast<uint32_t>(first), budget))
+    RETURN_IF_ERROR(os::RemoveFile(directory + "/" + name));
+  return absl::OkStatus();
+}
+
+absl::Status TidyPodDirectory(const std::string& directory, int64_t budget) {
+  auto containers = os::ListDirectory(directory);
+  if (absl::IsNotFound(containers.status())) return absl::OkStatus();
+  if (!containers.ok()) return containers.status();
+  std::vector<LogFileSize> files;
+  for (const auto& container : containers->names) {
+    auto listed = os::ListDirectory(directory + "/" + container);
+    if (!listed.ok()) continue;  // no directory, or gone meanwhile
+    for (const auto& file : listed->names) {
+      std::string name = container + "/" + file;
+      int64_t size = Sizes({directory + "/" + name}).front();
+      if (size >= 0) files.push_back({name, size});
+    }
+  }
+  for (const auto& name : OverPodBudget(files, budget))
     RETURN_IF_ERROR(os::RemoveFile(directory + "/" + name));
   return absl::OkStatus();
 }

@@ -41,6 +41,10 @@ std::vector<std::string> OverBudget(std::vector<LogFileSize> files,
                                     const std::set<std::string>& keep, uint32_t first,
                                     int64_t budget);
 
+// Of the files of all containers of a pod (names are CONTAINER/FILE) those that go so that the rest
+// has at most `budget` bytes: rotated ones, oldest stamp first. Pure.
+std::vector<std::string> OverPodBudget(const std::vector<LogFileSize>& files, int64_t budget);
+
 // The number of `12.log`, `12.log.STAMP` …; -1: it is none.
 int64_t InstanceOf(const std::string& name);
 
@@ -61,6 +65,8 @@ absl::StatusOr<std::vector<std::string>> TidyLog(const std::string& path, int ma
 // but the one before an only one.
 absl::Status TidyDirectory(const std::string& directory, const std::set<std::string>& keep,
                            int64_t budget);
+// The budget over all containers of a pod; `directory` is the pod's.
+absl::Status TidyPodDirectory(const std::string& directory, int64_t budget);
 // FILE and all that was made of it. Absent is success.
 absl::Status RemoveLog(const std::string& path);
 

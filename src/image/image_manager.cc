@@ -219,6 +219,7 @@ Task<Answer> ImageManager::Decide(Work work, bool pulled, bool allowed) {
           "Container image \"" + work.image + "\" already present on machine" + more);
   }
   attempts_.erase(work.key);
+  if (deps_.on_pull) deps_.on_pull(work.pod->metadata().uid(), work.image, true);
   Answer answer;
   answer.image = **there;
   answer.ref = (*there)->id;

@@ -101,6 +101,7 @@ Task<ImageManager::Pulled> ImageManager::Pull(std::shared_ptr<const Work> work,
                                               std::vector<Credential> credentials) {
   Pulled out;
   Event(*work, false, "Pulling", "Pulling image \"" + work->image + "\"");
+  if (deps_.on_pull) deps_.on_pull(work->pod->metadata().uid(), work->image, false);
   base::MonoTime asked = deps_.clock.Mono();
   auto permit = std::make_shared<base::Semaphore::Permit>();
   *permit = co_await pulls_.Acquire();
@@ -131,6 +132,7 @@ Task<ImageManager::Pulled> ImageManager::Pull(std::shared_ptr<const Work> work,
   }
   present_.erase(work->tagged);
   if (!ref.empty()) {
+    if (deps_.on_pull) deps_.on_pull(work->pod->metadata().uid(), work->image, true);
     runtime::ImageSpec spec = Spec(*work);
     auto image = co_await Look(std::move(spec));
     uint64_t bytes = 0;

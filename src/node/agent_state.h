@@ -7,6 +7,7 @@
 
 #include "kubelet/node/node_agent.h"
 #include "node/lease.h"
+#include "node/startup_times.h"
 
 namespace kubelet::node {
 
@@ -63,6 +64,7 @@ struct NodeAgent::State {
   base::Nanos others_pause{0};
   bool others_told = false, waking = false;
   base::WakeEvent wake, back;
+  StartupTimes times;
   LeaseKeeper lease;
   base::TaskScope scope;
 };

@@ -63,6 +63,7 @@ NodeAgent::State::State(Deps d, Options o, Callbacks c)
       callbacks(std::move(c)),
       wake(deps.executor, deps.clock),
       back(deps.executor, deps.clock),
+      times(deps.clock, deps.metrics, deps.booted),
       lease({deps.executor, deps.clock, deps.api, deps.random,
              [this] { return node == nullptr ? std::string() : node->metadata().uid(); },
              callbacks.on_unreachable},
@@ -73,6 +74,7 @@ Task<void> NodeAgent::State::Run() {
   std::vector<NodeEvent> starting = {{false, "Starting", "Starting kubelet."}};
   Tell(starting);
   if (options.register_node) {
+    times.Attempt();
     base::Nanos pause = kFirstPause;
     for (;;) {
       bool done = co_await TryRegister();
@@ -105,6 +107,8 @@ Task<bool> NodeAgent::State::TryRegister() {
   auto status = co_await DoNode(std::move(create));
   if (status.ok()) {
     registered = true;
+    times.Registered();
+    if (node != nullptr) times.Known(*node);
     PlanReport(true);
     last_report = deps.clock.Mono();
     Tell(initial.events);
@@ -191,6 +195,7 @@ Task<absl::Status> NodeAgent::State::Patch(core::Node from, ComputedNode to) {
   auto status = co_await DoNode(std::move(call));
   if (status.ok()) {
     last_report = deps.clock.Mono();
+    if (node != nullptr) times.Known(*node);
     Tell(to.events);
   }
   co_return status;

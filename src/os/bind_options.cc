@@ -1,11 +1,13 @@
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <map>
 
+#include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "kubelet/os/mount.h"
 
@@ -13,8 +15,10 @@ namespace kubelet::os {
 namespace {
 
 struct Change {
-  uint64_t set = 0, clear = 0;
+  uint64_t set = 0, clear = 0, propagation = 0;
 };
+
+constexpr uint64_t kOwners = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 
 const std::map<std::string, Change>& Known() {
   static const auto& known = *new std::map<std::string, Change>{
@@ -37,6 +41,20 @@ const std::map<std::string, Change>& Known() {
       {"noatime", {MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME}},
       {"strictatime", {MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME}},
       {"relatime", {MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME}},
+      // What mount(8) takes them to mean besides who may mount.
+      {"user", {kOwners | MOUNT_ATTR_NOEXEC, 0}},
+      {"users", {kOwners | MOUNT_ATTR_NOEXEC, 0}},
+      {"owner", {kOwners, 0}},
+      {"group", {kOwners, 0}},
+      // A bind of one directory has nothing below it that the recursive ones could reach.
+      {"shared", {0, 0, MS_SHARED}},
+      {"rshared", {0, 0, MS_SHARED}},
+      {"slave", {0, 0, MS_SLAVE}},
+      {"rslave", {0, 0, MS_SLAVE}},
+      {"private", {0, 0, MS_PRIVATE}},
+      {"rprivate", {0, 0, MS_PRIVATE}},
+      {"unbindable", {0, 0, MS_UNBINDABLE}},
+      {"runbindable", {0, 0, MS_UNBINDABLE}},
   };
   return known;
 }
@@ -45,18 +63,25 @@ const std::map<std::string, Change>& Known() {
 
 absl::Status SetBindOptions(const std::string& target, const std::vector<std::string>& options) {
   mount_attr attributes{};
+  std::string passed_over;
   for (const auto& option : options) {
     auto it = Known().find(option);
-    if (it == Known().end())
-      return absl::FailedPreconditionError("mount option `" + option +
-                                           "` is none that a bind mount can have");
+    if (it == Known().end()) {
+      passed_over += (passed_over.empty() ? "" : ",") + option;
+      continue;
+    }
+    if (it->second.propagation != 0) attributes.propagation = it->second.propagation;
     // The last word on a thing counts.
     attributes.attr_set = (attributes.attr_set & ~it->second.clear) | it->second.set;
     attributes.attr_clr |= it->second.clear;
   }
   constexpr uint64_t kField = MOUNT_ATTR__ATIME;
   attributes.attr_clr &= ~(attributes.attr_set & ~kField);
-  if (attributes.attr_set == 0 && attributes.attr_clr == 0) return absl::OkStatus();
+  if (!passed_over.empty())
+    LOG_INFO("A bind mount cannot have these options; they are passed over", "mount", target,
+             "options", passed_over);
+  if (attributes.attr_set == 0 && attributes.attr_clr == 0 && attributes.propagation == 0)
+    return absl::OkStatus();
   long done = syscall(SYS_mount_setattr, AT_FDCWD, target.c_str(), AT_SYMLINK_NOFOLLOW, &attributes,
                       sizeof attributes);
   if (done == 0) return absl::OkStatus();

@@ -306,6 +306,11 @@ absl::StatusOr<std::string> CgroupHierarchy::Read(const std::string& path,
   return Trim(*text);
 }
 
+bool CountsSwap(const CgroupHierarchy& hierarchy, const std::string& own_group) {
+  if (hierarchy.v2()) return hierarchy.Read(own_group, "memory", "memory.swap.max").ok();
+  return hierarchy.Read("/", "memory", "memory.memsw.limit_in_bytes").ok();
+}
+
 std::set<std::string> CgroupHierarchy::Children(const std::string& path) const {
   std::set<std::string> names;
   if (!CheckPath(path).ok()) return names;

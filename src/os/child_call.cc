@@ -70,8 +70,6 @@ struct ChildCalls::State {
 
 namespace {
 
-// A server may think about a mount for a while.
-constexpr auto kSlowMount = std::chrono::seconds(10);
 constexpr base::Nanos kNoLimit = std::chrono::hours(24 * 365);
 
 // Gives the place back when the child has really ended, whichever thread notices.
@@ -191,35 +189,14 @@ Task<absl::StatusOr<std::string>> ChildCalls::Run(On on, std::string call,
   auto result = co_await RunProgram(std::move(on), std::move(request));
   if (!result.ok()) co_return result.status();
   auto answer = DecodeAnswer(result->out);
+  if (answer && !result->err.empty())
+    LOG_WARNING("A call in a process of its own logged", "call", call, "text", result->err);
   if (!answer) {
     co_return absl::InternalError(call + ": its process ended with exit code " +
                                   std::to_string(result->exit_code) +
                                   (result->err.empty() ? "" : ": " + result->err));
   }
   co_return *std::move(answer);
-}
-
-Task<absl::Status> ChildCalls::Mount(MountRequest request) {
-  On on;
-  on.mount = request.type + " " + request.source;
-  on.about = request.about;
-  on.slow = kSlowMount;
-  ProcessRequest program;
-  program.program = "mount";
-  program.timeout = request.timeout;
-  program.args = {"-t", request.type};
-  if (!request.options.empty()) program.args.insert(program.args.end(), {"-o", request.options});
-  program.args.insert(program.args.end(), {request.source, request.target});
-  std::string arguments;
-  for (const auto& arg : program.args) arguments += (arguments.empty() ? "" : " ") + arg;
-  auto result = co_await RunProgram(std::move(on), std::move(program));
-  if (!result.ok()) co_return result.status();
-  if (result->exit_code == 0) co_return absl::OkStatus();
-  // As pkg/volume and k8s.io/mount-utils word it; people search for these lines.
-  co_return absl::FailedPreconditionError(
-      "mount failed: exit status " + std::to_string(result->exit_code) +
-      "\nMounting command: mount\n" + "Mounting arguments: " + arguments +
-      "\nOutput: " + result->out + result->err);
 }
 
 std::vector<ChildCalls::Hung> ChildCalls::HungMounts() const {

@@ -29,8 +29,12 @@ struct Inotify::State {
   asio::posix::basic_stream_descriptor<base::Executor> descriptor;
 };
 
-Inotify::Inotify(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Inotify::~Inotify() = default;
+Inotify::Inotify(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+Inotify::~Inotify() {
+  boost::system::error_code ignored;
+  state_->descriptor.cancel(ignored);
+}
 
 absl::StatusOr<std::unique_ptr<Inotify>> Inotify::Create(base::Executor executor) {
   int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -38,7 +42,7 @@ absl::StatusOr<std::unique_ptr<Inotify>> Inotify::Create(base::Executor executor
   auto owned = std::make_shared<Watcher::Fd>();
   owned->fd = fd;
   return std::unique_ptr<Inotify>(
-      new Inotify(std::make_unique<State>(std::move(executor), std::move(owned))));
+      new Inotify(std::make_shared<State>(std::move(executor), std::move(owned))));
 }
 
 Inotify::Watcher Inotify::watcher() const {
@@ -69,10 +73,12 @@ std::vector<InotifyEvent> Inotify::Drain() {
 }
 
 base::Task<absl::StatusOr<std::vector<InotifyEvent>>> Inotify::Read() {
+  // Whoever cancels the wait may do so after this object is gone, and reaches for its descriptor.
+  auto state = state_;
   for (;;) {
     auto events = Drain();
     if (!events.empty()) co_return events;
-    auto result = co_await state_->descriptor.async_wait(asio::posix::descriptor_base::wait_read,
+    auto result = co_await state->descriptor.async_wait(asio::posix::descriptor_base::wait_read,
                                                          asio::as_tuple(asio::use_awaitable));
     auto& ec = std::get<0>(result);
     if (ec == asio::error::operation_aborted) throw boost::system::system_error(ec);

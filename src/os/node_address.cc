@@ -97,18 +97,20 @@ absl::StatusOr<std::vector<NetworkInterface>> Interfaces() {
   return out;
 }
 
-std::vector<std::string> LookUp(const std::string& name) {
+// False: nobody could say.
+bool LookUp(const std::string& name, std::vector<std::string>& out) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* list = nullptr;
-  std::vector<std::string> out;
-  if (name.empty() || getaddrinfo(name.c_str(), nullptr, &hints, &list) != 0) return out;
+  if (name.empty()) return true;
+  int error = getaddrinfo(name.c_str(), nullptr, &hints, &list);
+  if (error != 0) return error == EAI_NONAME || error == EAI_NODATA;
   for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
     if (entry->ai_family == AF_INET || entry->ai_family == AF_INET6)
       out.push_back(TextOf(entry->ai_addr));
   }
   freeaddrinfo(list);
-  return out;
+  return true;
 }
 
 bool IsZero(const std::string& hex, size_t digits) {
@@ -116,6 +118,18 @@ bool IsZero(const std::string& hex, size_t digits) {
 }
 
 }  // namespace
+
+std::vector<std::string> ParseNodeIps(const std::string& flag) {
+  std::vector<std::string> out;
+  std::istringstream list(flag);
+  for (std::string item; std::getline(list, item, ',');) {
+    size_t begin = item.find_first_not_of(" \t");
+    if (begin == std::string::npos) continue;
+    auto ip = Ip::Parse(item.substr(begin, item.find_last_not_of(" \t") + 1 - begin));
+    if (ip) out.push_back(ip->Text());
+  }
+  return out;
+}
 
 absl::Status ValidateNodeIp(const std::string& text,
                             const std::vector<NetworkInterface>& interfaces) {
@@ -138,7 +152,7 @@ absl::Status ValidateNodeIp(const std::string& text,
 
 absl::StatusOr<std::vector<std::string>> ChooseNodeAddresses(
     const std::vector<std::string>& node_ips, const std::string& hostname,
-    const HostNetwork& network) {
+    const HostNetwork& network, const std::vector<std::string>& last) {
   std::vector<Ip> given;
   for (const auto& text : node_ips) {
     auto ip = Ip::Parse(text);
@@ -152,6 +166,9 @@ absl::StatusOr<std::vector<std::string>> ChooseNodeAddresses(
   }
   if (first_given) return std::vector<std::string>{given[0].Text()};
   if (auto ip = Ip::Parse(hostname)) return std::vector<std::string>{ip->Text()};
+  auto there = [&](const auto& ip) { return ValidateNodeIp(ip, network.interfaces).ok(); };
+  bool stays = network.name_unanswered && !last.empty();
+  if (stays && std::all_of(last.begin(), last.end(), there)) return last;
   bool prefer_v6 = !given.empty() && given[0].v6;
   if (auto address = AddressOfName(prefer_v6, network)) return std::vector<std::string>{*address};
   for (bool v6 : {prefer_v6, !prefer_v6}) {
@@ -193,7 +210,7 @@ absl::StatusOr<HostNetwork> ObserveHostNetwork(const std::string& name) {
   auto v6 = ReadSmallFile(AT_FDCWD, "/proc/net/ipv6_route", "/proc/net/ipv6_route");
   network.has_routing_table = v4.ok();
   network.routes = ParseDefaultRoutes(v4.ok() ? *v4 : "", v6.ok() ? *v6 : "");
-  network.name_addresses = LookUp(name);
+  network.name_unanswered = !LookUp(name, network.name_addresses);
   return network;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <vector>
 
 #include "kubelet/base/status.h"
@@ -33,20 +34,34 @@ namespace {
 // that may be open.
 constexpr int kMaxDepth = 64;
 
+// A directory may have millions of entries: so many names are held at a time.
+constexpr size_t kBatch = 4096;
+// Another removal, or an earlier part of this one, may have used the same names.
+constexpr int kMaxNames = 1000;
+
+using Clock = std::chrono::steady_clock;
+
 // The directory that is being removed, and how many of the deep ones were moved into it so far.
 struct Top {
   int fd = -1;
-  int moved = 0;
+  int moved = 0, number = 0;
   bool files = true;  // false: directories only
+  Clock::time_point until = Clock::time_point::max();
+  bool late = false;  // all return at once
+  void Removed() {
+    if (until != Clock::time_point::max()) late = Clock::now() >= until;
+  }
 };
 
 absl::Status MountPoint(const std::string& path) {
   return absl::FailedPreconditionError(path + " is a mount point: not removed, nor what is in it");
 }
 
-std::vector<std::pair<std::string, bool>> Entries(DIR* dir) {
+std::vector<std::pair<std::string, bool>> Entries(DIR* dir, size_t most) {
   std::vector<std::pair<std::string, bool>> out;
-  while (const dirent* entry = readdir(dir)) {
+  while (out.size() < most) {
+    const dirent* entry = readdir(dir);
+    if (entry == nullptr) break;
     std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
     bool is_dir = entry->d_type == DT_DIR;
@@ -63,28 +78,42 @@ std::vector<std::pair<std::string, bool>> Entries(DIR* dir) {
 absl::Status RemoveEntry(int parent, const std::string& name, bool is_dir, const std::string& path,
                          int depth, Top& top);
 
-// Empties the directory; goes on after a failure and reports the first.
+// Empties the directory; goes on after a failure and reports the first. What cannot go is read
+// again with every batch.
 absl::Status Empty(int fd, const std::string& path, int depth, Top& top) {
-  Fd own(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  DIR* dir = own.ok() ? fdopendir(own.get()) : nullptr;
-  if (dir == nullptr) return base::ErrnoStatus(errno, "list " + path);
-  own.Release();
-  auto entries = Entries(dir);
-  closedir(dir);
   absl::Status first;
-  for (const auto& [name, is_dir] : entries) {
-    auto status = RemoveEntry(fd, name, is_dir, path + "/" + name, depth + 1, top);
-    if (first.ok()) first = status;
+  size_t stay = 0;
+  for (bool more = true; more;) {
+    Fd own(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    DIR* dir = own.ok() ? fdopendir(own.get()) : nullptr;
+    if (dir == nullptr) return base::ErrnoStatus(errno, "list " + path);
+    own.Release();
+    size_t most = kBatch + stay;
+    auto entries = Entries(dir, most);
+    closedir(dir);
+    stay = 0;
+    for (const auto& [name, is_dir] : entries) {
+      auto status = RemoveEntry(fd, name, is_dir, path + "/" + name, depth + 1, top);
+      if (top.late) return first;
+      if (!status.ok()) ++stay;
+      if (first.ok()) first = status;
+    }
+    more = entries.size() == most && stay < most;
   }
   return first;
 }
 
 bool MoveUp(int parent, const std::string& name, Top& top) {
-  std::string moved = ".deep-" + std::to_string(top.moved + 1) + "-" + std::to_string(getpid());
-  // Somebody else's entry of that name is not replaced: rename only replaces an empty directory.
-  if (renameat(parent, name.c_str(), top.fd, moved.c_str()) != 0) return false;
-  ++top.moved;
-  return true;
+  for (int i = 0; i < kMaxNames; ++i) {
+    std::string moved = ".deep-" + std::to_string(++top.number) + "-" + std::to_string(getpid());
+    // Somebody else's entry of that name is not replaced: rename only replaces an empty directory.
+    if (renameat(parent, name.c_str(), top.fd, moved.c_str()) == 0) {
+      ++top.moved;
+      return true;
+    }
+    if (errno != EEXIST && errno != ENOTEMPTY) return false;
+  }
+  return false;
 }
 
 absl::Status RemoveEntry(int parent, const std::string& name, bool is_dir, const std::string& path,
@@ -92,7 +121,10 @@ absl::Status RemoveEntry(int parent, const std::string& name, bool is_dir, const
   if (!is_dir && !top.files)
     return absl::FailedPreconditionError(path + " is not a directory: not removed");
   if (!is_dir) {
-    if (unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return absl::OkStatus();
+    if (unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) {
+      top.Removed();
+      return absl::OkStatus();
+    }
     if (errno == EBUSY) return MountPoint(path);
     if (errno != EISDIR) return base::ErrnoStatus(errno, "unlink " + path);
   }
@@ -110,13 +142,18 @@ absl::Status RemoveEntry(int parent, const std::string& name, bool is_dir, const
   do {
     before = top.moved;
     status = Empty(fd.get(), path, depth, top);
+    if (top.late) return absl::OkStatus();
   } while (depth == 0 && top.moved != before);
-  if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return absl::OkStatus();
+  if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) {
+    if (depth > 0) top.Removed();
+    return absl::OkStatus();
+  }
   if (!status.ok()) return status;
   return errno == EBUSY ? MountPoint(path) : base::ErrnoStatus(errno, "rmdir " + path);
 }
 
-absl::Status Remove(const std::string& path, bool files) {
+absl::StatusOr<bool> Remove(const std::string& path, bool files,
+                            Clock::time_point until = Clock::time_point::max()) {
   size_t slash = path.rfind('/');
   if (slash == std::string::npos || path.size() == slash + 1) {
     return absl::InvalidArgumentError("remove `" + path +
@@ -124,22 +161,29 @@ absl::Status Remove(const std::string& path, bool files) {
   }
   std::string parent_path = slash == 0 ? "/" : path.substr(0, slash);
   Fd parent(open(parent_path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!parent.ok())
-    return errno == ENOENT ? absl::OkStatus() : base::ErrnoStatus(errno, "open " + parent_path);
+  if (!parent.ok() && errno == ENOENT) return true;
+  if (!parent.ok()) return base::ErrnoStatus(errno, "open " + parent_path);
   std::string name = path.substr(slash + 1);
   struct stat info {};
   if (fstatat(parent.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
-    return errno == ENOENT ? absl::OkStatus() : base::ErrnoStatus(errno, "stat " + path);
+    if (errno == ENOENT) return true;
+    return base::ErrnoStatus(errno, "stat " + path);
   }
   Top top;
   top.files = files;
-  return RemoveEntry(parent.get(), name, S_ISDIR(info.st_mode), path, 0, top);
+  top.until = until;
+  RETURN_IF_ERROR(RemoveEntry(parent.get(), name, S_ISDIR(info.st_mode), path, 0, top));
+  return !top.late;
 }
 
 }  // namespace
 
-absl::Status RemoveTree(const std::string& path) { return Remove(path, true); }
+absl::Status RemoveTree(const std::string& path) { return Remove(path, true).status(); }
 
-absl::Status RemoveDirectories(const std::string& path) { return Remove(path, false); }
+absl::StatusOr<bool> RemoveTreeUntil(const std::string& path, Clock::time_point until) {
+  return Remove(path, true, until);
+}
+
+absl::Status RemoveDirectories(const std::string& path) { return Remove(path, false).status(); }
 
 }  // namespace kubelet::os

@@ -73,7 +73,7 @@ Task<void> Pleg::InspectWhileDirty(std::string uid) {
     auto timer = deps_.clock.After(options_.slow_inspect, [weak = std::weak_ptr(permit)] {
       if (auto held = weak.lock()) held->Release();
     });
-    auto result = co_await Inspect(uid);
+    auto result = co_await TimedInspect(uid);
     deps_.clock.Cancel(timer);
     permit->Release();
     if (result.ok()) continue;
@@ -88,9 +88,17 @@ Task<void> Pleg::InspectWhileDirty(std::string uid) {
 }
 
 Task<absl::StatusOr<ObservedPodPtr>> Pleg::Refresh(std::string uid) {
-  auto result = co_await Inspect(uid);
+  auto result = co_await TimedInspect(uid);
   // What was not learnt is still to be learnt, also when nobody asks again.
   if (!result.ok()) MarkDirty(uid);
+  co_return result;
+}
+
+Task<absl::StatusOr<ObservedPodPtr>> Pleg::TimedInspect(std::string uid) {
+  MonoTime asked = deps_.clock.Mono();
+  auto result = co_await Inspect(std::move(uid));
+  std::chrono::duration<double> took = deps_.clock.Mono() - asked;
+  if (pod_seconds_ != nullptr) pod_seconds_->Observe(took.count());
   co_return result;
 }
 

@@ -41,6 +41,19 @@ Pleg::Pleg(Deps deps, Options options)
                                                   base::DefaultBuckets());
   last_seen_ = &deps_.metrics->AddGauge("kubelet_pleg_last_seen_seconds",
                                         "Timestamp in seconds when PLEG was last seen active.");
+  pod_seconds_ = &deps_.metrics
+                      ->AddHistogram("kubelet_pleg_pod_relist_duration_seconds",
+                                     "Duration in seconds for relisting a single pod in PLEG.", base::DefaultBuckets())
+                      .Only();
+  streams_ = &deps_.metrics
+                  ->AddCounter("kubelet_evented_pleg_connection_success_count",
+                               "The number of times a streaming client was obtained to receive CRI Events.")
+                  .Only();
+  stream_errors_ = &deps_.metrics
+                        ->AddCounter("kubelet_evented_pleg_connection_error_count",
+                                     "The number of errors encountered during the establishment of streaming "
+                                     "connection with the CRI runtime.")
+                        .Only();
 }
 
 Pleg::~Pleg() = default;
@@ -67,10 +80,19 @@ std::vector<ObservedPodPtr> Pleg::All() const {
 }
 
 absl::Status Pleg::Health() const {
-  if (deps_.clock.Mono() - last_relist_ < options_.healthy_for) return absl::OkStatus();
-  return absl::UnavailableError("pleg was last seen active " + base::GoDuration(deps_.clock.Mono() - last_relist_) +
-                                " ago; threshold is " + base::GoDuration(options_.healthy_for) + ": " +
-                                base::Message(last_error_));
+  Nanos silent = deps_.clock.Mono() - last_relist_;
+  std::string text;
+  if (!synced_) {
+    text = "pleg has yet to be successful";
+  } else if (silent >= options_.healthy_for) {
+    text = "pleg was last seen active " + base::GoDuration(silent) + " ago; threshold is " +
+           base::GoDuration(options_.healthy_for);
+  } else {
+    return absl::OkStatus();
+  }
+  // There is none when the runtime just does not answer.
+  if (!last_error_.ok()) text += ": " + base::Message(last_error_);
+  return absl::UnavailableError(text);
 }
 
 std::map<std::string, std::string> Pleg::Problems() const {
@@ -183,6 +205,7 @@ Task<void> Pleg::EventLoop() {
     std::function<void()> on_open = [this, &retry] {
       events_flow_ = true;
       retry = options_.retry_initial;
+      if (streams_ != nullptr) streams_->Add();
       LOG_V(2, "Runtime events flow; relist is the audit", "period", base::GoDuration(options_.audit_period));
       relist_now_.Notify();  // what happened while nobody listened
     };
@@ -190,6 +213,7 @@ Task<void> Pleg::EventLoop() {
     auto status = co_await deps_.runtime.StreamEvents(std::move(on_open), std::move(on_event));
     if (events_flow_) relist_now_.Notify();
     events_flow_ = false;
+    if (!status.ok() && stream_errors_ != nullptr) stream_errors_->Add();
     if (absl::IsUnimplemented(status)) {
       LOG_INFO("The container runtime has no events; relying on relist", "period",
                base::GoDuration(options_.relist_period));

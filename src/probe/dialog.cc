@@ -21,6 +21,8 @@ using tcp = asio::ip::tcp;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 // A wait longer than this may be our own fault and is looked into.
 constexpr base::Nanos kLong = std::chrono::milliseconds(50);
+// Of several addresses each gets at least this of what is left.
+constexpr base::Nanos kLeastPerAddress = std::chrono::seconds(2);
 // An answer that stood there at the last moment is fetched within this.
 constexpr base::Nanos kSecondLook = std::chrono::seconds(1);
 
@@ -63,6 +65,11 @@ struct Dialog::State {
     timer = clock.Schedule(when, [weak = std::weak_ptr<State>(self)] {
       if (auto s = weak.lock()) s->Expire(s);
     });
+  }
+
+  void Until(std::shared_ptr<State> self, base::MonoTime when) {
+    deadline = when;
+    if (armed) Arm(std::move(self), when);
   }
 
   void Expire(std::shared_ptr<State> self) {
@@ -165,7 +172,34 @@ base::Task<absl::Status> Dialog::WaitFor(bool writing) {
   co_return absl::OkStatus();
 }
 
-base::Task<absl::Status> Dialog::Connect(tcp::endpoint endpoint) {
+// One address costs what it always did; several share the limit.
+base::Task<absl::Status> Dialog::Connect(std::vector<tcp::endpoint> endpoints) {
+  auto state = state_;
+  if (!std::exchange(state->started, true)) state->deadline = state->clock.Mono() + state->limit;
+  absl::Status first;
+  for (size_t left = endpoints.size(); left > 0; --left) {
+    auto whole = state->deadline;
+    bool shares = left > 1 && state->limit > base::Nanos(0);
+    if (shares) {
+      auto now = state->clock.Mono();
+      auto share =
+          std::max<base::Nanos>((whole - now) / static_cast<int64_t>(left), kLeastPerAddress);
+      state->Until(state, std::min(whole, now + share));
+    }
+    auto ends = state->deadline;
+    auto status = co_await ConnectTo(endpoints[endpoints.size() - left]);
+    // With what was given back meanwhile.
+    if (shares) state->Until(state, whole + (state->deadline - ends));
+    if (status.ok()) co_return status;
+    if (first.ok()) first = status;
+    if (!state->expired) continue;
+    if (state->clock.Mono() >= state->deadline) co_return status;
+    state->expired = false;
+  }
+  co_return first;
+}
+
+base::Task<absl::Status> Dialog::ConnectTo(tcp::endpoint endpoint) {
   auto state = state_;
   state->Close();
   state->peer = endpoint;
@@ -173,7 +207,6 @@ base::Task<absl::Status> Dialog::Connect(tcp::endpoint endpoint) {
   state->fd = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (state->fd < 0) co_return Failure("socket", errno);
   state->sends = 0;
-  if (!std::exchange(state->started, true)) state->deadline = state->clock.Mono() + state->limit;
   int error = 0;
   if (::connect(state->fd, endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0)
     error = errno;

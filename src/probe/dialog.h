@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "kubelet/base/async.h"
@@ -48,16 +49,19 @@ class Dialog {
   Dialog(const Dialog&) = delete;
   Dialog& operator=(const Dialog&) = delete;
 
-  // Once per connection; a second call closes the first connection and goes on with the same time
-  // limit. Unavailable: `dial tcp 10.0.0.1:80: connect: connection refused`, in Go's words.
-  // DeadlineExceeded: time is up.
-  base::Task<absl::Status> Connect(boost::asio::ip::tcp::endpoint endpoint);
+  // To the first of these that takes the connection; the others get their share of the time, at
+  // least 2 s of what is left (Go's net.Dialer, whose second attempt begins sooner). Once per
+  // connection; a second call closes the first connection and goes on with the same time limit.
+  // Unavailable: what the first of them said, `dial tcp 10.0.0.1:80: connect: connection refused`,
+  // in Go's words. DeadlineExceeded: time is up.
+  base::Task<absl::Status> Connect(std::vector<boost::asio::ip::tcp::endpoint> endpoints);
   base::Task<absl::Status> Send(std::string bytes);
   // Appends what has come; 0: the other side has closed.
   base::Task<absl::StatusOr<size_t>> Receive(std::string* into);
 
  private:
   struct State;
+  base::Task<absl::Status> ConnectTo(boost::asio::ip::tcp::endpoint endpoint);
   base::Task<absl::Status> WaitFor(bool writing);
   absl::Status Failure(const char* operation, int error) const;
   std::shared_ptr<State> state_;

@@ -17,6 +17,9 @@ constexpr base::Nanos kLookupWithoutLimit = std::chrono::seconds(30);
 constexpr char kTimedOut[] =
     "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
 
+constexpr char kBodyTimedOut[] =
+    "context deadline exceeded (Client.Timeout or context cancellation while reading body)";
+
 bool IsRedirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
@@ -34,9 +37,9 @@ class Call {
 
   Task<absl::Status> Run(std::string request, base::Nanos timeout) {
     base::Nanos lookup = timeout > base::Nanos(0) ? timeout : kLookupWithoutLimit;
-    auto endpoint = co_await Lookup(deps_.pool, url_.host, url_.port, lookup);
-    if (!endpoint.ok()) co_return endpoint.status();
-    absl::Status status = co_await dialog_.Connect(*endpoint);
+    auto endpoints = co_await Lookup(deps_.names, url_.host, url_.port, lookup);
+    if (!endpoints.ok()) co_return endpoints.status();
+    absl::Status status = co_await dialog_.Connect(*std::move(endpoints));
     if (status.ok() && url_.https) status = co_await Handshake();
     if (!status.ok()) co_return status;
     if (tls_) {
@@ -46,12 +49,12 @@ class Call {
     status = co_await dialog_.Send(std::move(request));
     if (!status.ok()) co_return status;
     status = co_await ReadAnswer();
-    // The body is not what was asked for.
-    if (reader_.head_done()) status = absl::OkStatus();
+    if (reader_.head_done()) body_error_ = std::exchange(status, absl::OkStatus());
     co_return status;
   }
 
   const ResponseReader& reader() const { return reader_; }
+  const absl::Status& body_error() const { return body_error_; }
   bool met_http() const { return tls_ && tls_->met_http(); }
 
  private:
@@ -76,7 +79,7 @@ class Call {
       auto got = co_await dialog_.Receive(&wire);
       if (!got.ok()) co_return got.status();
       absl::Status status = *got == 0 ? reader_.End() : Take(wire);
-      if (!status.ok()) co_return status;
+      if (!status.ok() && !reader_.done()) co_return status;
     }
     co_return absl::OkStatus();
   }
@@ -97,6 +100,7 @@ class Call {
   Url url_;
   std::optional<Tls> tls_;
   ResponseReader reader_;
+  absl::Status body_error_;
 };
 
 absl::Status Named(const std::string& url, const absl::Status& status) {
@@ -125,6 +129,9 @@ Task<HttpAnswer> HttpGet(HttpDeps deps, Url url, Headers headers, std::string us
     }
     answer.status = call.reader().status();
     answer.body = call.reader().body();
+    answer.body_error = call.body_error();
+    if (absl::IsDeadlineExceeded(answer.body_error))
+      answer.body_error = absl::DeadlineExceededError(kBodyTimedOut);
     const std::string& location = call.reader().location();
     if (!IsRedirect(answer.status) || location.empty()) co_return answer;
     auto next = Follow(url, location);

@@ -6,8 +6,8 @@
 
 #include "absl/status/status.h"
 #include "kubelet/base/async.h"
-#include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/clock.h"
+#include "kubelet/probe/names.h"
 #include "probe/http_message.h"
 #include "probe/url.h"
 
@@ -16,7 +16,7 @@ namespace kubelet::probe {
 struct HttpDeps {
   base::Executor executor;
   base::Clock& clock;
-  base::BlockingPool& pool;  // for names of hosts
+  Names& names;
 };
 
 struct HttpAnswer {
@@ -25,9 +25,11 @@ struct HttpAnswer {
   absl::Status error;
   bool met_http = false;  // https was asked for, the server speaks http
   int status = 0;
-  // At most 10 KiB. A body that breaks off or takes too long is as good as read: the head has
-  // answered.
+  // At most 10 KiB; a longer one is cut.
   std::string body;
+  // Not OK: the head came, its body broke off or took too long. A redirect that was followed does
+  // not count.
+  absl::Status body_error;
 };
 
 // Follows up to ten redirects to the same host name; one to another host is the answer itself.

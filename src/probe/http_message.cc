@@ -101,12 +101,11 @@ absl::Status ResponseReader::Feed(std::string_view bytes) {
     auto status = Head();
     if (!status.ok()) return status;
   }
-  if (state_ != State::kHead) Body();
-  return absl::OkStatus();
+  return state_ == State::kHead ? absl::OkStatus() : Body();
 }
 
 absl::Status ResponseReader::End() {
-  if (head_done()) {
+  if (state_ == State::kToEnd || done()) {
     state_ = State::kDone;
     return absl::OkStatus();
   }
@@ -205,7 +204,7 @@ void ResponseReader::TakeBody(size_t n) {
   if (n >= room) state_ = State::kDone;
 }
 
-void ResponseReader::Body() {
+absl::Status ResponseReader::Body() {
   while (!in_.empty() && !done()) {
     if (state_ == State::kToEnd) {
       TakeBody(in_.size());
@@ -218,18 +217,19 @@ void ResponseReader::Body() {
     } else {
       auto line = Line();
       if (!line) {
-        // No chunk's size is that long: whatever this is, its end does not matter.
-        if (in_.size() > kBodyLimit) state_ = State::kDone;
-        return;
+        if (in_.size() > kBodyLimit) return absl::InvalidArgumentError("header line too long");
+        return absl::OkStatus();
       }
       if (state_ == State::kChunkEnd) {
         state_ = State::kChunkSize;
         continue;
       }
       auto [rest, error] = std::from_chars(line->data(), line->data() + line->size(), left_, 16);
-      state_ = error != std::errc() || left_ == 0 ? State::kDone : State::kChunk;
+      if (error != std::errc()) return absl::InvalidArgumentError("invalid byte in chunk length");
+      state_ = left_ == 0 ? State::kDone : State::kChunk;
     }
   }
+  return absl::OkStatus();
 }
 
 }  // namespace kubelet::probe

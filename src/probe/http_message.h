@@ -30,10 +30,11 @@ class ResponseReader {
   static constexpr size_t kBodyLimit = 10 * 1024;
   static constexpr size_t kHeadLimit = 1024 * 1024;
 
-  // Takes bytes from the server. InvalidArgument: this is not HTTP; the message is Go's.
+  // Takes bytes from the server. InvalidArgument: this is not HTTP, or a body in chunks that are
+  // none; the message is Go's.
   absl::Status Feed(std::string_view bytes);
   // The connection ended. Unavailable (`EOF`, `unexpected EOF`) when that is in the middle of the
-  // head.
+  // head or of a body whose end is known.
   absl::Status End();
 
   bool head_done() const { return state_ != State::kHead; }
@@ -49,7 +50,7 @@ class ResponseReader {
   absl::Status StatusLine(const std::string& line);
   void Field(const std::string& line);
   void BeginBody();
-  void Body();
+  absl::Status Body();
   void TakeBody(size_t n);
   std::optional<std::string> Line();
 

@@ -28,12 +28,14 @@ std::string Joined(const std::vector<std::string>& words) {
 }
 
 Outcome Failed(std::string message) { return {Result::kFailure, std::move(message)}; }
+Outcome Unknown(std::string message) { return {Result::kUnknown, std::move(message)}; }
 
 }  // namespace
 
 NetworkProber::NetworkProber(Deps deps, Options options)
     : deps_(std::move(deps)),
       options_(std::move(options)),
+      names_(deps_.executor, deps_.clock, deps_.pool, options_.names),
       execs_(deps_.executor, deps_.clock, options_.parallel_execs),
       scope_(deps_.executor) {}
 NetworkProber::~NetworkProber() = default;
@@ -47,11 +49,16 @@ Task<Outcome> NetworkProber::Run(Action action, seconds timeout) {
 }
 
 Task<Outcome> NetworkProber::Http(HttpAction action, seconds timeout) {
-  HttpDeps deps{deps_.executor, deps_.clock, deps_.pool};
+  HttpDeps deps{deps_.executor, deps_.clock, names_};
   Url url{action.https, action.host, action.port, RequestTarget(action.path)};
-  auto answer = co_await HttpGet(deps, std::move(url), std::move(action.headers),
-                                 options_.user_agent, timeout);
+  HttpAnswer answer;
+  for (int i = 0; i < kTries; ++i) {
+    answer = co_await HttpGet(deps, url, action.headers, options_.user_agent, timeout);
+    if (answer.body_error.ok()) break;
+  }
   if (!answer.error.ok()) co_return Failed(base::Message(answer.error));
+  // An error of the probe itself, says upstream: nobody knows what the whole answer was.
+  if (!answer.body_error.ok()) co_return Unknown(base::Message(answer.body_error));
   if (answer.status < 200 || answer.status >= 400) {
     // Not the body: it may tell what the reader of an event must not know (kubernetes issue 99425).
     co_return Failed("HTTP probe failed with statuscode: " + std::to_string(answer.status));
@@ -65,10 +72,10 @@ Task<Outcome> NetworkProber::Http(HttpAction action, seconds timeout) {
 }
 
 Task<Outcome> NetworkProber::Tcp(TcpAction action, seconds timeout) {
-  auto endpoint = co_await Lookup(deps_.pool, action.host, action.port, timeout);
-  if (!endpoint.ok()) co_return Failed(base::Message(endpoint.status()));
+  auto endpoints = co_await Lookup(names_, action.host, action.port, timeout);
+  if (!endpoints.ok()) co_return Failed(base::Message(endpoints.status()));
   Dialog dialog(deps_.executor, deps_.clock, timeout);
-  auto status = co_await dialog.Connect(*endpoint);
+  auto status = co_await dialog.Connect(*std::move(endpoints));
   Outcome outcome{Result::kSuccess, ""};
   if (absl::IsDeadlineExceeded(status)) {
     outcome = Failed("dial tcp " + JoinHostPort(action.host, action.port) + ": i/o timeout");
@@ -80,10 +87,10 @@ Task<Outcome> NetworkProber::Tcp(TcpAction action, seconds timeout) {
 
 Task<Outcome> NetworkProber::Grpc(GrpcAction action, seconds timeout) {
   const std::string name = JoinHostPort(action.host, action.port);
-  auto endpoint = co_await Lookup(deps_.pool, action.host, action.port, timeout);
-  absl::Status status = endpoint.status();
+  auto endpoints = co_await Lookup(names_, action.host, action.port, timeout);
+  absl::Status status = endpoints.status();
   Dialog dialog(deps_.executor, deps_.clock, timeout);
-  if (status.ok()) status = co_await dialog.Connect(*endpoint);
+  if (status.ok()) status = co_await dialog.Connect(*std::move(endpoints));
   if (absl::IsDeadlineExceeded(status)) {
     co_return Failed("timeout: failed to connect service \"" + name + "\" within " +
                      base::GoDuration(timeout) + ": context deadline exceeded");
@@ -154,8 +161,8 @@ namespace {
 
 class Hooks : public runtime::HookHttp {
  public:
-  Hooks(base::Executor executor, base::Clock& clock, base::BlockingPool& pool)
-      : deps_{std::move(executor), clock, pool} {}
+  Hooks(base::Executor executor, base::Clock& clock, Names& names)
+      : deps_{std::move(executor), clock, names} {}
 
   Task<absl::Status> Get(runtime::HookHttpRequest request, bool* fell_back) override {
     static const std::string kAgent = "kube-lifecycle/1.36";
@@ -184,8 +191,8 @@ class Hooks : public runtime::HookHttp {
 }  // namespace
 
 std::unique_ptr<runtime::HookHttp> MakeHookHttp(base::Executor executor, base::Clock& clock,
-                                                base::BlockingPool& pool) {
-  return std::make_unique<Hooks>(std::move(executor), clock, pool);
+                                                Names& names) {
+  return std::make_unique<Hooks>(std::move(executor), clock, names);
 }
 
 }  // namespace kubelet::probe

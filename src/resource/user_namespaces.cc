@@ -4,7 +4,6 @@
 #include <random>
 #include <set>
 
-#include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "kubelet/os/file.h"
 #include "kubelet/os/mount.h"
@@ -38,15 +37,19 @@ absl::StatusOr<std::optional<IdRange>> ReadBlock(const std::string& pod_dir) {
 }
 
 // Numbers of the blocks that other pods have; those of a kubelet with blocks of another size take
-// all that they touch.
-std::set<uint64_t> Taken(const std::string& pods_dir, const IdRange& range, uint64_t size) {
+// all that they touch. A file that cannot be read may mean any of them: then none is given.
+absl::StatusOr<std::set<uint64_t>> Taken(const std::string& pods_dir, const IdRange& range,
+                                         uint64_t size) {
   std::set<uint64_t> taken;
   std::error_code ec;
-  for (const auto& entry : std::filesystem::directory_iterator(pods_dir, ec)) {
+  std::filesystem::directory_iterator entries(pods_dir, ec);
+  if (ec) return absl::FailedPreconditionError("cannot list " + pods_dir + ": " + ec.message());
+  for (const auto& entry : entries) {
     auto block = ReadBlock(entry.path().string());
     if (!block.ok()) {
-      LOG_ERROR("Cannot read the ids of a pod; they count as free", "err", block.status());
-      continue;
+      return absl::FailedPreconditionError(
+          "the ids of pod " + entry.path().filename().string() +
+          " are not known, so none can be given to another: " + base::Message(block.status()));
     }
     if (!*block || (*block)->length == 0) continue;
     uint64_t first = std::max((*block)->first, range.first);
@@ -65,12 +68,13 @@ absl::StatusOr<IdRange> Choose(const std::string& root_dir, const std::string& u
   if (*own) return **own;
   uint64_t size = options.ids_per_pod, count = range.length / size;
   auto taken = Taken(pods, range, size);
-  if (taken.size() >= count) {
+  if (!taken.ok()) return taken.status();
+  if (taken->size() >= count) {
     return absl::ResourceExhaustedError(
         "could not find an empty slot to allocate a user namespace");
   }
   uint64_t number = options.random ? options.random(count) : ByChance(count);
-  while (taken.contains(number)) number = (number + 1) % count;
+  while (taken->contains(number)) number = (number + 1) % count;
   IdRange block{range.first + number * size, size};
   RETURN_IF_ERROR(os::WriteFileAtomic(pod_dir + kFile, EncodeIdFile(block), kFileMode));
   return block;

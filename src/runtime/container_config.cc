@@ -95,9 +95,9 @@ absl::Status MakeMounts(const Pod& pod, const ContainerSpec& container, const Co
     Mount out;
     out.container_path = mount.mount_path();
     if (!out.container_path.empty() && out.container_path[0] != '/') out.container_path = "/" + out.container_path;
-    out.host_path = sub_path == inputs.sub_paths.end() ? it->second : sub_path->second;
+    out.host_path = sub_path == inputs.sub_paths.end() ? it->second.host_path : sub_path->second;
     out.read_only = mount.read_only() || AlwaysReadOnly(source);
-    out.selinux_relabel = node.selinux && !source.has_host_path();
+    out.selinux_relabel = node.selinux && it->second.selinux_relabel;
     ASSIGN_OR_RETURN(out.recursive_read_only, RecursiveReadOnly(mount, recursive));
     out.propagation = Propagation(mount.mount_propagation());
     if (out.container_path == "/etc/hosts") has_etc_hosts = true;
@@ -134,7 +134,7 @@ absl::Status MakeDevices(const Pod& pod, const ContainerSpec& container,
       return absl::FailedPreconditionError("error DevicePath `" + device.device_path() +
                                            "` must be an absolute path");
     bool read_only = SourceOf(pod, device.name()).persistent_volume_claim().read_only();
-    config.devices.push_back(Device{device.device_path(), it->second, read_only ? "r" : "mrw"});
+    config.devices.push_back(Device{device.device_path(), it->second.host_path, read_only ? "r" : "mrw"});
   }
   return absl::OkStatus();
 }
@@ -204,7 +204,7 @@ absl::StatusOr<ContainerConfig> MakeContainerConfig(const Pod& pod, const Contai
   config.stdin_open = container.stdin();
   config.stdin_once = container.stdin_once();
   config.tty = container.tty();
-  config.resources = MakeContainerResources(pod.spec(), container, inputs.oom_score_adj, node);
+  config.resources = MakeContainerResources(pod, container, inputs.oom_score_adj, node);
   if (node.container_stop_signals && container.lifecycle().has_stop_signal()) config.stop_signal = container.lifecycle().stop_signal();
   RETURN_IF_ERROR(ApplySecurity(pod, container, inputs, node, config));
   return config;

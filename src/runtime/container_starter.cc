@@ -62,12 +62,13 @@ Task<bool> PodSyncer::StartOne(Pass& pass, const ContainerToStart& start) {
     Nanos ago = std::max(Nanos(0), Nanos(deps_.clock.Now() - previous));
     MonoTime exit = now - ago;
     if (auto until = crash_backoff_.BlockedUntil(key, exit, now)) {
+      std::string who =
+          pod->metadata().name() + "_" + pod->metadata().namespace_() + "(" + pod->metadata().uid() + ")";
       std::string text = "back-off " + base::GoDuration(crash_backoff_.Get(key, exit)) +
-                         " restarting failed container=" + name + " pod=" + pod->metadata().name() + "_" +
-                         pod->metadata().namespace_() + "(" + pod->metadata().uid() + ")";
+                         " restarting failed container=" + name + " pod=" + who;
       pass.Wait(name, WaitingReason::kCrashLoopBackOff, text, *until);
       Step(*pass.progress, text);
-      Event(*pod, true, "BackOff", "Back-off restarting failed container " + name, name);
+      Event(*pod, true, "BackOff", "Back-off restarting failed container " + name + " in pod " + who, name);
       co_return true;
     }
   }
@@ -96,6 +97,12 @@ Task<bool> PodSyncer::StartOne(Pass& pass, const ContainerToStart& start) {
   if (!image.image) {
     pass.Wait(name, image.waiting.reason, image.waiting.message, image.retry_at.value_or(MonoTime::max()));
     Step(*pass.progress, image.pulling ? "pulling image " + start.spec->image() : image.waiting.message);
+    // Without its image, too, a start was tried and failed.
+    if (!image.pulling && started_containers_ != nullptr) {
+      const char* type = TypeLabel(start.kind);
+      started_containers_->With({type}).Add();
+      started_containers_errors_->With({WaitingReasonName(image.waiting.reason), type}).Add();
+    }
     co_return true;
   }
   if (pass.Done()) co_return false;
@@ -107,6 +114,7 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
   const auto& pod = pass.pod;
   const std::string& name = start.spec->name();
   const char* type = TypeLabel(start.kind);
+  if (started_containers_ != nullptr) started_containers_->With({type}).Add();
   auto fail = [&](WaitingReason reason, const absl::Status& status, const char* event) {
     Nanos delay = retry_backoff_.Next(pod->metadata().uid(), deps_.clock.Mono());
     pass.Wait(name, reason, Message(status), deps_.clock.Mono() + delay);
@@ -168,7 +176,6 @@ Task<void> PodSyncer::CreateAndStart(Pass& pass, const ContainerToStart& start, 
     co_return;
   }
   Event(*pod, false, "Started", "Container started", name);
-  if (started_containers_ != nullptr) started_containers_->With({type}).Add();
   if (restarts_ != nullptr && config->attempt > 0) restarts_->Only().Add();
   LOG_INFO("Started container", "pod", api::PodKey(*pod), "podUID", pod->metadata().uid(), "container", name, "attempt",
            config->attempt, "containerID", id->str());

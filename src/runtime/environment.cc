@@ -56,7 +56,9 @@ absl::StatusOr<std::string> FieldValue(const Pod& pod, const std::string& path,
                                        const EnvNode& node) {
   if (path == "spec.nodeName") return node.node_name;
   if (path == "spec.serviceAccountName") return pod.spec().service_account_name();
-  if (path == "status.hostIP") return node.host_ips.empty() ? std::string() : node.host_ips.front();
+  if ((path == "status.hostIP" || path == "status.hostIPs") && node.host_ips.empty())
+    return absl::FailedPreconditionError("host IP unknown; known addresses: []");
+  if (path == "status.hostIP") return node.host_ips.front();
   if (path == "status.hostIPs") return Join(node.host_ips);
   const auto ips = InFamilyOrder(pod.spec().host_network() ? node.host_ips : node.pod_ips, node.host_ips);
   if (path == "status.podIP") return ips.empty() ? std::string() : ips.front();
@@ -148,7 +150,7 @@ absl::StatusOr<std::optional<std::string>> FileValue(const api::core::FileKeySel
   if (!it->second->empty()) return std::optional<std::string>(*it->second);
   if (ref.optional()) return std::optional<std::string>();
   auto volume = inputs.volume_paths.find(ref.volume_name());
-  std::string path = (volume == inputs.volume_paths.end() ? "" : volume->second) + "/" + ref.path();
+  std::string path = (volume == inputs.volume_paths.end() ? "" : volume->second.host_path) + "/" + ref.path();
   return absl::FailedPreconditionError("environment variable key \"" + ref.key() + "\" not found in file \"" + path +
                                        "\"");
 }
@@ -169,8 +171,10 @@ std::vector<std::string> InvalidKeys(const std::string& prefix, const Data& data
 }  // namespace
 
 Task<absl::StatusOr<EnvInputs>> FetchEnvironment(EnvObjects* objects, api::PodPtr pod,
-                                                 const ContainerSpec* container) {
+                                                 const ContainerSpec* container,
+                                                 api::NodeAllocatable allocatable) {
   EnvInputs inputs;
+  inputs.node = allocatable;
   References config_maps, secrets;
   Collect(*container, config_maps, secrets);
   if (objects == nullptr) {
@@ -180,7 +184,6 @@ Task<absl::StatusOr<EnvInputs>> FetchEnvironment(EnvObjects* objects, api::PodPt
     co_return absl::FailedPreconditionError(std::string("couldn't get ") + kind + " " + pod->metadata().namespace_() +
                                             "/" + name + ", no kubeClient defined");
   }
-  inputs.node = objects->Allocatable();
   const std::string namespace_ = pod->metadata().namespace_();
   for (const auto& [name, optional] : config_maps) {
     auto found = co_await objects->ConfigMap(namespace_, name);

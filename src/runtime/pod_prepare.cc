@@ -39,6 +39,8 @@ Task<bool> PodSyncer::Prepare(Pass& pass) {
   Step(*pass.progress, "creating its directories");
   auto paths = co_await deps_.files.PreparePod(pass.pod);
   if (!paths.ok()) {
+    Event(*pass.pod, true, "Failed",
+          "error making pod data directories: " + Message(paths.status()));
     Fail(pass, paths.status(), "cannot create the pod's directories");
     co_return false;
   }
@@ -80,7 +82,8 @@ Task<bool> PodSyncer::PrepareUserNamespace(Pass& pass) {
 }
 
 absl::StatusOr<SandboxConfig> PodSyncer::SandboxFor(const Pass& pass, uint32_t attempt) const {
-  auto config = MakeSandboxConfig(*pass.pod, attempt, pass.cgroup_parent, deps_.node);
+  auto config = MakeSandboxConfig(*pass.pod, attempt, pass.cgroup_parent, deps_.node,
+                                  pass.volume_paths);
   if (!config.ok()) return config;
   config->runtime_handler = pass.runtime_handler;
   config->namespaces.user = pass.user_namespace;
@@ -125,7 +128,9 @@ Task<absl::StatusOr<ContainerConfig>> PodSyncer::ConfigFor(Pass& pass,
   inputs.termination_log_path = files->termination_log;
   EnvObjects* objects = deps_.env_objects;
   if (deps_.static_objects != nullptr && api::IsStatic(*pod)) objects = deps_.static_objects;
-  auto env = co_await FetchEnvironment(objects, pod, start.spec);
+  api::NodeAllocatable allocatable;
+  if (deps_.allocatable) allocatable = deps_.allocatable();
+  auto env = co_await FetchEnvironment(objects, pod, start.spec, allocatable);
   if (!env.ok()) co_return env.status();
   inputs.env = *std::move(env);
   inputs.env.volume_paths = pass.volume_paths;

@@ -26,6 +26,24 @@ struct Held {
   std::string uid;
 };
 
+// `new sandbox, kill a, start b c: no sandbox is ready`
+std::string TextOf(const PodActions& actions) {
+  std::string out;
+  auto names = [&out](const char* verb, const auto& list, auto name) {
+    if (list.empty()) return;
+    out += out.empty() ? verb : std::string(", ") + verb;
+    for (const auto& item : list) out += " " + name(item);
+  };
+  if (actions.terminal) out = "over";
+  if (actions.kill_pod) out = "kill everything";
+  if (actions.create_sandbox) out += out.empty() ? "new sandbox" : ", new sandbox";
+  names("remove", actions.reset, [](const ContainerToReset& c) { return c.name; });
+  names("kill", actions.kill, [](const ContainerToKill& c) { return c.name; });
+  names("start", actions.start, [](const ContainerToStart& c) { return c.spec->name(); });
+  if (out.empty()) return "nothing";
+  return actions.reason.empty() ? out : out + ": " + actions.reason;
+}
+
 }  // namespace
 
 PodSyncer::PodSyncer(Deps deps, Options options)
@@ -73,6 +91,7 @@ void PodSyncer::Step(Progress& progress, std::string text) {
   if (progress.step == text) return;
   progress.step = std::move(text);
   progress.since = deps_.clock.Now();
+  LOG_V(2, "Step", "pod", progress.pod, "step", progress.step);
 }
 
 void PodSyncer::Event(const api::core::Pod& pod, bool warning, std::string reason, std::string message,
@@ -120,6 +139,7 @@ Task<SyncResult> PodSyncer::Sync(api::PodPtr pod, std::shared_ptr<Progress> prog
   pass.observed = *observed;
   Held held(deps_.observer, uid);
   PodActions actions = ComputePodActions(*pod, *pass.observed, Know(*pod, *pass.observed));
+  LOG_V(4, "Pod was compared with the runtime", "pod", progress->pod, "wants", TextOf(actions));
   if (actions.terminal) {
     // Whoever ends the pod stops what is left of it, with a grace period that can still become shorter.
     retry_backoff_.Reset(uid);
@@ -256,10 +276,10 @@ Task<void> PodSyncer::StartSandbox(Pass& pass, const PodActions& actions) {
   auto id = co_await deps_.runtime.RunPodSandbox(pass.sandbox);
   pass.acted = true;
   if (run_sandbox_seconds_ != nullptr) {
-    run_sandbox_seconds_->With({""}).Observe(std::chrono::duration<double>(deps_.clock.Mono() - started).count());
+    run_sandbox_seconds_->With({pass.runtime_handler}).Observe(std::chrono::duration<double>(deps_.clock.Mono() - started).count());
   }
   if (!id.ok()) {
-    if (run_sandbox_errors_ != nullptr) run_sandbox_errors_->With({""}).Add();
+    if (run_sandbox_errors_ != nullptr) run_sandbox_errors_->With({pass.runtime_handler}).Add();
     if (started_pods_errors_ != nullptr) started_pods_errors_->Only().Add();
     Event(*pod, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + Message(id.status()));
     Fail(pass, id.status(), "cannot create the sandbox");

@@ -255,7 +255,7 @@ Task<absl::Status> Resizer::Update(Work& work, ContainerResize& change, bool mem
   if (!change.spec->resources().requests().contains("cpu"))
     sized.mutable_resources()->mutable_requests()->erase("cpu");
   LinuxResources resources = MakeContainerResources(
-      work.pod->spec(), sized, deps_.cgroups.OomScoreAdj(*work.pod, sized), deps_.node);
+      *work.pod, sized, deps_.cgroups.OomScoreAdj(*work.pod, sized), deps_.node);
   if (deps_.pinning != nullptr)
     Pin(deps_.pinning->Of(work.pod->metadata().uid(), sized.name()), resources);
   LOG_INFO("Resizing container", "pod", api::PodKey(*work.pod), "podUID",

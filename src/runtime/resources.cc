@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "kubelet/api/resources.h"
+#include "kubelet/runtime/swap.h"
 
 namespace kubelet::runtime {
 namespace {
@@ -36,15 +37,17 @@ int64_t BytesOf(const api::QuantityMap& map) {
 
 }  // namespace
 
-LinuxResources MakeContainerResources(const api::core::PodSpec& spec,
+LinuxResources MakeContainerResources(const api::core::Pod& pod,
                                       const api::core::Container& container, int64_t oom_score_adj,
                                       const NodeContext& node) {
+  const auto& spec = pod.spec();
   const auto& own = container.resources();
   std::optional<int64_t> request;
   if (own.requests().contains(kCpu)) request = api::QuantityOf(own.requests(), kCpu).MilliValue();
   LinuxResources out = Calculate(request, api::EffectiveLimit(spec, container, kCpu).MilliValue(),
                                  api::EffectiveLimit(spec, container, kMemory).Value(), node);
   out.oom_score_adj = oom_score_adj;
+  LimitSwap(pod, container, node.cgroup_v2, node.swap, out);
   for (const auto& size : node.hugepage_sizes) {
     std::string name =
         "hugepages-" + size.substr(0, size.size() - 1) + "i";  // 2MB -> hugepages-2Mi

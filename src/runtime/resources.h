@@ -9,7 +9,8 @@
 namespace kubelet::runtime {
 
 // A limit that the container lacks is the pod's (spec.resources), huge pages too.
-LinuxResources MakeContainerResources(const api::core::PodSpec& spec,
+// `container`: of this pod, or as a resize makes it.
+LinuxResources MakeContainerResources(const api::core::Pod& pod,
                                       const api::core::Container& container, int64_t oom_score_adj,
                                       const NodeContext& node);
 // Of the whole pod without its overhead, for the runtime's information.

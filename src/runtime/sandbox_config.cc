@@ -69,7 +69,7 @@ std::string LegacyLogLink(const Pod& pod, const std::string& container, const st
 }
 
 absl::StatusOr<SandboxConfig> MakeSandboxConfig(const Pod& pod, uint32_t attempt, const std::string& cgroup_parent,
-                                                const NodeContext& node) {
+                                                const NodeContext& node, const VolumePaths& volumes) {
   const auto& meta = pod.metadata();
   const auto& spec = pod.spec();
   SandboxConfig config;
@@ -103,7 +103,7 @@ absl::StatusOr<SandboxConfig> MakeSandboxConfig(const Pod& pod, uint32_t attempt
     if (sc.has_run_as_group()) config.run_as_group = sc.run_as_group();
     if (sc.has_se_linux_options()) config.selinux = MakeSELinux(sc.se_linux_options());
   }
-  config.supplemental_groups = SupplementalGroups(pod);
+  config.supplemental_groups = SupplementalGroups(pod, volumes);
   ASSIGN_OR_RETURN(config.supplemental_groups_policy, GroupsPolicy(pod));
   config.resources = MakeSandboxResources(pod, node);
   config.overhead = MakeOverhead(pod, node);

@@ -1,6 +1,7 @@
 #include "runtime/security.h"
 
 #include <algorithm>
+#include <set>
 
 #include "kubelet/base/status.h"
 #include "runtime/pod_text.h"
@@ -141,11 +142,17 @@ SELinux MakeSELinux(const api::core::SELinuxOptions& options) {
   return {options.user(), options.role(), options.type(), options.level()};
 }
 
-std::vector<int64_t> SupplementalGroups(const Pod& pod) {
+std::vector<int64_t> SupplementalGroups(const Pod& pod, const VolumePaths& volumes) {
   std::vector<int64_t> groups;
   const auto& sc = pod.spec().security_context();
   if (sc.has_fs_group()) groups.push_back(sc.fs_group());
-  groups.insert(groups.end(), sc.supplemental_groups().begin(), sc.supplemental_groups().end());
+  const auto& named = sc.supplemental_groups();
+  groups.insert(groups.end(), named.begin(), named.end());
+  std::set<int64_t> more;
+  for (const auto& [name, volume] : volumes)
+    if (volume.group && std::find(named.begin(), named.end(), *volume.group) == named.end())
+      more.insert(*volume.group);
+  groups.insert(groups.end(), more.begin(), more.end());
   return groups;
 }
 
@@ -202,7 +209,7 @@ absl::Status ApplySecurity(const Pod& pod, const ContainerSpec& container, const
   config.no_new_privs = sc.has_allow_privilege_escalation() && !sc.allow_privilege_escalation();
   config.namespaces = PodNamespaces(pod);
   config.namespaces.user = inputs.user_namespace;
-  config.supplemental_groups = SupplementalGroups(pod);
+  config.supplemental_groups = SupplementalGroups(pod, inputs.volume_paths);
   ASSIGN_OR_RETURN(config.supplemental_groups_policy, GroupsPolicy(pod));
   if (sc.proc_mount() != "Unmasked") {
     config.masked_paths = kMaskedPaths;

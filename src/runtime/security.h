@@ -13,8 +13,8 @@ namespace kubelet::runtime {
 
 Namespaces PodNamespaces(const api::core::Pod& pod);
 SELinux MakeSELinux(const api::core::SELinuxOptions& options);
-// fsGroup and supplementalGroups of the pod.
-std::vector<int64_t> SupplementalGroups(const api::core::Pod& pod);
+// fsGroup and supplementalGroups of the pod, and the groups that its volumes bring along.
+std::vector<int64_t> SupplementalGroups(const api::core::Pod& pod, const VolumePaths& volumes);
 // FailedPrecondition for a policy that is none.
 absl::StatusOr<SupplementalGroupsPolicy> GroupsPolicy(const api::core::Pod& pod);
 // `net/ipv4/x` and `net.ipv4.x` are one sysctl.

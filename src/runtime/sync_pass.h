@@ -20,7 +20,7 @@ struct PodSyncer::Pass {
   std::string cgroup_parent;
   std::string runtime_handler;
   UserNamespace user_namespace;
-  std::map<std::string, std::string> volume_paths;
+  VolumePaths volume_paths;
   ImageMounts image_mounts;  // of the container that is started
   std::map<std::string, uint32_t> next_attempt;
   std::shared_ptr<base::Semaphore::Permit> held;

@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "server/socket_wait.h"
+#include "server/websocket.h"
 
 namespace kubelet::server {
 namespace {
@@ -58,6 +59,15 @@ base::Task<absl::Status> ReadAnswer(Backend* backend) {
   if (backend->code == 101 || backend->code >= 400) co_return absl::OkStatus();
   co_return absl::InternalError("invalid upgrade response: status code " +
                                 std::to_string(backend->code));
+}
+
+std::string ProtocolsWithoutToken(const HttpRequest& request) {
+  std::string out;
+  for (const auto& protocol : WsProtocols(request)) {
+    if (protocol.rfind(auth::kTokenProtocol, 0) == 0) continue;
+    out += (out.empty() ? "" : ", ") + protocol;
+  }
+  return out;
 }
 
 }  // namespace
@@ -115,8 +125,11 @@ std::string TunnelRequest(const HttpRequest& request, const StreamUrl& url) {
     if (SameIgnoringCase(name, "Authorization") || SameIgnoringCase(name, "Content-Length") ||
         SameIgnoringCase(name, "Transfer-Encoding") || SameIgnoringCase(name, "Expect"))
       continue;
+    if (SameIgnoringCase(name, "Sec-WebSocket-Protocol")) continue;
     out += name + ": " + value + "\r\n";
   }
+  std::string protocols = ProtocolsWithoutToken(request);
+  if (!protocols.empty()) out += "Sec-WebSocket-Protocol: " + protocols + "\r\n";
   out += "X-Forwarded-For: " + forwarded + request.remote + "\r\n";
   if (request.method == "POST")
     out += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";

@@ -17,7 +17,7 @@ struct StreamUrl {
 absl::StatusOr<StreamUrl> ParseStreamUrl(const std::string& url);
 
 // The client's request as the runtime gets it: its own target, the client's headers without
-// credentials.
+// credentials (Authorization, and the token that browsers name among their subprotocols).
 std::string TunnelRequest(const HttpRequest& request, const StreamUrl& url);
 // The first header of that name in a message's head; empty: none.
 std::string HeaderOf(const std::string& head, const std::string& name);

@@ -22,8 +22,8 @@ constexpr Known kEndpoints[] = {
      "all checks; ?verbose, ?exclude=; 500 when the runtime is away for five minutes"},
     {"main, read-only, healthz", "/healthz/ping", "/healthz/ping", "GET", "healthz, proxy",
      "somebody listens"},
-    {kMainAndReadOnly, "/healthz/{log,syncloop}", "/healthz/log", "GET", "healthz, proxy",
-     "single checks"},
+    {kMainAndReadOnly, "/healthz/{log,syncloop,device-plugin}", "/healthz/log", "GET",
+     "healthz, proxy", "single checks"},
     {kMainAndReadOnly, "/pods", "/pods", "GET", "pods, proxy",
      "PodList of what is wanted, with its status"},
     {kMain, "/runningpods/", "/runningpods/", "GET", "pods, proxy",
@@ -57,6 +57,10 @@ constexpr Known kEndpoints[] = {
     {"socket", "/local/pods", nullptr, "GET", "", "`kubelet pods`; mode 0600, so root only"},
     {"socket", "/local/explain", nullptr, "GET", "", "`kubelet explain`"},
     {"socket", "/local/config", nullptr, "GET", "", "`kubelet config status`"},
+    {"gRPC", "<root-dir>/pod-resources/kubelet.sock", nullptr, "List, Get, GetAllocatableResources",
+     "", "PodResourcesLister of v1, and List of v1alpha1; 100 calls a second"},
+    {"gRPC", "<root-dir>/device-plugins/kubelet.sock", nullptr, "Register", "",
+     "Registration of v1beta1, for device plugins; others put a socket into plugins_registry"},
 };
 
 // What the router does not know is 404.
@@ -92,7 +96,8 @@ std::string EndpointTable() {
       "## Endpoints\n\n"
       "main: `port`, HTTPS, every request is authenticated and authorised by one of the "
       "subresources of `nodes`;\nread-only: `readOnlyPort`, plain, off by default; healthz: "
-      "`healthzPort`, plain, of this machine; socket:\n`<root-dir>/kubelet.sock`.\n\n"
+      "`healthzPort`, plain, of this machine; socket:\n`<root-dir>/kubelet.sock`; gRPC: a socket "
+      "of its own, by the permissions of its file.\n\n"
       "| ports | path | methods | permission | state | remark |\n|---|---|---|---|---|---|\n";
   for (const auto& row : EndpointRows()) {
     out += "| " + row.ports + " | `" + row.path + "` | " + row.methods + " | " + row.permission +

@@ -70,6 +70,7 @@ base::Task<void> Yield(base::Executor executor);
 base::Task<void> ServeLogs(ContextPtr context, ExchangePtr exchange, Route route);
 base::Task<void> ServeStream(ContextPtr context, ExchangePtr exchange,
                              Route route);  // exec, attach, portForward
+// The command ends with its client, as upstream (server.go getRun passes the request's context on).
 base::Task<void> ServeRun(ContextPtr context, ExchangePtr exchange, Route route);
 base::Task<void> ServeCheckpoint(ContextPtr context, ExchangePtr exchange, Route route);
 base::Task<void> ServeNodeLogs(ContextPtr context, ExchangePtr exchange, Route route);

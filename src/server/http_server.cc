@@ -3,16 +3,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/asio/basic_socket_acceptor.hpp>
+#include <algorithm>
 #include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <list>
 
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
+#include "server/request.h"
+#include "server/tcp_listener.h"
 
 namespace kubelet::server {
 namespace {
@@ -21,74 +22,127 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using Socket = asio::generic::stream_protocol::socket;
 constexpr uint32_t kHeaderLimit = 64 * 1024;
+constexpr uint64_t kBodyLimit = 4 * 1024;
 
 }  // namespace
 
 struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
+  struct Connection;
+  // In order of their coming here: the first has waited longest.
+  using Connections = std::list<Connection*>;
+
   State(asio::io_context& i, base::Clock& c, Options o, Handler h, LateHandler l)
-      : io(i), clock(c), options(std::move(o)), handler(std::move(h)), late(std::move(l)), acceptor(i) {}
+      : io(i),
+        clock(c),
+        options(std::move(o)),
+        handler(std::move(h)),
+        late(std::move(l)),
+        acceptor(i) {}
   asio::io_context& io;
   base::Clock& clock;
   Options options;
   Handler handler;
   LateHandler late;
-  asio::basic_socket_acceptor<asio::generic::stream_protocol> acceptor;
+  Acceptor acceptor;
+  // Every connection is in one: a request is to come, is being answered, the client takes the
+  // answer.
+  Connections reading, answering, writing;
   int connections = 0;
   bool stopped = false;
   uint16_t port = 0;
 
   void Accept();
+  bool MakeRoom();
 };
 
-namespace {
-
-using StatePtr = std::shared_ptr<void>;
-
-// One connection; callbacks rather than a coroutine keep it to one small allocation.
-struct Connection : std::enable_shared_from_this<Connection> {
-  Connection(Socket s, base::Clock& c, const HttpServer::Options& o, const Handler& h, const LateHandler& l,
-             std::function<void()> d)
-      : socket(std::move(s)), clock(c), options(o), handler(h), late(l), done(std::move(d)) {}
+// Callbacks rather than a coroutine keep it to one small allocation.
+struct HttpServer::State::Connection : std::enable_shared_from_this<Connection> {
+  Connection(Socket s, std::shared_ptr<State> owner)
+      : socket(std::move(s)), server(std::move(owner)) {
+    ++server->connections;
+    list = &server->reading;
+    place = list->insert(list->end(), this);
+  }
   ~Connection() {
-    clock.Cancel(timer);
-    done();
+    server->clock.Cancel(timer);
+    list->erase(place);
+    --server->connections;
+  }
+
+  void MoveTo(Connections& other) {
+    other.splice(other.end(), *list, place);
+    list = &other;
+  }
+  // What waits for the socket ends, and the connection with it.
+  void Close() {
+    MoveTo(server->answering);
+    boost::system::error_code ignored;
+    socket.close(ignored);
   }
 
   void Read() {
+    MoveTo(server->reading);
+    counted.reset();
     parser.emplace();
     parser->header_limit(kHeaderLimit);
-    parser->body_limit(0);
-    clock.Cancel(timer);
-    timer = clock.After(options.idle, [weak = weak_from_this()] {
-      if (auto self = weak.lock()) {
-        boost::system::error_code ignored;
-        self->socket.close(ignored);
-      }
+    parser->body_limit(kBodyLimit);
+    server->clock.Cancel(timer);
+    timer = server->clock.After(server->options.idle, [weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->Close();
     });
-    http::async_read(socket, buffer, *parser,
-                     [self = shared_from_this()](boost::system::error_code ec, size_t) { self->Answer(ec); });
+    http::async_read(
+        socket, buffer, *parser,
+        [self = shared_from_this()](boost::system::error_code ec, size_t) { self->Answer(ec); });
+  }
+
+  bool Allowed(const Request& asked) const {
+    const auto& posts = server->options.posts;
+    return asked.method == "GET" || asked.method == "HEAD" ||
+           (asked.method == "POST" &&
+            std::find(posts.begin(), posts.end(), asked.path) != posts.end());
+  }
+
+  // As Go's ParseForm: what the body says goes before the query.
+  void TakeForm(Request& asked) const {
+    std::string type(parser->get()[http::field::content_type]);
+    if (asked.method != "POST" ||
+        type.substr(0, type.find(';')) != "application/x-www-form-urlencoded")
+      return;
+    for (auto& [name, value] : ParseQuery(parser->get().body())) {
+      asked.query[name] = value;
+      asked.parameters.emplace_back(name, value);
+    }
   }
 
   void Answer(boost::system::error_code ec) {
+    MoveTo(server->answering);
     if (ec && ec != http::error::body_limit && ec != http::error::header_limit) return;
     response = {};
     const auto& request = parser->get();
+    Request asked =
+        ParseTarget(std::string(request.method_string()), std::string(request.target()));
+    if (server->options.metrics && !server->stopped)
+      counted.emplace(*server->options.metrics, asked.method, asked.path);
     Response out;
     if (ec) {
-      out = {ec == http::error::header_limit ? 431 : 413, "text/plain; charset=utf-8", "request too large\n"};
-    } else if (request.method() != http::verb::get && request.method() != http::verb::head) {
+      out = {ec == http::error::header_limit ? 431 : 413, "text/plain; charset=utf-8",
+             "request too large\n"};
+    } else if (!Allowed(asked)) {
       out = {405, "text/plain; charset=utf-8", "method not allowed\n"};
     } else {
-      Request asked = ParseTarget(std::string(request.method_string()), std::string(request.target()));
       asked.accept = std::string(request[http::field::accept]);
-      auto respond = [self = shared_from_this()](Response answer) { self->Reply({}, std::move(answer)); };
-      if (late && late(asked, respond)) return;
-      out = handler(asked);
+      TakeForm(asked);
+      auto respond = [self = shared_from_this()](Response answer) {
+        self->Reply({}, std::move(answer));
+      };
+      if (server->late && server->late(asked, respond)) return;
+      out = server->handler(asked);
     }
     Reply(ec, std::move(out));
   }
 
   void Reply(boost::system::error_code ec, Response out) {
+    MoveTo(server->writing);
     const auto& request = parser->get();
     bool keep = !ec && request.keep_alive();
     response.version(11);
@@ -100,22 +154,24 @@ struct Connection : std::enable_shared_from_this<Connection> {
     response.body() = std::move(out.body);
     response.prepare_payload();
     if (!ec && request.method() == http::verb::head) response.body().clear();
-    http::async_write(socket, response, [self = shared_from_this(), keep](boost::system::error_code error, size_t) {
-      if (!error && keep) self->Read();
-    });
+    http::async_write(socket, response,
+                      [self = shared_from_this(), keep](boost::system::error_code error, size_t) {
+                        if (!error && keep) self->Read();
+                      });
   }
 
   Socket socket;
-  base::Clock& clock;
-  const HttpServer::Options& options;
-  const Handler& handler;
-  const LateHandler& late;
-  std::function<void()> done;
+  std::shared_ptr<State> server;
+  Connections* list;
+  Connections::iterator place;
+  std::optional<HttpMetrics::Request> counted;
   base::Clock::TimerId timer{};
   boost::beast::flat_buffer buffer;
   std::optional<http::request_parser<http::string_body>> parser;
   http::response<http::string_body> response;
 };
+
+namespace {
 
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -127,7 +183,8 @@ int HexDigit(char c) {
 std::string Decode(const std::string& text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 && HexDigit(text[i + 2]) >= 0) {
+    if (text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 &&
+        HexDigit(text[i + 2]) >= 0) {
       out += static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2]));
       i += 2;
     } else {
@@ -161,45 +218,36 @@ Request ParseTarget(const std::string& method, const std::string& target) {
 
 HttpServer::HttpServer(asio::io_context& io, base::Clock& clock, Options options, Handler handler,
                        LateHandler late)
-    : state_(std::make_shared<State>(io, clock, std::move(options), std::move(handler), std::move(late))) {}
+    : state_(std::make_shared<State>(io, clock, std::move(options), std::move(handler),
+                                     std::move(late))) {}
 
 HttpServer::~HttpServer() { Stop(); }
 
 absl::Status HttpServer::Start() {
   auto& s = *state_;
-  boost::system::error_code ec;
-  asio::generic::stream_protocol::endpoint endpoint;
-  std::string what = s.options.unix_path;
-  if (!s.options.unix_path.empty()) {
-    unlink(s.options.unix_path.c_str());
-    endpoint = asio::local::stream_protocol::endpoint(s.options.unix_path);
-  } else {
-    what = s.options.address + ":" + std::to_string(s.options.port);
-    auto address = asio::ip::make_address(s.options.address, ec);
-    if (ec) return absl::InvalidArgumentError("cannot listen on " + what + ": " + ec.message());
-    endpoint = asio::ip::tcp::endpoint(address, s.options.port);
+  constexpr int kBacklog = 128;
+  if (s.options.unix_path.empty()) {
+    ASSIGN_OR_RETURN(s.port, ListenTcp(s.acceptor, s.options.address, s.options.port, kBacklog));
+    s.Accept();
+    return absl::OkStatus();
   }
+  boost::system::error_code ec;
+  unlink(s.options.unix_path.c_str());
+  Acceptor::endpoint_type endpoint(asio::local::stream_protocol::endpoint(s.options.unix_path));
   auto fail = [&](const char* step) {
     boost::system::error_code ignored;
     s.acceptor.close(ignored);
-    return absl::UnavailableError("cannot listen on " + what + ": " + step + ": " + ec.message());
+    return absl::UnavailableError("cannot listen on " + s.options.unix_path + ": " + step + ": " +
+                                  ec.message());
   };
   s.acceptor.open(endpoint.protocol(), ec);
   if (ec) return fail("socket");
-  if (s.options.unix_path.empty()) s.acceptor.set_option(asio::socket_base::reuse_address(true), ec);
   mode_t mask = umask(0177);
   s.acceptor.bind(endpoint, ec);
   umask(mask);
   if (ec) return fail("bind");
-  s.acceptor.listen(128, ec);
+  s.acceptor.listen(kBacklog, ec);
   if (ec) return fail("listen");
-  if (s.options.unix_path.empty()) {
-    auto local = s.acceptor.local_endpoint(ec);
-    asio::ip::tcp::endpoint tcp;
-    tcp.resize(local.size());
-    std::memcpy(tcp.data(), local.data(), local.size());
-    s.port = tcp.port();
-  }
   s.Accept();
   return absl::OkStatus();
 }
@@ -214,18 +262,25 @@ void HttpServer::State::Accept() {
       });
       return;
     }
-    if (self->connections < self->options.max_connections) {
-      ++self->connections;
-      std::make_shared<Connection>(std::move(socket), self->clock, self->options, self->handler, self->late,
-                                   [self] { --self->connections; })
-          ->Read();
-    }
+    if (self->MakeRoom()) std::make_shared<Connection>(std::move(socket), self)->Read();
     self->Accept();
   });
 }
 
+// A client that says nothing, or does not take its answer, must not keep others out.
+bool HttpServer::State::MakeRoom() {
+  if (connections < options.max_connections) return true;
+  auto& from = reading.empty() ? writing : reading;
+  if (from.empty()) return false;
+  from.front()->Close();
+  return true;
+}
+
 void HttpServer::Stop() {
   state_->stopped = true;
+  // The metrics may go before the last connection does.
+  for (auto* list : {&state_->reading, &state_->answering, &state_->writing})
+    for (auto* connection : *list) connection->counted.reset();
   boost::system::error_code ignored;
   state_->acceptor.close(ignored);
   if (!state_->options.unix_path.empty()) unlink(state_->options.unix_path.c_str());

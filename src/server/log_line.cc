@@ -44,7 +44,7 @@ bool ParseCri(std::string_view line, bool with_stamp, LogLine& result) {
   size_t c = line.find(' ', b + 1);
   if (c == std::string_view::npos) return false;
   std::string_view tags = line.substr(b + 1, c - b - 1);
-  bool partial = tags.substr(0, tags.find(':')) == "P";
+  bool partial = result.partial = tags.substr(0, tags.find(':')) == "P";
   result.text = line.substr(c + 1);
   if (partial && !result.text.empty() && result.text.back() == '\n') result.text.remove_suffix(1);
   return true;

@@ -184,7 +184,13 @@ std::string NextRotated(std::vector<std::string> names, const std::string& ours)
   return "";
 }
 
-absl::Status LogReader::NextFile() {
+bool LogReader::DirectoryGone() const {
+  struct stat info {};
+  std::string directory = path_.substr(0, path_.rfind('/') + 1);
+  return stat(directory.c_str(), &info) != 0 && errno == ENOENT;
+}
+
+absl::StatusOr<bool> LogReader::NextFile() {
   auto names = RotatedNames(path_);
   std::string ours;
   struct stat mine {};
@@ -226,15 +232,16 @@ absl::Status LogReader::NextFile() {
     if (opened.ok()) {
       file_ = *std::move(opened);
       filter_.NextFile();
-      return absl::OkStatus();
+      return true;
     }
     if (opened.status().code() != absl::StatusCode::kNotFound) return opened.status();
     // Compressed or removed just now: look again, and past it when it is gone.
-    if (next.empty()) return absl::OkStatus();
+    if (next.empty()) return false;
     names = RotatedNames(path_);
     auto same = std::find_if(names.begin(), names.end(),
                              [&](const auto& n) { return Stem(n) == Stem(next); });
-    if (same == names.end()) ours = Stem(next);
+    // A name that is there and leads nowhere is passed over too.
+    if (same == names.end() || *same == next) ours = Stem(next);
   }
 }
 
@@ -266,9 +273,13 @@ absl::StatusOr<LogStep> LogReader::Step(bool over, bool advance) {
       continue;
     }
     if (successor) {
-      RETURN_IF_ERROR(NextFile());
-      advance = false;
-      continue;
+      ASSIGN_OR_RETURN(bool moved, NextFile());
+      if (moved) {
+        advance = false;
+        continue;
+      }
+      // The pod's logs were removed, or the runtime is about to make the next file.
+      over = over || DirectoryGone();
     }
     if (!query_.follow || over) {
       // A line of a container that has ended will not get its end any more.

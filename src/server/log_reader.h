@@ -39,7 +39,8 @@ class LogReader {
   LogReader& operator=(const LogReader&) = delete;
 
   // Reads on: at most about kStep bytes. `over`: the container has ended, so the end of the file is
-  // the end once nobody writes to it. NotFound, PermissionDenied and so on: the file; InvalidArgument: it is no log.
+  // the end once nobody writes to it. NotFound, PermissionDenied and so on: the file;
+  // InvalidArgument: it is no log.
   absl::StatusOr<LogStep> Read(bool over);
   // After a step that is `waiting`: reads what is left of the file, then goes on with the next.
   absl::StatusOr<LogStep> Advance(bool over);
@@ -54,7 +55,9 @@ class LogReader {
   absl::Status Tail();
   bool HasSuccessor() const;
   bool MayBeWritten(bool advance, LogStep& step);
-  absl::Status NextFile();
+  // Goes on with the file that came after this one. False: there is none, for now or for ever.
+  absl::StatusOr<bool> NextFile();
+  bool DirectoryGone() const;
   absl::StatusOr<LogStep> Step(bool over, bool advance);
 
   std::string asked_path_, path_;

@@ -1,29 +1,25 @@
 #include "kubelet/server/secure_server.h"
 
-#include <sys/socket.h>
-
 #include <atomic>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cstring>
 #include <list>
 #include <thread>
 
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "server/endpoints.h"
+#include "server/tcp_listener.h"
 #include "server/tls.h"
 
 namespace kubelet::server {
 namespace {
 
 namespace asio = boost::asio;
-using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
 // How long the client may take to read the end of an answer.
 constexpr base::Nanos kLinger = std::chrono::seconds(2);
 
@@ -60,6 +56,7 @@ struct SecureServer::State : std::enable_shared_from_this<SecureServer::State> {
   // Server loop only.
   TlsMaterial material;
   std::shared_ptr<const TlsContext> tls;  // made of `material` when it is needed
+  bool refused = false;                   // it cannot be made of these
   int connections = 0;
   std::list<std::weak_ptr<ByteStream>> strangers;  // not let in yet, oldest first
 
@@ -69,13 +66,14 @@ struct SecureServer::State : std::enable_shared_from_this<SecureServer::State> {
 };
 
 std::shared_ptr<const TlsContext> SecureServer::State::Tls() {
-  if (tls || material.cert_pem.empty()) return tls;
+  if (tls || refused || material.cert_pem.empty()) return tls;
   auto made = TlsContext::Make(material, context->options.tls);
   if (made.ok()) {
     tls = *std::move(made);
   } else {
-    LOG_ERROR("Cannot serve with this certificate", "err", made.status());
-    material.cert_pem.clear();  // until another comes
+    LOG_ERROR("Cannot serve HTTPS with this certificate and these options; handshakes are refused",
+              "err", made.status());
+    refused = true;
   }
   return tls;
 }
@@ -92,16 +90,9 @@ void SecureServer::State::Accept() {
     }
     if (self->connections < self->context->options.max_connections) {
       boost::system::error_code ignored;
-      auto peer = socket.remote_endpoint(ignored);
-      asio::ip::tcp::endpoint tcp;
-      std::string remote;
-      if (peer.size() <= tcp.capacity()) {
-        tcp.resize(peer.size());
-        std::memcpy(tcp.data(), peer.data(), peer.size());
-        remote = tcp.address().to_string();
-      }
+      std::string remote = RemoteAddress(socket);
       socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-      socket.set_option(asio::socket_base::keep_alive(true), ignored);
+      WatchPeer(socket);
       self->context->scope.Spawn("https connection", self->Serve(std::move(socket), remote));
     }
     self->Accept();
@@ -168,7 +159,8 @@ base::Task<void> ServeDocument(ContextPtr context, ExchangePtr exchange, bool la
   request.parameters = asked.query;
   for (const auto& [name, value] : asked.query) request.query[name] = value;
   // As Go's ParseForm: what the body says goes before the query.
-  if (asked.method == "POST" && asked.HeaderHas("Content-Type", "application/x-www-form-urlencoded"))
+  if (asked.method == "POST" &&
+      asked.HeaderHas("Content-Type", "application/x-www-form-urlencoded"))
     for (const auto& [name, value] : ParseQuery(asked.body)) request.query[name] = value;
   std::function<base::Task<Response>()> make = [deps = &context->deps, request, late] {
     if (late && deps->late) return deps->late(request);
@@ -258,6 +250,8 @@ base::Task<void> SecureServer::State::Serve(Socket socket, std::string remote) {
     HttpMetrics::Request counted_request(context->metrics, request.method, request.path);
     // Judged by the client CAs of today, not by those of the handshake.
     auto newest = Tls();
+    if (!newest)
+      newest = judge ? judge : trust;  // handshakes are refused, those that stand are not
     if (judge != newest) {
       judge = newest;
       peer = judge->Peer(stream->ssl());
@@ -296,28 +290,9 @@ SecureServer::~SecureServer() { Stop(); }
 absl::Status SecureServer::Start() {
   auto& s = *state_;
   const auto& options = s.context->options;
-  std::string what = options.address + ":" + std::to_string(options.port);
-  boost::system::error_code ec;
-  auto address = asio::ip::make_address(options.address, ec);
-  if (ec) return absl::InvalidArgumentError("cannot listen on " + what + ": " + ec.message());
-  asio::generic::stream_protocol::endpoint endpoint(asio::ip::tcp::endpoint(address, options.port));
-  auto fail = [&](const char* step) {
-    boost::system::error_code ignored;
-    s.acceptor.close(ignored);
-    return absl::UnavailableError("cannot listen on " + what + ": " + step + ": " + ec.message());
-  };
-  s.acceptor.open(endpoint.protocol(), ec);
-  if (ec) return fail("socket");
-  s.acceptor.set_option(asio::socket_base::reuse_address(true), ec);
-  s.acceptor.bind(endpoint, ec);
-  if (ec) return fail("bind");
-  s.acceptor.listen(asio::socket_base::max_listen_connections, ec);
-  if (ec) return fail("listen");
-  auto local = s.acceptor.local_endpoint(ec);
-  asio::ip::tcp::endpoint tcp;
-  tcp.resize(local.size());
-  std::memcpy(tcp.data(), local.data(), local.size());
-  s.port = tcp.port();
+  ASSIGN_OR_RETURN(uint16_t port, ListenTcp(s.acceptor, options.address, options.port,
+                                            asio::socket_base::max_listen_connections));
+  s.port = port;
   s.stopped = false;
   asio::post(s.context->place.executor, [state = state_] { state->Accept(); });
   return absl::OkStatus();
@@ -345,6 +320,7 @@ void SecureServer::SetTls(TlsMaterial material) {
              [state = state_, material = std::move(material)]() mutable {
                state->material = std::move(material);
                state->tls = nullptr;
+               state->refused = false;
              });
 }
 
@@ -355,6 +331,7 @@ void SecureServer::SetLive(LiveOptions live) {
     options.stream_idle = live.stream_idle;
     options.tls = std::move(live.tls);
     state->tls = nullptr;
+    state->refused = false;
   });
 }
 

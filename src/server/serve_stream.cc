@@ -139,7 +139,12 @@ base::Task<void> ServeRun(ContextPtr context, ExchangePtr exchange, Route route)
   UrlMaker run = [pods = &context->deps.pods, route, command] {
     return pods->Run(route.pod, route.container, command);
   };
-  auto output = co_await context->core.Call<absl::StatusOr<std::string>>("run", std::move(run));
+  auto call = std::make_shared<EndingCall<std::string>>(context->core);
+  std::function<void()> hook = [call] { call->End(); };
+  context->scope.Spawn("run client", exchange->WatchHangup(std::move(hook)));
+  auto output = co_await call->Run("run", std::move(run));
+  call->End();
+  if (exchange->hung_up()) co_return;
   if (!output.ok()) {
     int code = output.status().code() == absl::StatusCode::kNotFound ? 404 : 500;
     co_await exchange->Respond(code, kPlainText, base::Message(output.status()));

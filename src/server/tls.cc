@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "server/socket_wait.h"
 
@@ -66,25 +67,75 @@ int MinVersion(const std::string& name) {
   return name == "VersionTLS13" ? TLS1_3_VERSION : TLS1_2_VERSION;
 }
 
-absl::Status Restrict(SSL_CTX* context, const TlsOptions& options) {
+std::string Joined(const std::vector<std::string>& words, const char* between) {
+  std::string out;
+  for (const auto& word : words) out += (out.empty() ? "" : between) + word;
+  return out;
+}
+
+// What was asked for and cannot be had is less than was asked for, never more.
+absl::Status RestrictSuites(SSL_CTX* context, const TlsOptions& options) {
   int version = MinVersion(options.min_version);
+  std::vector<std::string> left_out;
+  std::string ciphers = CipherList(options.ciphers, &left_out);
+  if (!left_out.empty())
+    LOG_WARNING("Cipher suites that this OpenSSL does not have are not offered", "tlsCipherSuites",
+                Joined(left_out, ","));
+  if (ciphers.empty() && !options.ciphers.empty()) {
+    // As in Go: those of TLS 1.3 are not to be chosen, and below it nothing is left.
+    if (version != TLS1_3_VERSION)
+      LOG_WARNING("No cipher suite below TLS 1.3 is configured; only TLS 1.3 is offered",
+                  "tlsCipherSuites", Joined(options.ciphers, ","));
+    version = TLS1_3_VERSION;
+  }
   SSL_CTX_set_min_proto_version(context, version);
-  std::string ciphers = CipherList(options.ciphers);
   if (ciphers.empty()) ciphers = kDefaultCiphers;
   // OpenSSL 3 refuses TLS 1.0 and 1.1 above level 0.
   ciphers += version < TLS1_2_VERSION ? ":@SECLEVEL=0" : ":@SECLEVEL=1";
   if (SSL_CTX_set_cipher_list(context, ciphers.c_str()) != 1)
     return absl::InvalidArgumentError("tlsCipherSuites: " + SslError());
-  std::string curves;
-  for (int32_t id : options.curves) {
-    const char* name = id == 23   ? "P-256"
-                       : id == 24 ? "P-384"
-                       : id == 25 ? "P-521"
-                       : id == 29 ? "X25519"
-                                  : nullptr;
-    if (name != nullptr) curves += (curves.empty() ? "" : ":") + std::string(name);
+  return absl::OkStatus();
+}
+
+// OpenSSL's names; it has the last three from 3.5 on.
+const char* CurveName(int32_t id) {
+  switch (id) {
+    case 23:
+      return "P-256";
+    case 24:
+      return "P-384";
+    case 25:
+      return "P-521";
+    case 29:
+      return "X25519";
+    case 4587:
+      return "SecP256r1MLKEM768";
+    case 4588:
+      return "X25519MLKEM768";
+    case 4589:
+      return "SecP384r1MLKEM1024";
+    default:
+      return "unknown";
   }
-  if (!curves.empty()) SSL_CTX_set1_curves_list(context, curves.c_str());
+}
+
+absl::Status RestrictCurves(SSL_CTX* context, const TlsOptions& options) {
+  std::vector<std::string> known, left_out;
+  for (int32_t id : options.curves) {
+    bool has = SSL_CTX_set1_groups_list(context, CurveName(id)) == 1;
+    if (has) known.emplace_back(CurveName(id));
+    if (!has) left_out.push_back(std::to_string(id) + " (" + CurveName(id) + ")");
+  }
+  ERR_clear_error();
+  if (options.curves.empty()) return absl::OkStatus();
+  if (known.empty())
+    return absl::InvalidArgumentError("tlsCurvePreferences: this OpenSSL has none of " +
+                                      Joined(left_out, ", "));
+  if (!left_out.empty())
+    LOG_WARNING("Curves that this OpenSSL does not have are not offered", "tlsCurvePreferences",
+                Joined(left_out, ", "));
+  if (SSL_CTX_set1_groups_list(context, Joined(known, ":").c_str()) != 1)
+    return absl::InvalidArgumentError("tlsCurvePreferences: " + SslError());
   return absl::OkStatus();
 }
 
@@ -168,16 +219,16 @@ BIO* SocketBio(int fd) {
 
 }  // namespace
 
-std::string CipherList(const std::vector<std::string>& names) {
+std::string CipherList(const std::vector<std::string>& names, std::vector<std::string>* left_out) {
   std::string out;
   for (std::string name : names) {
     // Go's older names of these two lack the hash.
     if (name.size() > 9 && name.ends_with("_POLY1305")) name += "_SHA256";
     const char* known = OPENSSL_cipher_name(name.c_str());
+    bool has = known != nullptr && std::strcmp(known, "(NONE)") != 0;
+    if (!has && left_out != nullptr) left_out->push_back(name);
     // Those of TLS 1.3 are not to be chosen, as in Go.
-    if (known == nullptr || std::strcmp(known, "(NONE)") == 0 ||
-        std::strncmp(known, "TLS_", 4) == 0)
-      continue;
+    if (!has || std::strncmp(known, "TLS_", 4) == 0) continue;
     out += (out.empty() ? "" : ":") + std::string(known);
   }
   return out;
@@ -189,7 +240,8 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Make(const TlsMate
   made->generation_ = material.generation;
   made->context_ = SSL_CTX_new(TLS_server_method());
   SSL_CTX* context = made->context_;
-  RETURN_IF_ERROR(Restrict(context, options));
+  RETURN_IF_ERROR(RestrictSuites(context, options));
+  RETURN_IF_ERROR(RestrictCurves(context, options));
   RETURN_IF_ERROR(Show(context, material));
   SSL_CTX_set_options(
       context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);

@@ -17,8 +17,9 @@ namespace kubelet::server {
 // Immutable once made; connections hold the one they began with. Any thread may make one.
 class TlsContext {
  public:
-  // InvalidArgument: certificate and key are none, or do not belong together; the message says
-  // which.
+  // InvalidArgument: certificate and key are none, or do not belong together, or none of the curves
+  // asked for is there; the message says which. Suites and curves that OpenSSL lacks are left out,
+  // with a warning; where no suite below TLS 1.3 is left, only TLS 1.3 is offered.
   static absl::StatusOr<std::shared_ptr<const TlsContext>> Make(const TlsMaterial& material,
                                                                 const TlsOptions& options);
   ~TlsContext();
@@ -57,7 +58,9 @@ class TlsStream : public ByteStream {
   bool failed_ = false;
 };
 
-// OpenSSL's names of Go's cipher suites up to TLS 1.2, `:` between them; unknown ones are left out.
-std::string CipherList(const std::vector<std::string>& names);
+// OpenSSL's names of Go's cipher suites up to TLS 1.2, `:` between them. Unknown ones are left out,
+// and told of in `left_out`.
+std::string CipherList(const std::vector<std::string>& names,
+                       std::vector<std::string>* left_out = nullptr);
 
 }  // namespace kubelet::server

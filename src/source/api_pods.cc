@@ -5,6 +5,24 @@
 #include "kubelet/api/pod.h"
 
 namespace kubelet::source {
+namespace {
+
+// How long the pod has to end once it is to end.
+int64_t GraceOf(const api::core::Pod& pod) {
+  constexpr int64_t kDefault = 30;
+  if (pod.metadata().has_deletion_grace_period_seconds())
+    return pod.metadata().deletion_grace_period_seconds();
+  return pod.spec().has_termination_grace_period_seconds()
+             ? pod.spec().termination_grace_period_seconds()
+             : kDefault;
+}
+
+bool EndsSooner(const api::core::Pod& before, const api::core::Pod& now) {
+  return before.metadata().uid() == now.metadata().uid() && !api::IsMirror(now) &&
+         now.metadata().has_deletion_timestamp() && GraceOf(now) < GraceOf(before);
+}
+
+}  // namespace
 
 api::PodPtr ApiPods::Complete(const MutablePod& pod) const {
   auto& meta = *pod->mutable_metadata();
@@ -51,6 +69,7 @@ api::PodPtr ApiPods::Set(const MutablePod& pod) {
   api::PodPtr kept = Complete(pod);
   api::PodPtr& slot = pods_[api::FullName(*kept)];
   if (slot) Changed(*slot);
+  sooner_ = sooner_ || (slot && EndsSooner(*slot, *kept));
   Changed(*kept);
   slot = kept;
   return kept;

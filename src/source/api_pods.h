@@ -29,6 +29,9 @@ class ApiPods {
   // Whether that has changed since the last call; both after the first list.
   bool TakePodsChanged() { return std::exchange(pods_changed_, false); }
   bool TakeMirrorsChanged() { return std::exchange(mirrors_changed_, false); }
+  // Whether a pod was Set since the last call that is to end sooner than it would have been. Such a
+  // pod may be gone with the next event, and what it said of its end with it.
+  bool TakeSooner() { return std::exchange(sooner_, false); }
   std::vector<api::PodPtr> Pods() const { return Of(false); }
   std::vector<api::PodPtr> Mirrors() const { return Of(true); }
 
@@ -40,7 +43,7 @@ class ApiPods {
 
   base::Clock& clock_;
   ByName pods_;  // by full name
-  bool listed_ = false, pods_changed_ = false, mirrors_changed_ = false;
+  bool listed_ = false, pods_changed_ = false, mirrors_changed_ = false, sooner_ = false;
 };
 
 }  // namespace kubelet::source

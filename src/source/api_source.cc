@@ -61,6 +61,8 @@ class ApiSource : public PodSource {
     sink.on_set = [this](MessagePtr message) {
       auto pod = pods_.Set(Own(message));
       if (deps_.tap.on_set) deps_.tap.on_set(pod);
+      // A forced deletion is two events, and the second has no grace period.
+      if (pods_.TakeSooner() && alive_) return Deliver();
       DeliverSoon();
     };
     sink.on_removed = [this](MessagePtr message) {

@@ -217,20 +217,18 @@ void FileSource::Remind() {
 base::Task<Listing> FileSource::TakeListing() {
   Listing listing;
   std::string path = options_.path;
-  if (auto it = hung_.find(path); it != hung_.end() && *it->second) {
+  if (Hangs(path)) {
     listing.directory = absl::DeadlineExceededError(path + ": the filesystem does not answer");
     co_return listing;
   }
-  auto busy = std::make_shared<std::atomic<bool>>(true);
-  std::function<absl::StatusOr<ManifestPlace>()> find = [busy, path, single = single_] {
-    auto place = FindManifests(path, single);
-    *busy = false;
-    return place;
-  };
+  auto call = std::make_shared<Call>();
+  std::weak_ptr<Call> under_way = call;
+  std::function<absl::StatusOr<ManifestPlace>()> find =
+      [call = std::move(call), path, single = single_] { return FindManifests(path, single); };
   auto place =
       co_await deps_.pool.Run<ManifestPlace>(kPoolKind, options_.io_timeout, std::move(find));
   if (!place.ok()) {
-    if (absl::IsDeadlineExceeded(place.status())) hung_[path] = busy;
+    if (absl::IsDeadlineExceeded(place.status())) hung_[path] = under_way;
     listing.directory = place.status();
     co_return listing;
   }
@@ -241,23 +239,22 @@ base::Task<Listing> FileSource::TakeListing() {
     auto reading = co_await ReadOne(file);
     if (reading.ok()) listing.files[file] = *std::move(reading);
   }
-  std::erase_if(hung_, [](const auto& item) { return !*item.second; });
+  std::erase_if(hung_, [](const auto& item) { return item.second.expired(); });
   co_return listing;
 }
 
 base::Task<absl::StatusOr<Reading>> FileSource::ReadOne(std::string path) {
   Reading failed;
   failed.status = absl::DeadlineExceededError(path + ": the filesystem does not answer");
-  if (auto it = hung_.find(path); it != hung_.end() && *it->second) co_return failed;
-  auto busy = std::make_shared<std::atomic<bool>>(true);
-  std::function<absl::StatusOr<Reading>()> read = [busy, path] {
-    auto reading = ReadManifest(path);
-    *busy = false;
-    return reading;
+  if (Hangs(path)) co_return failed;
+  auto call = std::make_shared<Call>();
+  std::weak_ptr<Call> under_way = call;
+  std::function<absl::StatusOr<Reading>()> read = [call = std::move(call), path] {
+    return ReadManifest(path);
   };
   auto reading = co_await deps_.pool.Run<Reading>(kPoolKind, options_.io_timeout, std::move(read));
   if (absl::IsDeadlineExceeded(reading.status())) {
-    hung_[path] = busy;
+    hung_[path] = under_way;
     co_return failed;
   }
   co_return reading;

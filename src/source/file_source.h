@@ -72,7 +72,13 @@ class FileSource : public PodSource {
   bool delivered_ = false;  // a snapshot went out
   bool listed_ = false;     // the directory was read, or is known to be absent
   // Calls that did not come back in time: not tried again until the kernel lets go.
-  std::map<std::string, std::shared_ptr<std::atomic<bool>>> hung_;
+  // The work of a call holds one, and lets it go when it has ended or was dropped before it began.
+  struct Call {};
+  std::map<std::string, std::weak_ptr<Call>> hung_;
+  bool Hangs(const std::string& path) const {
+    auto it = hung_.find(path);
+    return it != hung_.end() && !it->second.expired();
+  }
   std::set<std::string> on_disk_;  // paths that have a checkpoint
   std::vector<Problem> problems_;
   absl::Status save_status_;

@@ -100,7 +100,10 @@ struct LocalObjects::State {
   os::FileId watched;
   bool look_now = true;
   base::MonoTime next_full{}, next_watch{};
-  std::shared_ptr<std::atomic<bool>> busy;  // of a look that did not come back in time
+  // Of a look that did not come back in time. Its work holds one, and lets it go when it has ended
+  // or was dropped before it began.
+  struct Call {};
+  std::weak_ptr<Call> hung;
   std::vector<Problem> problems;
   uint64_t looks = 0;
   bool idle = false;
@@ -228,20 +231,20 @@ Task<void> LocalObjects::State::Watch() {
 Task<void> LocalObjects::State::Look() {
   next_full = deps.clock.Mono() + options.check_period;
   Listing listing;
-  if (busy && *busy) {
+  if (!hung.expired()) {
     listing.directory =
         absl::DeadlineExceededError(options.path + ": the filesystem does not answer");
   } else {
-    busy = std::make_shared<std::atomic<bool>>(true);
-    std::function<absl::StatusOr<Listing>()> work = [done = busy, path = options.path] {
-      absl::StatusOr<Listing> all = ReadLocalObjects(path);
-      *done = false;
-      return all;
+    auto call = std::make_shared<Call>();
+    std::weak_ptr<Call> under_way = call;
+    std::function<absl::StatusOr<Listing>()> work = [call = std::move(call), path = options.path] {
+      return ReadLocalObjects(path);
     };
     auto all = co_await deps.pool.Run<Listing>(kPoolKind, options.io_timeout, std::move(work));
     if (all.ok()) {
       listing = *std::move(all);
     } else {
+      if (absl::IsDeadlineExceeded(all.status())) hung = under_way;
       listing.directory = all.status();
     }
   }

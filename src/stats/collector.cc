@@ -1,7 +1,8 @@
 #include "stats/collector.h"
 
 #include <algorithm>
-#include <filesystem>
+
+#include "stats/disk.h"
 
 namespace kubelet::stats {
 namespace {
@@ -12,15 +13,14 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 // Limits change with a resize, that is soon after the pod's object; and when somebody else writes
-// to the group. Descriptors are dear to count, mounts come with reboots.
+// to the group. Descriptors are dear to count.
 constexpr base::Nanos kLimitsAge = minutes(5);
 constexpr base::Nanos kNewLimitsAge = seconds(10);
 constexpr base::Nanos kResizeTime = minutes(2);
 // Everything is read again after one to two of these, each group at a time of its own.
-constexpr base::Nanos kQuietAge = minutes(1);
+constexpr base::Nanos kQuietAge = minutes(5);
 constexpr base::Nanos kDescriptorsAge = seconds(30);
 constexpr base::Nanos kSystemDescriptorsAge = minutes(5);  // thousands, of all services
-constexpr base::Nanos kPartitionsAge = minutes(1);
 constexpr base::Nanos kSystemAge = minutes(1);
 // A speed over less says little, one over more is no speed of now.
 constexpr base::Nanos kShortest = milliseconds(400);
@@ -118,7 +118,7 @@ void Collector::Collect(const Question& question, Depth depth, base::Nanos max_a
   now_ = question.now;
   max_age_ = max_age;
   depth_ = depth;
-  needs_speed_ = false;
+  needs_speed_ = needs_runtime_ = false;
   pods_.clear();
   shown_.clear();
   system_views_.clear();
@@ -172,9 +172,8 @@ Group* Collector::System(const std::string& path) {
 void Collector::CollectPod(const PodInput& input, const Question& question) {
   const runtime::ObservedPod& pod = *input.observed;
   Group& group = Keep("pod " + pod.uid, GroupKind::kPod);
-  if (group.path.empty()) {
-    auto it = question.pod_groups.find(pod.uid);
-    if (it == question.pod_groups.end()) return;
+  auto it = question.pod_groups.find(pod.uid);
+  if (group.path.empty() && it != question.pod_groups.end()) {
     group.path = it->second;
     group.labels = Labels("", group.path, "", "", pod.namespace_, pod.name);
     group.resource_labels = ResourceLabels("", pod);
@@ -209,11 +208,12 @@ void Collector::CollectPod(const PodInput& input, const Question& question) {
     if (g.labels.id.empty() && !g.path.empty()) {
       g.labels = Labels(container.name, g.path, container.image, container.id.str(), pod.namespace_,
                         pod.name);
-      g.resource_labels = ResourceLabels(container.name, pod);
     }
+    if (g.resource_labels.empty()) g.resource_labels = ResourceLabels(container.name, pod);
     Sample(g);
-    view.containers.push_back(
-        {container.name, &container.id.str(), container.created_at, g.sampled ? &g : nullptr});
+    Tell(g, question, container.id.str());
+    view.containers.push_back({container.name, &container.id.str(), container.created_at,
+                               g.sampled || g.told ? &g : nullptr});
   }
   pods_.push_back(std::move(view));
 }
@@ -225,6 +225,31 @@ void Collector::Find(Group& group, const Group& pod, const std::string& id) {
   for (const auto& name : children_) {
     if (IsGroupOf(name, id)) group.path = Below(pod.path, name);
   }
+}
+
+// One that had a group is gone with it, whatever the runtime has not noticed yet.
+void Collector::Tell(Group& group, const Question& question, const std::string& id) {
+  group.told = false;
+  if (!group.path.empty()) return;
+  needs_runtime_ = true;
+  if (!question.runtime) return;
+  auto it = question.runtime->containers.find(id);
+  if (it == question.runtime->containers.end() || !it->second.cpu || !it->second.memory) return;
+  const auto& [container, layer, cpu, memory, swap] = it->second;
+  group.told = true;
+  group.at = cpu->at;
+  group.usage.cpu_ns = cpu->used_ns;
+  group.usage.memory = memory->usage;
+  group.usage.working_set = memory->working_set;
+  group.usage.rss = memory->rss;
+  group.usage.page_faults = memory->page_faults;
+  group.usage.major_page_faults = memory->major_page_faults;
+  group.usage.swap = swap;
+  group.limits = os::CgroupLimits();
+  if (uint64_t left = memory->available.value_or(0); left > 0)
+    group.limits.memory = memory->working_set + left;
+  Speed(group, group.at);
+  if (cpu->nano_cores) group.nano_cores = cpu->nano_cores;
 }
 
 void Collector::Sample(Group& group) {
@@ -278,7 +303,7 @@ void Collector::Read(Group& group) {
     if (boot && (group.kind == GroupKind::kRoot || group.made < *boot)) group.made = *boot;
   }
   if (depth_ != Depth::kUsage) ReadProcesses(group);
-  Speed(group);
+  Speed(group, now_);
 }
 
 // Of a quiet group, only what moves without it.
@@ -297,7 +322,7 @@ void Collector::Renew(Group& group) {
   group.at = now_;
   for (int depth = 0; depth <= static_cast<int>(depth_); ++depth) group.at_depth[depth] = now_;
   if (depth_ != Depth::kUsage && group.kind == GroupKind::kSandbox) ReadInterfaces(group);
-  Speed(group);
+  Speed(group, now_);
 }
 
 void Collector::ReadLimits(Group& group) {
@@ -338,65 +363,21 @@ void Collector::ReadProcesses(Group& group) {
   }
 }
 
-void Collector::Speed(Group& group) {
+void Collector::Speed(Group& group, WallTime at) {
   uint64_t cpu = group.usage.cpu_ns;
-  if (!group.before || *group.before > now_ || cpu < group.before_ns ||
-      now_ - *group.before > kLongest) {
+  if (!group.before || *group.before > at || cpu < group.before_ns ||
+      at - *group.before > kLongest) {
     group.nano_cores.reset();
-    group.before = now_;
+    group.before = at;
     group.before_ns = cpu;
     return;
   }
-  auto passed = now_ - *group.before;
+  auto passed = at - *group.before;
   if (passed < kShortest) return;
   double share = static_cast<double>(cpu - group.before_ns) / static_cast<double>(passed.count());
   group.nano_cores = static_cast<uint64_t>(share * 1e9);
-  group.before = now_;
+  group.before = at;
   group.before_ns = cpu;
-}
-
-void Collector::CollectFilesystems() {
-  disks_ = os::ReadDisks(options_.proc);
-  if (!Fresh(partitions_at_, kPartitionsAge)) {
-    auto mounts = os::ReadMountinfo(options_.mountinfo);
-    if (!mounts.ok()) return;
-    partitions_at_ = now_;
-    filesystems_.clear();
-    // Of containers and pods there are hundreds, and none is the node's.
-    std::vector<std::string> without = {options_.root_dir + "/pods", "/run/containerd",
-                                        "/var/lib/containers", "/run/containers"};
-    // Where the runtime has its socket it has the root filesystems, too.
-    std::string runtime = std::filesystem::path(options_.runtime_socket).parent_path();
-    if (runtime != "" && runtime != "/" && runtime != "/run" && runtime != "/var/run")
-      without.push_back(std::move(runtime));
-    for (auto& partition : os::Partitions(*mounts, without)) {
-      FilesystemView view;
-      view.labels = "device=\"";
-      base::AppendLabelValue(partition.device, view.labels);
-      view.labels += "\",";
-      view.partition = std::move(partition);
-      filesystems_.push_back(std::move(view));
-    }
-  }
-  for (auto& view : filesystems_) {
-    auto room = os::ReadFilesystem(view.partition.point);
-    if (room.ok()) view.room = *room;
-    for (const auto& disk : disks_) {
-      if (disk.major == view.partition.major && disk.minor == view.partition.minor)
-        view.disk = disk;
-    }
-  }
-}
-
-std::string Collector::DeviceName(unsigned major, unsigned minor) const {
-  for (const auto& view : filesystems_) {
-    if (view.partition.major == major && view.partition.minor == minor)
-      return view.partition.device;
-  }
-  for (const auto& disk : disks_) {
-    if (disk.major == major && disk.minor == minor) return "/dev/" + disk.name;
-  }
-  return "";
 }
 
 }  // namespace kubelet::stats

@@ -4,10 +4,13 @@
 // Runs in the blocking pool; one call at a time (the mutex is for a call that has outlived its
 // deadline). It keeps a group as long as a pod of the latest question has it.
 //
+// A container whose group is not one of its pod's (cgroupsPerQOS is off; a runtime that runs it in
+// a virtual machine) has the figures that the runtime tells; nothing is sampled of it.
+//
 // Of a group whose pulse (CPU time and memory, with all below it) has not moved since it was read,
 // and a pod is such a group, nothing is read but what the kernel moves by itself: network, and in
 // v2 pressure and I/O. What this can miss, a shift between active and inactive memory, is made good
-// within two minutes, when all is read whatever the pulse says.
+// within ten minutes, when all is read whatever the pulse says.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +48,7 @@ struct Group {
   LabelPieces labels;
   std::string resource_labels;  // of /metrics/resource
   bool sampled = false;         // what follows is of the latest sample of a group that is there
+  bool told = false;            // what follows is what the runtime said; there is no path
   os::CgroupUsage usage;
   os::CgroupLimits limits;
   base::WallTime made, at;  // at: when it was sampled
@@ -79,12 +83,15 @@ struct PodView {
   std::vector<ContainerView> containers;  // those that run
 };
 
+struct RuntimeView;
+
 // What the core loop knew when the question came.
 struct Question {
   std::vector<PodInput> pods;
   std::map<std::string, std::string> pod_groups;  // by uid
   std::string pods_cgroup, sandbox_image;
   base::WallTime now;
+  std::shared_ptr<const RuntimeView> runtime;
 };
 
 struct FilesystemView {
@@ -109,6 +116,8 @@ class Collector {
   const std::map<std::string, Group*>& system() const { return system_views_; }
   // Some container has no speed yet: its samples before are too old or missing.
   bool NeedsSpeed() const { return needs_speed_; }
+  // Some container has no group.
+  bool NeedsRuntime() const { return needs_runtime_; }
   bool pressure() const { return options_.pressure && reader_.HasPressure(); }
   const std::vector<FilesystemView>& filesystems() const { return filesystems_; }
   // A name for a block device; as in the partitions or /dev/NAME of the disk, else empty.
@@ -128,7 +137,8 @@ class Collector {
   Group* System(const std::string& path);
   void ReadProcesses(Group& group);
   void ReadInterfaces(Group& group);
-  void Speed(Group& group);
+  void Tell(Group& group, const Question& question, const std::string& id);
+  void Speed(Group& group, base::WallTime at);
   void CollectFilesystems();
   bool Fresh(const std::optional<base::WallTime>& at, base::Nanos age) const;
   bool Known(const Group& group) const {
@@ -152,7 +162,7 @@ class Collector {
   base::Nanos limits_age_{0};          // of the pod at hand
   uint64_t round_ = 0;
   Depth depth_ = Depth::kUsage;
-  bool needs_speed_ = false;
+  bool needs_speed_ = false, needs_runtime_ = false;
   base::WallTime now_;
   base::Nanos max_age_{0};
 };

@@ -52,13 +52,16 @@ absl::StatusOr<std::shared_ptr<PodDisk>> Measure(const WalkJob& job) {
   auto out = std::make_shared<PodDisk>();
   out->at = job.now;
   for (const auto& dir : job.volumes) {
-    VolumeUsage usage{dir, {}, {}};
+    VolumeUsage usage;
+    usage.dir = dir;
     auto room = os::ReadFilesystem(dir.path);
     if (!room.ok()) continue;
     usage.room = *room;
+    auto began = std::chrono::steady_clock::now();
     auto used = os::UsageOfTree(dir.path, job.stop.get());
     if (!used.ok()) continue;
     usage.used = *used;
+    usage.took = std::chrono::steady_clock::now() - began;
     out->volumes.push_back(std::move(usage));
   }
   for (const auto& name : job.containers)
@@ -89,6 +92,19 @@ Disk::Disk(const Stats::Deps& deps, const Stats::Options& options)
       scope_(deps.executor) {}
 
 Disk::~Disk() { *stop_ = true; }
+
+// pkg/kubelet/server/metrics of 1.36.
+void Disk::AddMetrics(base::Registry& metrics) {
+  looks_ =
+      &metrics.AddHistogram("kubelet_volume_metric_collection_duration_seconds",
+                            "Duration in seconds to calculate volume stats",
+                            {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, {"metric_source"});
+}
+
+void Disk::Observe(const char* source, base::Nanos took) {
+  if (looks_ != nullptr)
+    looks_->With({source}).Observe(std::chrono::duration<double>(took).count());
+}
 
 void Disk::RefreshSoon() {
   if (options_.disk_period < base::Nanos(0) || walking_) return;
@@ -125,6 +141,8 @@ Task<void> Disk::AskOwn(api::PodPtr pod) {
   auto rooms = std::make_shared<OwnRooms>();
   rooms->volumes = co_await deps_.own_volumes(pod);
   rooms->at = deps_.clock.Now();
+  for (const auto& volume : rooms->volumes)
+    Observe(volume.device ? "block" : "statfs", volume.took);
   const std::string& uid = pod->metadata().uid();
   own_.erase(uid);
   if (!rooms->volumes.empty()) own_[uid] = std::move(rooms);
@@ -149,12 +167,24 @@ Task<void> Disk::RefreshPods(std::set<std::string> uids, bool runtime) {
     ++walking_some_;
     scope_.Spawn("disk usage", WalkSome(std::move(old)));
   }
-  if (runtime && asking_soon_ == 0) {
-    ++asking_soon_;
-    scope_.Spawn("disk usage", AskSoon());
-  }
+  if (runtime) StartAsking();
   co_await Await(walking_some_);
   if (runtime) co_await Await(asking_soon_);
+}
+
+void Disk::StartAsking() {
+  if (asking_soon_ > 0) return;
+  ++asking_soon_;
+  scope_.Spawn("disk usage", AskSoon());
+}
+
+bool Disk::RuntimeIsOld() const {
+  return !asked_ || deps_.clock.Mono() - *asked_ >= options_.max_age;
+}
+
+Task<void> Disk::AskRuntimeShortly() {
+  StartAsking();
+  co_await Await(asking_soon_);
 }
 
 Task<void> Disk::WalkSome(std::vector<PodInput> pods) {
@@ -169,8 +199,7 @@ Task<void> Disk::AskSoon() {
 
 Task<void> Disk::Await(const int& under_way) {
   auto until = deps_.clock.Mono() + kFirstWait;
-  while (under_way > 0 && deps_.clock.Mono() < until)
-    co_await base::SleepFor(deps_.clock, kLook);
+  while (under_way > 0 && deps_.clock.Mono() < until) co_await base::SleepFor(deps_.clock, kLook);
 }
 
 Task<void> Disk::WalkPod(PodInput input) {
@@ -187,11 +216,12 @@ Task<void> Disk::WalkPod(PodInput input) {
   if (input.pod && deps_.volumes) job->volumes = deps_.volumes(*input.pod);
   job->began = deps_.clock.Mono();
   std::function<absl::StatusOr<std::shared_ptr<PodDisk>>()> work = [job] { return Measure(*job); };
-  auto result = co_await deps_.pool.Run<std::shared_ptr<PodDisk>>("disk usage", kPodLimit,
-                                                                  std::move(work));
+  auto result =
+      co_await deps_.pool.Run<std::shared_ptr<PodDisk>>("disk usage", kPodLimit, std::move(work));
   if (result.ok()) {
     (*result)->done = deps_.clock.Mono();
     (*result)->took = (*result)->done - job->began;
+    for (const auto& volume : (*result)->volumes) Observe("du", volume.took);
     pods_[pod.uid] = *std::move(result);
   } else {
     LOG_V(2, "Cannot tell what a pod's files take", "podUID", pod.uid, "err", result.status());
@@ -200,22 +230,26 @@ Task<void> Disk::WalkPod(PodInput input) {
 
 Task<void> Disk::AskRuntime() {
   auto permit = co_await asking_.Acquire();
-  if (asked_ && deps_.clock.Mono() - *asked_ < options_.max_age) co_return;
-  auto next = std::make_shared<RuntimeDisk>(*runtime_);
+  if (!RuntimeIsOld()) co_return;
+  auto next = std::make_shared<RuntimeView>(*runtime_);
   std::vector<std::string> points;
-  auto layers = co_await deps_.layers.ListWritableLayers();
-  if (layers.ok()) {
-    next->layers.clear();
-    for (auto& layer : *layers) {
-      points.push_back(layer.usage.mountpoint);
-      next->layers[layer.container.str()] = std::move(layer);
+  auto stats = co_await deps_.runtime_stats.ListContainerStats();
+  if (stats.ok()) {
+    next->containers.clear();
+    for (auto& one : *stats) {
+      if (one.layer) points.push_back(one.layer->mountpoint);
+      next->containers[one.container.str()] = std::move(one);
     }
   } else {
-    LOG_V(2, "Cannot ask the runtime for its containers' disk usage", "err", layers.status());
+    LOG_V(2, "Cannot ask the runtime what its containers use", "err", stats.status());
   }
   auto info = co_await deps_.images.ImageFsInfo();
-  if (info.ok() && !info->image_filesystems.empty()) next->images = info->image_filesystems.front();
+  if (info.ok() && !info->image_filesystems.empty()) {
+    next->images = next->layers = info->image_filesystems.front();
+    if (!info->container_filesystems.empty()) next->layers = info->container_filesystems.front();
+  }
   if (next->images) points.push_back(next->images->mountpoint);
+  if (next->layers) points.push_back(next->layers->mountpoint);
   std::function<absl::StatusOr<std::map<std::string, os::Filesystem>>()> work = [points] {
     return Rooms(points);
   };

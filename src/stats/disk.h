@@ -1,6 +1,6 @@
-// What the files of pods take: volumes, logs, etc-hosts, and containers' writable layers as the
-// runtime counts them. Measured now and then, at low priority, and remembered. Internal to the
-// room; core loop only, file work in the pool (kind `disk usage`).
+// What the files of pods take: volumes, logs, etc-hosts; and what the runtime has counted. Measured
+// now and then, at low priority, and remembered. Internal to the room; core loop only, file work in
+// the pool (kind `disk usage`).
 #pragma once
 
 #include <map>
@@ -19,6 +19,7 @@ struct VolumeUsage {
   VolumeDir dir;
   os::TreeUsage used;
   os::Filesystem room;  // of the filesystem it lies on
+  base::Nanos took{};   // the walk over it
 };
 
 // Of the volumes of one pod that have a filesystem of their own.
@@ -40,11 +41,12 @@ struct PodDisk {
 using DiskView = std::map<std::string, std::shared_ptr<const PodDisk>>;
 using OwnView = std::map<std::string, std::shared_ptr<const OwnRooms>>;
 
-// By container id, and of the image store; what the runtime said last.
-struct RuntimeDisk {
-  std::map<std::string, runtime::WritableLayer> layers;
-  std::map<std::string, os::Filesystem> filesystems;  // by mount point
-  std::optional<runtime::FilesystemUsage> images;
+// What the runtime said last.
+struct RuntimeView {
+  std::map<std::string, runtime::ContainerStats> containers;  // by id
+  std::map<std::string, os::Filesystem> filesystems;          // by mount point
+  // Of images, and of what containers write. A runtime that names only one has both there.
+  std::optional<runtime::FilesystemUsage> images, layers;
 };
 
 class Disk {
@@ -60,12 +62,17 @@ class Disk {
   // Measures those of these pods (empty: all) whose measure is old, as Stats::FilesUsage says, and
   // asks the runtime if told so. Waits shortly; what comes later is there for the next one.
   base::Task<void> RefreshPods(std::set<std::string> uids, bool runtime);
+  // How long looks at volumes take, by how that is done, for /metrics.
+  void AddMetrics(base::Registry& metrics);
   const DiskView& pods() const { return pods_; }
   // Claims and the like.
   const OwnView& own() const { return own_; }
   // Asks the runtime unless it was asked within `max_age`. What it does not answer stays as it was.
   base::Task<void> AskRuntime();
-  const std::shared_ptr<const RuntimeDisk>& runtime() const { return runtime_; }
+  // The same, and comes back soon, with an answer or without.
+  base::Task<void> AskRuntimeShortly();
+  bool RuntimeIsOld() const;
+  const std::shared_ptr<const RuntimeView>& runtime() const { return runtime_; }
 
  private:
   base::Task<void> Walk();
@@ -74,15 +81,18 @@ class Disk {
   base::Task<void> Await(const int& under_way);
   base::Task<void> WalkPod(PodInput input);
   base::Task<void> AskOwn(api::PodPtr pod);
+  void Observe(const char* source, base::Nanos took);
 
   const Stats::Deps& deps_;
   const Stats::Options& options_;
   DiskView pods_;
   OwnView own_;
-  std::shared_ptr<const RuntimeDisk> runtime_ = std::make_shared<RuntimeDisk>();
+  std::shared_ptr<const RuntimeView> runtime_ = std::make_shared<RuntimeView>();
+  base::Family<base::Histogram>* looks_ = nullptr;
   std::optional<base::MonoTime> walked_, asked_;
   bool walking_ = false;
   int walking_some_ = 0, asking_soon_ = 0;
+  void StartAsking();
   base::Task<void> AskSoon();
   std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);
   base::Semaphore asking_;

@@ -1,5 +1,7 @@
 #include "kubelet/stats/stats.h"
 
+#include <algorithm>
+
 #include "kubelet/base/gauge_set.h"
 #include "stats/cadvisor.h"
 #include "stats/collector.h"
@@ -15,6 +17,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr base::Nanos kPatience = seconds(10);
+// Older than nothing: samples that the question itself took before it asked the runtime.
+constexpr base::Nanos kOfThisQuestion{1};
 // Between the two looks at a machine that nobody has asked about for a while.
 constexpr base::Nanos kSpeedPause = milliseconds(500);
 
@@ -36,8 +40,13 @@ struct Stats::State {
   std::shared_ptr<Question> Ask() const;
   void ShowClaims(const OwnRooms& rooms);
   template <typename T>
+  using Word = std::function<T(Collector&)>;
+  template <typename T>
   Task<absl::StatusOr<T>> Run(std::shared_ptr<Question> question, Depth depth, base::Nanos max_age,
-                              std::function<T(Collector&)> word);
+                              Word<T> word);
+  template <typename T>
+  Task<absl::StatusOr<T>> Look(std::shared_ptr<Question> question, Depth depth, base::Nanos max_age,
+                               Word<T> word);
   static Task<absl::StatusOr<runtime::PodUsages>> Usage(std::shared_ptr<State> state, Depth depth);
 
   Deps deps;
@@ -52,16 +61,13 @@ struct Stats::State {
 };
 
 void Stats::State::ShowClaims(const OwnRooms& rooms) {
-  for (const auto& [name, claim, namespace_, room] : rooms.volumes) {
-    if (claim.empty()) continue;
-    const uint64_t values[] = {room.capacity,
-                               room.available,
-                               room.capacity - room.free,
-                               room.inodes,
-                               room.inodes_free,
-                               room.inodes - room.inodes_free};
+  for (const auto& volume : rooms.volumes) {
+    if (volume.claim.empty()) continue;
+    const auto& room = volume.room;
+    const uint64_t values[] = {room.capacity, room.available,   room.capacity - room.free,
+                               room.inodes,   room.inodes_free, room.inodes - room.inodes_free};
     for (size_t i = 0; i < std::size(values); ++i)
-      families[i].Set({namespace_, claim}, static_cast<double>(values[i]));
+      families[i].Set({volume.claim_namespace, volume.claim}, static_cast<double>(values[i]));
   }
 }
 
@@ -80,8 +86,8 @@ std::shared_ptr<Question> Stats::State::Ask() const {
 }
 
 template <typename T>
-Task<absl::StatusOr<T>> Stats::State::Run(std::shared_ptr<Question> question, Depth depth,
-                                          base::Nanos max_age, std::function<T(Collector&)> word) {
+Task<absl::StatusOr<T>> Stats::State::Look(std::shared_ptr<Question> question, Depth depth,
+                                           base::Nanos max_age, Word<T> word) {
   std::function<absl::StatusOr<T>()> work = [collector = collector, question, depth, max_age,
                                              word = std::move(word)]() -> absl::StatusOr<T> {
     std::unique_lock lock(collector->mutex(), std::try_to_lock);
@@ -90,6 +96,26 @@ Task<absl::StatusOr<T>> Stats::State::Run(std::shared_ptr<Question> question, De
     return word(*collector);
   };
   return deps.pool.Run<T>("stats", kPatience, std::move(work));
+}
+
+// The runtime is asked only for containers that have no group, and then the samples of all others
+// are at hand. /metrics/cadvisor has nothing of what it says.
+template <typename T>
+Task<absl::StatusOr<T>> Stats::State::Run(std::shared_ptr<Question> question, Depth depth,
+                                          base::Nanos max_age, Word<T> word) {
+  question->runtime = disk.runtime();
+  bool may_ask = depth != Depth::kDetails && disk.RuntimeIsOld();
+  auto wanting = std::make_shared<bool>(false);
+  Word<T> first = [word, may_ask, wanting](Collector& collector) {
+    *wanting = may_ask && collector.NeedsRuntime();
+    return *wanting ? T() : word(collector);
+  };
+  auto result = co_await Look<T>(question, depth, max_age, std::move(first));
+  if (!result.ok() || !*wanting) co_return result;
+  co_await disk.AskRuntimeShortly();
+  question->runtime = disk.runtime();
+  max_age = std::max(max_age, kOfThisQuestion);
+  co_return co_await Look<T>(question, depth, max_age, std::move(word));
 }
 
 // Samples as old as a question may find them would name a pod for what it has given back since.
@@ -160,7 +186,8 @@ Task<absl::StatusOr<std::string>> Stats::Summary(bool only_cpu_and_memory) {
       if (room.ok()) input->node_fs = *room;
       return SummaryJson(collector, *input);
     };
-    auto text = co_await state->Run<std::string>(question, Depth::kSummary, max_age, std::move(word));
+    auto text =
+        co_await state->Run<std::string>(question, Depth::kSummary, max_age, std::move(word));
     if (!text.ok() || !*again) co_return text;
     co_await base::SleepFor(state->deps.clock, kSpeedPause);
     max_age = base::Nanos(0);
@@ -193,6 +220,7 @@ Task<runtime::PodUsages> Stats::FilesUsage(std::set<std::string> uids, bool writ
 }
 
 void Stats::AddMetrics(base::Registry& metrics) {
+  state_->disk.AddMetrics(metrics);
   auto& families = state_->families;
   auto add = [&](const char* name, const char* help) {
     families.emplace_back(metrics.AddGauge(std::string("kubelet_volume_stats_") + name, help,

@@ -48,8 +48,8 @@ class Writer {
     }
   };
 
-  void Pressure(const std::optional<os::Pressure>& pressure) {
-    if (!collector_.options().pressure) return;
+  void Pressure(const Group& g, const std::optional<os::Pressure>& pressure) {
+    if (!collector_.options().pressure || g.told) return;
     // Zeros where the kernel has none (cgroup v1), as upstream.
     os::Pressure shown = pressure.value_or(os::Pressure());
     out_.Open("psi");
@@ -61,9 +61,9 @@ class Writer {
   void Cpu(const Group& g) {
     out_.Open("cpu");
     out_.Time("time", g.at);
-    out_.Number("usageNanoCores", g.nano_cores.value_or(0));
+    if (g.nano_cores || !g.told) out_.Number("usageNanoCores", g.nano_cores.value_or(0));
     out_.Number("usageCoreNanoSeconds", g.usage.cpu_ns);
-    Pressure(g.usage.cpu_pressure);
+    Pressure(g, g.usage.cpu_pressure);
     out_.Close();
   }
 
@@ -80,7 +80,7 @@ class Writer {
     out_.Number("rssBytes", u.rss);
     out_.Number("pageFaults", u.page_faults);
     out_.Number("majorPageFaults", u.major_page_faults);
-    Pressure(u.memory_pressure);
+    Pressure(g, u.memory_pressure);
     out_.Close();
   }
 
@@ -99,7 +99,7 @@ class Writer {
     if (!collector_.options().pressure) return;
     out_.Open("io");
     out_.Time("time", g.at);
-    Pressure(g.usage.io_pressure);
+    Pressure(g, g.usage.io_pressure);
     out_.Close();
   }
 
@@ -107,7 +107,7 @@ class Writer {
   void Usage(const Group& g) {
     Cpu(g);
     Memory(g);
-    if (!input_.only_cpu_and_memory) Io(g);
+    if (!input_.only_cpu_and_memory && !g.told) Io(g);
     Swap(g);
   }
 
@@ -197,14 +197,26 @@ class Writer {
       Fs(root.at, room, room->capacity - room->free, room->inodes - room->inodes_free);
       out_.Close();
     }
-    if (!input_.runtime->images) return;
-    const auto& images = *input_.runtime->images;
+    if (!input_.runtime->images || !input_.runtime->layers) return;
     out_.Open("runtime");
-    for (const char* key : {"imageFs", "containerFs"}) {
-      out_.Open(key);
-      Fs(images.timestamp, RoomAt(images.mountpoint), images.used_bytes, images.inodes_used);
-      out_.Close();
-    }
+    RuntimeFs("imageFs", *input_.runtime->images);
+    RuntimeFs("containerFs", ContainerFs());
+    out_.Close();
+  }
+
+  // On one disk the two are one, as upstream has it.
+  const runtime::FilesystemUsage& ContainerFs() const {
+    const auto& images = *input_.runtime->images;
+    const auto& layers = *input_.runtime->layers;
+    const auto* a = RoomAt(images.mountpoint);
+    const auto* b = RoomAt(layers.mountpoint);
+    bool same = a != nullptr && b != nullptr && a->major == b->major && a->minor == b->minor;
+    return same || images.mountpoint == layers.mountpoint ? images : layers;
+  }
+
+  void RuntimeFs(const char* key, const runtime::FilesystemUsage& usage) {
+    out_.Open(key);
+    Fs(usage.timestamp, RoomAt(usage.mountpoint), usage.used_bytes, usage.inodes_used);
     out_.Close();
   }
 
@@ -263,9 +275,9 @@ class Writer {
 
   void Rootfs(const ContainerView& container) {
     if (container.id == nullptr) return;
-    auto it = input_.runtime->layers.find(*container.id);
-    if (it == input_.runtime->layers.end()) return;
-    const auto& usage = it->second.usage;
+    auto it = input_.runtime->containers.find(*container.id);
+    if (it == input_.runtime->containers.end() || !it->second.layer) return;
+    const auto& usage = *it->second.layer;
     out_.Open("rootfs");
     Fs(usage.timestamp, RoomAt(usage.mountpoint), usage.used_bytes, usage.inodes_used);
     out_.Close();

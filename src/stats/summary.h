@@ -16,7 +16,7 @@ struct SummaryInput {
   std::optional<base::WallTime> boot;
   DiskView disk;
   OwnView own;
-  std::shared_ptr<const RuntimeDisk> runtime;
+  std::shared_ptr<const RuntimeView> runtime;
   std::optional<os::Filesystem> node_fs;
   std::optional<int64_t> tasks;
 };

@@ -1,5 +1,7 @@
 #include "stats/usage.h"
 
+#include <algorithm>
+
 namespace kubelet::stats {
 namespace {
 
@@ -15,33 +17,38 @@ void Add(runtime::FilesUsage& sum, const runtime::FilesUsage& more) {
 runtime::PodUsages UsageOfGroups(const Collector& collector) {
   runtime::PodUsages out;
   for (const auto& pod : collector.pods()) {
-    if (pod.group == nullptr) continue;
+    bool any = std::any_of(pod.containers.begin(), pod.containers.end(),
+                           [](const auto& container) { return container.group != nullptr; });
+    if (pod.group == nullptr && !any) continue;
     runtime::PodUsage& usage = out[pod.observed->uid];
-    usage.memory = pod.group->usage.working_set;
+    uint64_t sum = 0;
     for (const auto& container : pod.containers) {
       runtime::ContainerUsage one;
       one.name = container.name;
       if (container.group != nullptr) {
         one.memory = container.group->usage.working_set;
+        sum += *one.memory;
         usage.processes += container.group->processes;
       }
       usage.containers.push_back(std::move(one));
     }
+    // Without a group of its own it is the sum of its containers.
+    usage.memory = pod.group != nullptr ? pod.group->usage.working_set : sum;
   }
   return out;
 }
 
 runtime::PodUsage UsageOfFiles(const runtime::ObservedPod& pod, const PodDisk& disk,
-                               const RuntimeDisk& runtime) {
+                               const RuntimeView& runtime) {
   runtime::PodUsage usage;
   runtime::FilesUsage sum;
   for (const auto& container : pod.containers) {
     if (container.state != runtime::ContainerState::kRunning) continue;
     runtime::ContainerUsage one;
     one.name = container.name;
-    auto layer = runtime.layers.find(container.id.str());
-    if (layer != runtime.layers.end()) {
-      one.rootfs = {layer->second.usage.used_bytes, layer->second.usage.inodes_used};
+    auto told = runtime.containers.find(container.id.str());
+    if (told != runtime.containers.end() && told->second.layer) {
+      one.rootfs = {told->second.layer->used_bytes, told->second.layer->inodes_used};
       Add(sum, *one.rootfs);
     }
     auto logs = disk.logs.find(container.name);

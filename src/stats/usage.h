@@ -11,6 +11,6 @@ namespace kubelet::stats {
 runtime::PodUsages UsageOfGroups(const Collector& collector);
 // Files of one pod. Writable layers are those that the runtime told of.
 runtime::PodUsage UsageOfFiles(const runtime::ObservedPod& pod, const PodDisk& disk,
-                               const RuntimeDisk& runtime);
+                               const RuntimeView& runtime);
 
 }  // namespace kubelet::stats

@@ -75,6 +75,21 @@ void KeepForeign(const PodStatus& api, PodStatus& status) {
   }
 }
 
+bool AnyRuns(const PodStatus& status) {
+  auto runs = [](const auto& statuses) {
+    return std::any_of(statuses.begin(), statuses.end(),
+                       [](const auto& s) { return s.state().has_running(); });
+  };
+  return runs(status.container_statuses()) || runs(status.init_container_statuses());
+}
+
+// Of a pod that the node ends only when it is known how its containers ended.
+bool VerdictHolds(const Input& input, const PodStatus& status, const std::string& computed) {
+  if (!input.verdict->by_node) return true;
+  bool known = input.finished || (input.stopped && !AnyRuns(status));
+  return known && computed != "Succeeded";
+}
+
 // Phase, reason and message: what was computed, what was said before, what the server shows, and
 // what somebody decided, in this order; the server's terminal phase is beyond all.
 void SetPhase(const Input& input, PodStatus& status) {
@@ -90,10 +105,11 @@ void SetPhase(const Input& input, PodStatus& status) {
     }
   }
   if (IsTerminal(before.phase())) phase = before.phase();
-  if (input.verdict && !IsTerminal(before.phase())) phase = "Failed";
+  bool judged = input.verdict && VerdictHolds(input, status, phase);
+  if (judged && !IsTerminal(before.phase())) phase = "Failed";
   if (IsTerminal(api.phase())) phase = api.phase();
   status.set_phase(phase);
-  if (input.verdict && phase == "Failed") {
+  if (judged && phase == "Failed") {
     status.set_reason(input.verdict->reason);
     status.set_message(input.verdict->message);
   } else if (phase == before.phase()) {

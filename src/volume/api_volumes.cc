@@ -84,7 +84,7 @@ Task<absl::Status> PodVolumes::FillApiVolume(api::PodPtr pod, std::string volume
 }
 
 Task<absl::Status> PodVolumes::Refresh(api::PodPtr pod) {
-  auto plan = PlanVolumes(*pod, options_.memory_bytes);
+  auto plan = PlanOfPod(*pod);
   if (!plan.ok()) co_return plan.status();
   absl::Status first;
   auto out = std::make_shared<VolumeMap>();

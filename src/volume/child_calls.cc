@@ -1,8 +1,10 @@
 #include "kubelet/volume/child_calls.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <thread>
 
 #include "absl/strings/numbers.h"
@@ -11,6 +13,7 @@
 #include "kubelet/os/mount.h"
 #include "volume/disk_format.h"
 #include "volume/ownership.h"
+#include "volume/persistent.h"
 #include "volume/set_up.h"
 
 namespace kubelet::volume {
@@ -74,6 +77,14 @@ absl::StatusOr<std::string> FsGroupCall(const Args& args) {
   return told;
 }
 
+// group-of DIR
+absl::StatusOr<std::string> GroupOfCall(const Args& args) {
+  if (args.size() != 1) return absl::InvalidArgumentError("group-of DIR");
+  struct stat info {};
+  if (stat(args[0].c_str(), &info) != 0) return base::ErrnoStatus(errno, "stat " + args[0]);
+  return std::to_string(info.st_gid);
+}
+
 // read-alone DEVICE
 absl::StatusOr<std::string> ReadAloneCall(const Args& args) {
   if (args.size() != 1) return absl::InvalidArgumentError("read-alone DEVICE");
@@ -88,6 +99,8 @@ const os::CallTable& ChildCallTable() {
                                                {"sub-path", SubPathCall},
                                                {"read-file", ReadFileCall},
                                                {"fs-group", FsGroupCall},
+                                               {"bind-volume", BindVolumeCall},
+                                               {"group-of", GroupOfCall},
                                                {"read-alone", ReadAloneCall}};
   return *table;
 }

@@ -90,6 +90,7 @@ Task<absl::Status> PodVolumes::MountDevice(api::PodPtr pod, std::string volume,
   if (status.ok()) {
     Place place;
     place.name = PlaceOf(plan);
+    place.doing = "mounting " + plan.path;
     auto question = places_->Ask(pod->metadata().uid(), volume, std::move(place));
     std::string about = "pod " + api::PodKey(*pod) + " volume \"" + volume + "\"";
     status = co_await RunMount(std::move(about), call);

@@ -86,9 +86,9 @@ absl::Status Operations::Mounted(const api::core::Pod& pod, const std::string& v
   if (status.ok()) {
     known.mounted = true;
     known.failure.reset();
-    if (!was_mounted && total_seconds_ != nullptr) {
+    if (!was_mounted && !known.device && total_seconds_ != nullptr) {
       std::chrono::duration<double> took = clock_.Mono() - *known.first_try;
-      total_seconds_->With({known.plugin, operation}).Observe(took.count());
+      total_seconds_->With({known.plugin, "overall_volume_mount"}).Observe(took.count());
     }
     if (!was_mounted) Count(known.plugin, 0, 1);
     return status;

@@ -336,6 +336,7 @@ absl::Status ApplyFsGroup(const std::string& dir, const FsGroup& wanted, const W
   if (wanted.only_on_root_mismatch && S_ISDIR(root.st_mode) && Right(root, wanted) &&
       SampleAgrees(dir, wanted)) {
     if (counts != nullptr) counts->skipped = true;
+    if (!options.journal.empty()) unlink(options.journal.c_str());
     return absl::OkStatus();
   }
   std::string header = "fsGroup walk 1 " + std::to_string(wanted.group) + " " +

@@ -20,7 +20,8 @@ struct FsGroup {
 struct WalkOptions {
   int threads = 1;  // of the calling process; more than one only in a child
   // A file that notes which directories are through, so that a walk which was killed goes on from
-  // there. Gone when the walk has ended; for another group or volume it starts anew. Empty: none.
+  // there. Gone when the walk has ended, or needs none; for another group or volume it starts anew.
+  // Empty: none.
   std::string journal;
 };
 

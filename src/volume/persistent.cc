@@ -10,6 +10,9 @@
 #include <set>
 #include <sstream>
 
+#include "absl/strings/numbers.h"
+#include "kubelet/api/pod.h"
+#include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
 #include "kubelet/os/file.h"
 #include "kubelet/os/mount.h"
@@ -27,6 +30,7 @@ using api::core::Volume;
 using Kind = PersistentPlan::Kind;
 
 constexpr char kMountOptions[] = "volume.beta.kubernetes.io/mount-options";
+constexpr const char* kGroup = "pv.beta.kubernetes.io/gid";
 
 bool HasBackstep(const std::string& path) {
   return ("/" + path + "/").find("/../") != std::string::npos;
@@ -55,6 +59,19 @@ std::vector<std::string> OptionsOf(const PersistentVolume* volume, bool read_onl
   return {options.begin(), options.end()};
 }
 
+// Upstream passes over what is no number without a word.
+std::optional<int64_t> ExtraGroup(const Pod& pod, const PersistentVolume& volume) {
+  const auto& annotations = volume.metadata().annotations();
+  auto it = annotations.find(kGroup);
+  if (it == annotations.end() || it->second.empty()) return std::nullopt;
+  uint32_t group = 0;
+  if (absl::SimpleAtoi(it->second, &group)) return group;
+  LOG_WARNING("An annotation of a PersistentVolume is no group; it is passed over", "pod",
+              api::PodKey(pod), "volume", volume.metadata().name(), "annotation", kGroup, "value",
+              it->second);
+  return std::nullopt;
+}
+
 // volumeMode and how containers use the volume agree.
 absl::Status CheckMode(const Volume& volume, const PersistentVolume& persistent, bool as_device) {
   const auto& spec = persistent.spec();
@@ -74,7 +91,8 @@ absl::Status PlanSource(const Pod& pod, const PersistentVolume& volume, Persiste
     plan.path = source.local().path();
     plan.fs_type = source.local().fs_type();
     if (plan.fs_type.empty()) plan.fs_type = "ext4";
-    plan.has_group = !plan.block && !plan.read_only && pod.spec().security_context().has_fs_group();
+    const auto& security = pod.spec().security_context();
+    if (!plan.block && security.has_fs_group()) plan.group = security.fs_group();
   } else if (source.has_nfs()) {
     plan.kind = Kind::kNfs;
     plan.path = source.nfs().path();
@@ -158,6 +176,7 @@ absl::StatusOr<PersistentPlan> PlanPersistent(const Pod& pod, const Volume& volu
     plan.only_pod = modes.size() == 1 && modes.Get(0) == "ReadWriteOncePod";
     RETURN_IF_ERROR(CheckMode(volume, *persistent, plan.block));
     RETURN_IF_ERROR(PlanSource(pod, *persistent, plan));
+    plan.extra_group = ExtraGroup(pod, *persistent);
   } else {
     const auto& nfs = volume.volume_source().nfs();
     plan.kind = Kind::kNfs;

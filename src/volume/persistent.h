@@ -3,6 +3,8 @@
 // Facts: pkg/volume/{local,nfs,hostpath}, pkg/volume/util of 1.36.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,10 +23,12 @@ struct PersistentPlan {
   std::string fs_type;  // of a local volume, should it be a device: `ext4` when it says nothing
   std::vector<std::string> options;  // mountOptions, sorted, each once; with `ro` when read only
   bool read_only = false;
-  bool block = false;      // a device that containers get as it is (block.h)
-  bool only_pod = false;   // access mode ReadWriteOncePod
-  bool has_group = false;  // a local volume that may be written to, of a pod with an fsGroup
-  bool grouped = false;    // it was given to the group since this process runs
+  bool block = false;                  // a device that containers get as it is (block.h)
+  bool only_pod = false;               // access mode ReadWriteOncePod
+  std::optional<int64_t> extra_group;  // annotation pv.beta.kubernetes.io/gid
+  // Of a local volume with files: the pod's fsGroup, and whether this process has seen to it.
+  std::optional<int64_t> group;
+  bool grouped = false;
 };
 
 // FailedPrecondition names what cannot be served: a kind that is not built, a block volume of
@@ -51,6 +55,10 @@ std::string DevicePoint(const std::string& root_dir, const PersistentPlan& plan)
 // local volume is a block device, and nothing was done: its filesystem has to be mounted at its
 // DevicePoint first (device_mounts.cc).
 absl::StatusOr<bool> BindPersistent(const std::string& pod_dir, const PersistentPlan& plan);
+
+// That, or MapBlock, as a child does it, with the words of PodVolumes::BindAtPath: `bound`, or
+// `device` where BindPersistent says false.
+absl::StatusOr<std::string> BindVolumeCall(const std::vector<std::string>& words);
 
 // Blocking, by what is mounted: FailedPrecondition when another pod has a volume that only one pod
 // may have.

@@ -16,6 +16,9 @@ using base::Task;
 
 namespace {
 
+// A server may think about a mount for a while, and a filesystem about its journal.
+constexpr auto kSlowMount = std::chrono::seconds(10);
+
 // As pkg/util mount-utils words it.
 std::string MountFailure(const MountCall& call, const std::string& program,
                          const os::ProcessResult& result) {
@@ -88,17 +91,14 @@ Task<absl::Status> PodVolumes::PreparePersistent(api::PodPtr pod, std::string vo
   if (plan.block) path = DeviceLink(PodDir(options_.root_dir, uid), plan.name);
   if (plan.kind == PersistentPlan::Kind::kNfs) {
     status = co_await MountNfs(pod, volume);
+  } else if (plan.group && !plan.grouped) {
+    status = co_await BindForGroup(pod, volume, path);
   } else {
     status = co_await BindLocal(pod, volume);
   }
-  if (status.ok() && plan.has_group && !plan.grouped) {
-    status = co_await GiveToGroup(pod, volume, path, false);
-    auto* now = state_->Persistent(uid, volume);
-    if (now != nullptr) now->grouped = status.ok();
-  }
   if (!status.ok()) co_return status;
   bool local = plan.kind == PersistentPlan::Kind::kLocal;
-  (*out)[volume] = VolumePath{path, local && !plan.read_only && !plan.block};
+  (*out)[volume] = VolumePath{path, local && !plan.read_only && !plan.block, plan.extra_group};
   co_return absl::OkStatus();
 }
 
@@ -106,24 +106,7 @@ Task<absl::Status> PodVolumes::BindLocal(api::PodPtr pod, std::string volume) {
   const auto* known = state_->Persistent(pod->metadata().uid(), volume);
   if (known == nullptr) co_return TornDown();
   PersistentPlan plan = *known;
-  std::string pod_dir = PodDir(options_.root_dir, pod->metadata().uid());
-  Place place;
-  place.name = "the path " + plan.path;
-  place.path = plan.path;
-  std::string key = place.name;
-  auto question = places_->Ask(pod->metadata().uid(), volume, std::move(place));
-  auto before_look = options_.before_look;
-  std::function<absl::StatusOr<bool>()> work =
-      [pod_dir, plan, before_look, root = options_.root_dir,
-       uid = pod->metadata().uid()]() -> absl::StatusOr<bool> {
-    if (before_look) before_look(plan.path);
-    RETURN_IF_ERROR(CheckOnlyPod(root, uid, plan));
-    if (!plan.block) return BindPersistent(pod_dir, plan);
-    RETURN_IF_ERROR(MapBlock(root, uid, plan));
-    return true;
-  };
-  auto done = co_await LookAt<bool>(std::move(key), std::move(work));
-  question.Ended(done.status());
+  auto done = co_await BindAtPath(pod, volume, plan);
   if (!done.ok() || *done) co_return done.status();
   co_return co_await BindDevice(pod, volume);
 }
@@ -147,6 +130,7 @@ Task<absl::Status> PodVolumes::MountNfs(api::PodPtr pod, std::string volume) {
   std::string about = "pod " + api::PodKey(*pod) + " volume \"" + volume + "\"";
   Place place;
   place.name = call.source;
+  place.doing = "mounting " + call.source;
   auto question = places_->Ask(pod->metadata().uid(), volume, std::move(place));
   auto status = co_await RunMount(std::move(about), call);
   question.Ended(status);
@@ -169,6 +153,7 @@ Task<absl::Status> PodVolumes::RunMount(std::string about, MountCall call) {
   os::ChildCalls::On on;
   on.mount = call.source;
   on.about = std::move(about);
+  on.slow = kSlowMount;
   auto result = co_await calls_.RunProgram(std::move(on), std::move(request));
   if (absl::IsDeadlineExceeded(result.status()))
     co_return absl::DeadlineExceededError(call.source + " does not answer: mount was killed");

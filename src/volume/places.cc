@@ -229,8 +229,10 @@ std::vector<std::string> Places::Explain(const std::string& uid) const {
   for (const auto& [id, asked] : state_->asked) {
     auto took = state_->clock.Mono() - asked.begun;
     if (asked.uid != uid || took < kSlow) continue;
-    std::string line = asked.volume.empty() ? "unmount: " : asked.volume + ": ";
-    line += asked.place.doing.empty() ? "no answer from " + asked.place.name : asked.place.doing;
+    const auto& doing = asked.place.doing;
+    std::string line = asked.volume.empty() ? "" : asked.volume + ": ";
+    if (asked.volume.empty() && doing.empty()) line = "unmount: ";
+    line += doing.empty() ? "no answer from " + asked.place.name : doing;
     auto age = std::chrono::floor<std::chrono::seconds>(took);
     lines.push_back(line + " since " + base::Rfc3339(asked.since) + " (" + base::GoDuration(age) +
                     ")");

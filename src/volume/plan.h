@@ -31,8 +31,9 @@ struct VolumePlan {
 };
 
 // Of the volumes that a container mounts, or names in its volumeDevices. FailedPrecondition names
-// pod, volume and kind; InvalidArgument for names that cannot be path components. `memory_bytes` as
-// in VolumeOptions.
+// pod, volume and kind; InvalidArgument for names that cannot be path components. `memory_bytes`:
+// most that a memory volume may hold, the node's allocatable memory; 0: only what the pod says
+// limits it.
 absl::StatusOr<VolumePlan> PlanVolumes(const api::core::Pod& pod, int64_t memory_bytes);
 
 // Some container names the volume in its volumeDevices.

@@ -138,23 +138,6 @@ absl::Status RemovePodFiles(const PodDirs& dirs, const std::string& uid,
   return RemovePodDir(dirs.root_dir + "/pods/" + uid);
 }
 
-void RemoveOrphanLogs(const PodDirs& dirs, const std::set<std::string>& live) {
-  std::error_code ec;
-  for (const auto& entry : fs::directory_iterator(dirs.pod_logs_dir, ec)) {
-    std::string name = entry.path().filename().string();
-    size_t first = name.find('_'), last = name.rfind('_');
-    // Names of namespaces and pods have no underscore: three parts, or it is not ours.
-    if (first == std::string::npos || last == first || live.contains(name.substr(last + 1)))
-      continue;
-    if (std::count(name.begin(), name.end(), '_') == 2) (void)os::RemoveTree(entry.path().string());
-  }
-  for (const auto& entry : fs::directory_iterator(dirs.legacy_log_dir, ec)) {
-    std::error_code ignored;
-    if (entry.is_symlink(ignored) && !fs::exists(entry.path(), ignored))
-      fs::remove(entry.path(), ignored);
-  }
-}
-
 std::string ReadTerminationMessage(const std::string& path, size_t limit) {
   int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return "";

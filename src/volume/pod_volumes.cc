@@ -91,9 +91,13 @@ std::vector<std::string> PodVolumes::VolumesInUse() const {
   return {all.begin(), all.end()};
 }
 
+absl::StatusOr<VolumePlan> PodVolumes::PlanOfPod(const api::core::Pod& pod) const {
+  return PlanVolumes(pod, options_.allocatable ? options_.allocatable().memory_bytes : 0);
+}
+
 Task<absl::StatusOr<VolumeMap>> PodVolumes::Prepare(api::PodPtr pod) {
   const std::string uid = pod->metadata().uid();
-  auto planned = PlanVolumes(*pod, options_.memory_bytes);
+  auto planned = PlanOfPod(*pod);
   if (!planned.ok()) {
     auto before = state_->operations.MayMount(uid, "");
     if (before == planned.status()) co_return before;
@@ -213,7 +217,8 @@ Task<absl::Status> PodVolumes::PrepareHostPath(api::PodPtr pod, std::string volu
   if (*mount) {
     std::vector<std::string> args = {plan.path, plan.type};
     std::string call = "check-host-path";
-    auto checked = co_await CallOn(**mount, pod, volume, std::move(call), std::move(args));
+    auto checked =
+        co_await CallOn(**mount, pod, volume, std::move(call), std::move(args), plan.path);
     if (!checked.ok()) co_return checked.status();
   }
   (*out)[volume] = VolumePath{plan.path, false};
@@ -222,14 +227,15 @@ Task<absl::Status> PodVolumes::PrepareHostPath(api::PodPtr pod, std::string volu
 
 Task<absl::StatusOr<std::string>> PodVolumes::CallOn(os::Mount mount, api::PodPtr pod,
                                                      std::string volume, std::string call,
-                                                     std::vector<std::string> args) {
+                                                     std::vector<std::string> args,
+                                                     std::string looked_for) {
   os::ChildCalls::On on;
   on.mount = "the mount " + mount.point + " (" + mount.type + " " + mount.source + ")";
   on.about = "pod " + api::PodKey(*pod) + " volume \"" + volume + "\"";
   Place place;
   place.name = on.mount;
   place.probe = mount.point;
-  if (call == "check-host-path") place.path = args[0];
+  place.path = std::move(looked_for);
   auto question = places_->Ask(pod->metadata().uid(), volume, std::move(place));
   auto told = co_await calls_.Run(std::move(on), std::move(call), std::move(args),
                                   options_.host_path_timeout);

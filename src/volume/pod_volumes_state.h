@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "kubelet/base/async.h"
 #include "kubelet/volume/volume.h"
@@ -45,7 +46,11 @@ struct PodVolumes::State {
     auto it = pod->second.find(volume);
     return it == pod->second.end() ? nullptr : &it->second;
   }
-  // By name of the PersistentVolume: who mounts or unmounts the filesystem of its device now.
+  // The same, for statistics alone, of volumes that nobody wanted since the start.
+  std::map<std::string, std::map<std::string, PersistentPlan>> looked_up;
+  uint64_t teardowns = 0;  // begun or ended
+  // By name of the PersistentVolume: who mounts or unmounts the filesystem of its device now; and,
+  // by `files of <name>`, who binds it and gives its files to a group.
   std::map<std::string, std::weak_ptr<base::Semaphore>> device_turns;
   // Some pod has it, or is about to.
   bool WantsDevice(const std::string& name) const {
@@ -86,6 +91,24 @@ struct PodVolumes::State {
   }
 };
 
+// Told on the core loop, once: that work has ended, or was dropped before a thread had time for it.
+class Ending {
+ public:
+  Ending(base::Executor executor, std::function<void(bool answered)> end)
+      : executor_(std::move(executor)), end_(std::move(end)) {}
+  ~Ending() { Tell(false); }
+  Ending(const Ending&) = delete;
+  Ending& operator=(const Ending&) = delete;
+  void Tell(bool answered) {
+    if (!end_) return;
+    boost::asio::post(executor_, [end = std::exchange(end_, nullptr), answered] { end(answered); });
+  }
+
+ private:
+  base::Executor executor_;
+  std::function<void(bool)> end_;
+};
+
 template <typename T>
 base::Task<absl::StatusOr<T>> PodVolumes::Tracked(std::string kind, std::string key,
                                                   std::chrono::seconds timeout,
@@ -98,13 +121,14 @@ base::Task<absl::StatusOr<T>> PodVolumes::Tracked(std::string kind, std::string 
     auto waiting = places.lock();
     if (waiting && answered && clock.Mono() - begun > kSlow) waiting->Answered(key);
   };
-  std::function<absl::StatusOr<T>()> tracked = [work = std::move(work), end, executor = executor_] {
+  auto ending = std::make_shared<Ending>(executor_, std::move(end));
+  std::function<absl::StatusOr<T>()> tracked = [work = std::move(work), ending] {
     auto result = work();
-    bool answered =
-        !absl::IsUnavailable(result.status()) && !absl::IsDeadlineExceeded(result.status());
-    boost::asio::post(executor, [end, answered] { end(answered); });
+    ending->Tell(!absl::IsUnavailable(result.status()) &&
+                 !absl::IsDeadlineExceeded(result.status()));
     return result;
   };
+  ending.reset();
   co_return co_await pool_.Run<T>(std::move(kind), timeout, std::move(tracked));
 }
 

@@ -44,18 +44,29 @@ class First {
 
 std::vector<std::string> DirectoriesIn(const std::string& path) { return EntriesIn(path, true); }
 
-absl::Status RemoveVolumes(const std::string& pod_dir) {
-  First first;
+absl::StatusOr<bool> RemoveVolumesUntil(const std::string& pod_dir,
+                                        std::chrono::steady_clock::time_point until) {
+  std::vector<std::string> trees;
   for (const auto& kind : DirectoriesIn(pod_dir + "/volumes")) {
-    if (std::find(kScratch.begin(), kScratch.end(), kind) != kScratch.end()) {
-      first.Add(os::RemoveTree(pod_dir + "/volumes/" + kind));
-    }
+    if (std::find(kScratch.begin(), kScratch.end(), kind) != kScratch.end())
+      trees.push_back(pod_dir + "/volumes/" + kind);
+  }
+  trees.push_back(pod_dir + "/volume-subpaths");
+  trees.push_back(pod_dir + "/plugins");
+  First first;
+  for (const auto& tree : trees) {
+    auto done = os::RemoveTreeUntil(tree, until);
+    first.Add(done.status());
+    if (done.ok() && !*done) return false;
   }
   first.Add(os::RemoveDirectories(pod_dir + "/volumes"));
   first.Add(os::RemoveDirectories(pod_dir + "/volumeDevices"));
-  first.Add(os::RemoveTree(pod_dir + "/volume-subpaths"));
-  first.Add(os::RemoveTree(pod_dir + "/plugins"));
-  return first.status();
+  if (!first.status().ok()) return first.status();
+  return true;
+}
+
+absl::Status RemoveVolumes(const std::string& pod_dir) {
+  return RemoveVolumesUntil(pod_dir, std::chrono::steady_clock::time_point::max()).status();
 }
 
 absl::Status RemovePodDir(const std::string& pod_dir) {

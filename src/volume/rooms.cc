@@ -1,5 +1,6 @@
 // PodVolumes: how much room there is on what a pod has mounted, for statistics.
 #include <algorithm>
+#include <chrono>
 #include <sstream>
 
 #include "kubelet/base/status.h"
@@ -17,11 +18,16 @@ namespace {
 
 constexpr base::Nanos kPatience = std::chrono::seconds(5);
 
+struct Device {
+  uint64_t bytes = 0;
+  base::Nanos took{};
+};
+
 // What of a pod is mounted, and which devices it has, by name.
 struct Found {
   std::string pod_dir;  // without links
   std::vector<os::Mount> mounts;
-  std::map<std::string, uint64_t> devices;
+  std::map<std::string, Device> devices;
 };
 
 absl::StatusOr<Found> Find(const std::string& pod_dir) {
@@ -30,8 +36,10 @@ absl::StatusOr<Found> Find(const std::string& pod_dir) {
   found.pod_dir = RealPodDir(pod_dir);
   found.mounts = os::MountsBelow(table, found.pod_dir + "/volumes");
   for (const auto& device : DevicesOf(pod_dir)) {
+    auto begun = std::chrono::steady_clock::now();
     auto bytes = os::ReadDeviceBytes(DeviceLink(pod_dir, device));
-    if (bytes.ok()) found.devices[device] = *bytes;
+    if (bytes.ok())
+      found.devices[device] = Device{*bytes, std::chrono::steady_clock::now() - begun};
   }
   return found;
 }
@@ -78,6 +86,31 @@ Task<absl::StatusOr<os::Filesystem>> PodVolumes::RoomOn(os::Mount mount, std::st
   co_return ParseRoom(*text);
 }
 
+Task<absl::StatusOr<PersistentPlan>> PodVolumes::PlanForRoom(api::PodPtr pod, std::string volume) {
+  const std::string uid = pod->metadata().uid();
+  if (const auto* plan = state_->Persistent(uid, volume)) co_return *plan;
+  if (auto known = state_->looked_up.find(uid); known != state_->looked_up.end()) {
+    if (auto it = known->second.find(volume); it != known->second.end()) co_return it->second;
+  }
+  uint64_t before = state_->teardowns;
+  const auto& volumes = pod->spec().volumes();
+  auto spec = std::find_if(volumes.begin(), volumes.end(),
+                           [&](const auto& one) { return one.name() == volume; });
+  ClaimedVolume claimed;
+  const ClaimedVolume* behind = nullptr;
+  if (!ClaimNameOf(*pod, *spec).empty()) {
+    Objects* source = ObjectsOf(*pod);
+    if (source == nullptr) co_return absl::FailedPreconditionError("there is no API server");
+    auto found = co_await ResolveClaim(*source, pod, volume);
+    if (!found.ok()) co_return found.status();
+    claimed = *std::move(found);
+    behind = &claimed;
+  }
+  auto plan = PlanPersistent(*pod, *spec, behind);
+  if (plan.ok() && state_->teardowns == before) state_->looked_up[uid][volume] = *plan;
+  co_return plan;
+}
+
 Task<std::vector<PodVolumes::Room>> PodVolumes::Rooms(api::PodPtr pod) {
   std::vector<Room> out;
   const std::string uid = pod->metadata().uid();
@@ -94,14 +127,15 @@ Task<std::vector<PodVolumes::Room>> PodVolumes::Rooms(api::PodPtr pod) {
     room.volume = volume.name();
     room.claim = ClaimNameOf(*pod, volume);
     if (room.claim.empty() && !volume.volume_source().has_nfs()) continue;
-    auto planned = co_await PlanOf(pod, volume.name());
-    const auto* plan = state_->Persistent(uid, volume.name());
+    auto plan = co_await PlanForRoom(pod, volume.name());
     // Upstream has no figures of host paths.
-    if (!planned.ok() || plan == nullptr || plan->kind == PersistentPlan::Kind::kHostPath) continue;
+    if (!plan.ok() || plan->kind == PersistentPlan::Kind::kHostPath) continue;
     if (plan->block) {
       auto device = found->devices.find(plan->name);
       if (device == found->devices.end()) continue;
-      room.room = WholeDevice(device->second);
+      room.room = WholeDevice(device->second.bytes);
+      room.device = true;
+      room.took = device->second.took;
       out.push_back(std::move(room));
       continue;
     }
@@ -110,9 +144,11 @@ Task<std::vector<PodVolumes::Room>> PodVolumes::Rooms(api::PodPtr pod) {
                               [&](const auto& one) { return one.point == point; });
     if (mount == found->mounts.end()) continue;
     std::string about = "statistics of pod " + api::PodKey(*pod);
+    auto begun = clock_.Mono();
     auto there = co_await RoomOn(*mount, std::move(about));
     if (!there.ok()) continue;
     room.room = *there;
+    room.took = clock_.Mono() - begun;
     out.push_back(std::move(room));
   }
   co_return out;

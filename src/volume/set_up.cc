@@ -60,12 +60,35 @@ absl::Status CheckPages(const std::string& dir, int64_t page_bytes) {
                                        std::to_string(page_bytes) + " are asked for");
 }
 
-// Tells a kubelet that goes by it, such as upstream's, that the volume is complete.
-void MarkReady(const std::string& pod_dir, const std::string& name) {
-  std::string dir = pod_dir + "/plugins/" + kEmptyDir + "/" + name;
-  if (!os::MakeDirectory(dir, 0750).ok()) return;
-  int fd = open((dir + "/ready").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-  if (fd >= 0) close(fd);
+// The mark of a volume that is complete; upstream's kubelet goes by it too.
+std::string ReadyDir(const std::string& pod_dir, const std::string& name) {
+  return pod_dir + "/plugins/" + kEmptyDir + "/" + name;
+}
+
+absl::Status MarkReady(const std::string& pod_dir, const std::string& name) {
+  std::string dir = ReadyDir(pod_dir, name), path = dir + "/ready";
+  RETURN_IF_ERROR(os::MakeDirectory(dir, 0750));
+  int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+  if (fd < 0) return base::ErrnoStatus(errno, "open " + path);
+  close(fd);
+  return absl::OkStatus();
+}
+
+// Before a part of the volume is made anew, for whoever goes on when this attempt is cut short.
+absl::Status Unmark(const std::string& pod_dir, const std::string& name) {
+  std::string path = ReadyDir(pod_dir, name) + "/ready";
+  if (unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR)
+    return base::ErrnoStatus(errno, "unlink " + path);
+  return absl::OkStatus();
+}
+
+// Also of a directory whose maker was stopped before it had set the mode.
+absl::Status MakeOpenDirectory(const std::string& dir) {
+  RETURN_IF_ERROR(os::MakeDirectory(dir, 0777));
+  auto mode = ModeOf(dir);
+  if (mode && (*mode & 0777) != 0777 && chmod(dir.c_str(), 0777) != 0)
+    return base::ErrnoStatus(errno, "chmod " + dir);
+  return absl::OkStatus();
 }
 
 absl::Status MakeFile(const std::string& path) {
@@ -97,29 +120,25 @@ absl::Status SetUpEmptyDir(const std::string& pod_dir, const EmptyDirPlan& plan)
   using Medium = EmptyDirPlan::Medium;
   std::string dir = EmptyDirPath(pod_dir, plan.name), parent = EmptyDirPath(pod_dir, "");
   parent.pop_back();
-  bool is_new = !ModeOf(dir);
-  if (is_new) {
-    RETURN_IF_ERROR(os::MakeDirectory(parent, 0750));
-    RETURN_IF_ERROR(os::MakeDirectory(dir, 0777));
-  }
-  if (plan.medium == Medium::kMemory && !IsMounted(dir, parent, TMPFS_MAGIC)) {
-    RETURN_IF_ERROR(MountTmpfs(dir, plan.size_bytes));
-    is_new = true;
-  }
-  if (plan.medium == Medium::kHugePages) {
-    if (!IsMounted(dir, parent, HUGETLBFS_MAGIC)) {
-      RETURN_IF_ERROR(os::MountFilesystem("hugetlbfs", "nodev", dir,
-                                          "pagesize=" + std::to_string(plan.page_bytes)));
-      is_new = true;
-    } else {
-      RETURN_IF_ERROR(CheckPages(dir, plan.page_bytes));
-    }
-  }
-  if (!is_new) return absl::OkStatus();
+  const bool memory = plan.medium == Medium::kMemory;
+  const bool huge_pages = plan.medium == Medium::kHugePages;
+  const bool mounted =
+      (!memory && !huge_pages) || IsMounted(dir, parent, memory ? TMPFS_MAGIC : HUGETLBFS_MAGIC);
+  if (huge_pages && mounted) RETURN_IF_ERROR(CheckPages(dir, plan.page_bytes));
+  // An attempt that was cut short left no mark: all is done again. So it is when a reboot took the
+  // mount away.
+  if (mounted && ModeOf(ReadyDir(pod_dir, plan.name) + "/ready") && ModeOf(dir))
+    return absl::OkStatus();
+  RETURN_IF_ERROR(Unmark(pod_dir, plan.name));
+  RETURN_IF_ERROR(os::MakeDirectory(parent, 0750));
+  RETURN_IF_ERROR(MakeOpenDirectory(dir));
+  if (!mounted && memory) RETURN_IF_ERROR(MountTmpfs(dir, plan.size_bytes));
+  if (!mounted && huge_pages)
+    RETURN_IF_ERROR(os::MountFilesystem("hugetlbfs", "nodev", dir,
+                                        "pagesize=" + std::to_string(plan.page_bytes)));
   // Only at the making: later what is inside belongs to the pod.
   if (plan.group) RETURN_IF_ERROR(ApplyFsGroup(dir, FsGroup{*plan.group, false, false}));
-  MarkReady(pod_dir, plan.name);
-  return absl::OkStatus();
+  return MarkReady(pod_dir, plan.name);
 }
 
 std::string ApiVolumePath(const std::string& pod_dir, const std::string& plugin,

@@ -13,7 +13,8 @@ std::string PodDir(const std::string& root_dir, const std::string& uid);
 std::string RealPodDir(const std::string& pod_dir);
 std::string EmptyDirPath(const std::string& pod_dir, const std::string& name);
 
-// Directory (0777), tmpfs or hugetlbfs; what is there already stays.
+// Directory (0777), tmpfs or hugetlbfs. What is complete already stays, as the mark `ready` tells;
+// what is not is completed.
 absl::Status SetUpEmptyDir(const std::string& pod_dir, const EmptyDirPlan& plan);
 
 // The type check of a host path, which makes what is to be made.

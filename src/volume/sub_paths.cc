@@ -99,18 +99,19 @@ Task<absl::StatusOr<std::string>> PodVolumes::PrepareSubPath(api::PodPtr pod, co
     if (on_host && options.before_look) options.before_look(volume_path);
     return SetUpSubPath(pod_dir, volume_path, path, target);
   };
-  if (!on_host) {
-    std::string kind = "volume";
-    co_return co_await pool_.Run<std::string>(std::move(kind), options_.prepare_timeout,
-                                              std::move(work));
-  }
   // Inside the volume a link cannot lead elsewhere, but something may be mounted there.
   auto hanging = co_await MayHangAt(volume_path + "/" + path);
   if (!hanging.ok()) co_return hanging.status();
   if (*hanging) {
     std::vector<std::string> args = {pod_dir, volume_path, path, target};
-    std::string call = "sub-path";
-    co_return co_await CallOn(**hanging, pod, volume->name(), std::move(call), std::move(args));
+    std::string call = "sub-path", looked_for;
+    co_return co_await CallOn(**hanging, pod, volume->name(), std::move(call), std::move(args),
+                              std::move(looked_for));
+  }
+  if (!on_host) {
+    std::string kind = "volume";
+    co_return co_await pool_.Run<std::string>(std::move(kind), options_.prepare_timeout,
+                                              std::move(work));
   }
   Place place;
   place.name = "the path " + volume_path;
@@ -150,8 +151,9 @@ Task<absl::StatusOr<std::string>> PodVolumes::ReadFile(api::PodPtr pod, std::str
   if (!hanging.ok()) co_return hanging.status();
   if (*hanging) {
     std::vector<std::string> args = {root, path};
-    std::string call = "read-file";
-    co_return co_await CallOn(**hanging, pod, volume, std::move(call), std::move(args));
+    std::string call = "read-file", looked_for;
+    co_return co_await CallOn(**hanging, pod, volume, std::move(call), std::move(args),
+                              std::move(looked_for));
   }
   // What hangs here hangs with the host paths.
   bool on_host = found->volume_source().has_host_path() || IsPersistent(*found);

@@ -30,8 +30,8 @@ absl::StatusOr<std::vector<os::Mount>> Foreign(const std::string& dir) {
 }
 
 // Names of devices that nobody uses any more.
-absl::StatusOr<std::vector<std::string>> TearDownNow(const std::string& root_dir,
-                                                     const std::string& uid, bool lazy) {
+absl::StatusOr<std::vector<std::string>> UnmountNow(const std::string& root_dir,
+                                                    const std::string& uid, bool lazy) {
   std::string pod_dir = PodDir(root_dir, uid);
   // One that hangs must not hang here; it was tried before, in a process of its own.
   std::string real = RealPodDir(pod_dir);
@@ -43,11 +43,54 @@ absl::StatusOr<std::vector<std::string>> TearDownNow(const std::string& root_dir
   };
   RETURN_IF_ERROR(os::UnmountBelow(real, lazy, tell));
   RETURN_IF_ERROR(UnmapBlocks(root_dir, uid));
-  RETURN_IF_ERROR(RemoveVolumes(real));
   return IdleDevices(root_dir);
 }
 
+// A key of what is under way, for as long as this is there.
+template <typename State>
+class Held {
+ public:
+  Held(std::shared_ptr<State> state, std::string key, base::MonoTime now)
+      : state_(std::move(state)), key_(std::move(key)), begun_(now) {
+    state_->Begin(key_, begun_);
+  }
+  ~Held() { state_->End(key_, begun_); }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+ private:
+  std::shared_ptr<State> state_;
+  std::string key_;
+  base::MonoTime begun_;
+};
+
+std::string FilesOf(const std::string& uid) { return "files of pod " + uid; }
+
 }  // namespace
+
+// In turns of a kind of their own: neither does a thread remove files for minutes, nor does work
+// on volumes that are wanted wait behind it.
+Task<absl::Status> PodVolumes::RemoveFiles(std::string uid) {
+  std::string dir = PodDir(options_.root_dir, uid);
+  Place place;
+  place.name = FilesOf(uid);
+  place.doing = "removing its files";
+  auto question = places_->Ask(uid, "", std::move(place));
+  Held<State> held(state_, FilesOf(uid), clock_.Mono());
+  for (;;) {
+    std::function<absl::StatusOr<bool>()> work = [dir, turn = options_.removal_turn,
+                                                  before_look = options_.before_look] {
+      if (before_look) before_look(dir);
+      return RemoveVolumesUntil(RealPodDir(dir), std::chrono::steady_clock::now() + turn);
+    };
+    std::string kind = "volume removal", key = FilesOf(uid);
+    auto done = co_await Tracked<bool>(std::move(kind), std::move(key), options_.teardown_timeout,
+                                       std::move(work));
+    if (done.ok() && !*done) continue;
+    question.Ended(done.status());
+    co_return done.status();
+  }
+}
 
 Task<absl::Status> PodVolumes::Teardown(std::string uid) {
   if (!os::IsPathComponent(uid))
@@ -56,12 +99,14 @@ Task<absl::Status> PodVolumes::Teardown(std::string uid) {
   auto running = state_->running.find(key);
   size_t attempts = running == state_->running.end() ? 0 : running->second.size();
   // One that hangs in an unmount is followed by one that detaches instead; more would only hold
-  // threads.
-  if (attempts > 1)
+  // threads. A second that removes files would help nobody.
+  if (attempts > 1 || state_->running.contains(FilesOf(uid)))
     co_return absl::UnavailableError("pod " + uid + ": its volumes are still being removed");
   state_->refresh.erase(uid);
   state_->writers.erase(uid);
   state_->persistent.erase(uid);
+  state_->looked_up.erase(uid);
+  ++state_->teardowns;
   std::erase_if(state_->unbound, [&](const auto& one) { return one.first == uid; });
   state_->attachable.erase(uid);
   state_->operations.Leave(uid);
@@ -73,14 +118,20 @@ Task<absl::Status> PodVolumes::Teardown(std::string uid) {
   if (status.ok()) {
     using Names = std::vector<std::string>;
     std::function<absl::StatusOr<Names>()> work = [root = options_.root_dir, uid, lazy] {
-      return TearDownNow(root, uid, lazy);
+      return UnmountNow(root, uid, lazy);
     };
     std::string kind = "volume";
     auto done = co_await Tracked<Names>(std::move(kind), std::move(key), options_.teardown_timeout,
                                         std::move(work));
     status = done.status();
-    if (done.ok() && !done->empty()) status = co_await ReleaseDevices(uid, *std::move(done));
+    if (done.ok() && !done->empty()) status = co_await ReleaseDevices(uid, *done);
+    if (done.ok()) {
+      auto removed = co_await RemoveFiles(uid);
+      if (!removed.ok()) status = removed;
+    }
   }
+  state_->looked_up.erase(uid);
+  ++state_->teardowns;
   state_->operations.TornDown(uid, begun, status);
   CountForced(uid, status.ok());
   co_return base::Annotate(status, "pod " + uid);

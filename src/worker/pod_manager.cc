@@ -183,6 +183,7 @@ void PodManager::TakeOn(const api::PodPtr& pod, bool admitted_before) {
   bool judged = !over && !admitted_before && deps_.admit;
   Judgement judgement;
   if (judged) judgement = deps_.admit(*pod);
+  if (judgement.later) return;
   if (judgement.rejection) {
     Reject(pod, *judgement.rejection);
     return;
@@ -236,6 +237,7 @@ void PodManager::Preempt(const std::string& uid, const std::string& resource, co
   if (deps_.on_event) deps_.on_event(*victim->pod, event);
   Verdict verdict{kPreempting, kPreemptingMessage};
   verdict.disruption = kPreemptingCondition;
+  verdict.by_node = true;
   deps_.workers.End(uid, std::move(verdict));
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "kubelet/api/pod.h"
+#include "kubelet/api/time.h"
 #include "kubelet/base/log.h"
 #include "worker/worker.h"
 
@@ -18,13 +19,17 @@ bool InTerminalPhase(const api::core::Pod& pod) {
          (pod.status().phase() == "Succeeded" || pod.status().phase() == "Failed");
 }
 
-// Of a pod that waits for others to end: what stopping them takes beyond their grace period.
-constexpr seconds kLeastPatience{10};
-
 std::optional<seconds> GraceOfState(const State& state) {
   if (const auto* ending = std::get_if<Ending>(&state)) return ending->grace;
   if (const auto* terminating = std::get_if<Terminating>(&state)) return terminating->grace;
   return std::nullopt;
+}
+
+// config.seen; nullopt: absent, or no time.
+std::optional<base::WallTime> SeenAt(const api::core::Pod& pod) {
+  auto seen = api::ParseRfc3339(api::Annotation(pod, api::kConfigSeen));
+  if (!seen.ok()) return std::nullopt;
+  return base::WallFromUnixNanos(seen->seconds * 1'000'000'000 + seen->nanos);
 }
 
 }  // namespace
@@ -42,13 +47,34 @@ seconds GraceOf(const api::core::Pod* pod, seconds without_pod) {
   return seconds(30);
 }
 
+PodWorkers::Metrics::Metrics(base::Registry& registry)
+    : durations(registry.AddHistogram("kubelet_pod_worker_duration_seconds",
+                                      "Duration in seconds to sync a single pod.",
+                                      base::DefaultBuckets(), {"operation_type"})),
+      start(registry
+                .AddHistogram("kubelet_pod_worker_start_duration_seconds",
+                              "Duration in seconds from kubelet seeing a pod to starting a worker.",
+                              base::DefaultBuckets())
+                .Only()),
+      restarted(registry.AddCounter(
+          "kubelet_restarted_pods_total",
+          "Number of pods that have been restarted because they were deleted and recreated with "
+          "the same UID while the kubelet was watching them (common for static pods, extremely "
+          "uncommon for API pods)",
+          {"static"})),
+      orphans(registry
+                  .AddCounter("kubelet_orphaned_runtime_pods_total",
+                              "Number of pods that have been detected in the container runtime "
+                              "without being already known to the pod worker. This typically "
+                              "indicates the kubelet was restarted while a pod was force deleted "
+                              "in the API or in the local configuration, which is unusual.")
+                  .Only()) {
+  for (const char* of_file : {"", "true"}) restarted.With({of_file});
+}
+
 PodWorkers::PodWorkers(Deps deps, Options options)
-    : deps_(std::move(deps)), options_(options), scope_(deps_.executor) {
-  if (deps_.metrics != nullptr) {
-    durations_ = &deps_.metrics->AddHistogram("kubelet_pod_worker_duration_seconds",
-                                              "Duration in seconds to sync a single pod.",
-                                              base::DefaultBuckets(), {"operation_type"});
-  }
+    : deps_(std::move(deps)), options_(options), born_(deps_.clock.Now()), scope_(deps_.executor) {
+  if (deps_.metrics != nullptr) metrics_ = std::make_unique<Metrics>(*deps_.metrics);
 }
 
 PodWorkers::~PodWorkers() {
@@ -128,6 +154,7 @@ void PodWorkers::End(const std::string& uid, Verdict verdict, std::optional<seco
            verdict.reason, "message", verdict.message);
   worker->verdict = std::move(verdict);
   Leave(worker, end);
+  if (worker->verdict->by_node) WatchEnd(worker, end.grace);
 }
 
 void PodWorkers::StartAgain(const std::string& uid, const std::string& reason) {
@@ -161,6 +188,16 @@ PodWorkers::WorkerPtr PodWorkers::Make(const std::string& uid, const std::string
   worker->pod = std::move(pod);
   worker->exclusive = exclusive;
   worker->taken_on = deps_.clock.Now();
+  // What a manifest's checkpoint says may be of an earlier kubelet, or of an earlier life of the
+  // pod.
+  worker->first_seen = worker->taken_on;
+  bool again = again_.erase(uid) > 0;
+  if (worker->pod && !again) {
+    auto seen = SeenAt(*worker->pod).value_or(worker->taken_on);
+    worker->first_seen = std::min(std::max(seen, born_), worker->taken_on);
+  }
+  if (again && metrics_) metrics_->restarted.With({exclusive ? "true" : ""}).Add();
+  worker->progress->pod = worker->namespace_ + "/" + worker->name;
   worker->progress->step = "accepted";
   worker->progress->since = deps_.clock.Now();
   workers_[uid] = worker;
@@ -234,6 +271,7 @@ std::vector<PodWorkers::ActivePod> PodWorkers::Active() const {
 
 void PodWorkers::Stop(const std::string& uid, const std::string& reason,
                       std::optional<seconds> grace) {
+  again_.erase(uid);
   auto worker = Find(uid);
   if (!worker) return;
   worker->removed = true;
@@ -280,6 +318,7 @@ void PodWorkers::StopUnknown(const std::string& uid, const std::string& name,
   LOG_INFO("Stopping a pod that nobody wants", "pod", namespace_ + "/" + name, "podUID", uid);
   worker->removed = true;
   worker->state = Terminating{options_.orphan_grace, "no source wants it"};
+  if (metrics_) metrics_->orphans.Add();
   Go(worker);
 }
 
@@ -318,6 +357,7 @@ std::optional<WorkerView> PodWorkers::View(const std::string& uid) const {
   view.waiting = worker.waiting;
   view.last_error = worker.last_error;
   view.last_error_at = worker.last_error_at;
+  view.first_seen = worker.first_seen;
   view.terminal = worker.terminal;
   view.looked = worker.looked;
   view.verdict = worker.verdict;

@@ -27,7 +27,8 @@ struct PodWorkers::Worker {
   std::optional<base::Clock::TimerId> deadline_timer;
   State state;
   std::optional<Verdict> verdict;
-  base::WallTime taken_on;
+  base::WallTime taken_on, first_seen;
+  bool begun = false;  // its first sync was
   std::shared_ptr<runtime::Progress> progress = std::make_shared<runtime::Progress>();
   std::map<std::string, runtime::Waiting> waiting;
   absl::Status last_error;
@@ -48,6 +49,17 @@ struct PodWorkers::Worker {
     return std::holds_alternative<S>(state);
   }
 };
+
+struct PodWorkers::Metrics {
+  explicit Metrics(base::Registry& registry);
+  base::Family<base::Histogram>& durations;
+  base::Histogram& start;
+  base::Family<base::Counter>& restarted;
+  base::Counter& orphans;
+};
+
+// Whoever waits for a pod to end waits for one and a half times its grace period, and no less.
+constexpr std::chrono::seconds kLeastPatience{10};
 
 // The grace period of a pod that ends by itself or by its source's will: what the API server
 // decided, else the pod's own.

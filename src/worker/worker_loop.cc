@@ -1,5 +1,6 @@
 // The loop of one worker: the other half of PodWorkers.
 #include <algorithm>
+#include <utility>
 
 #include "kubelet/base/hash.h"
 #include "kubelet/base/log.h"
@@ -18,6 +19,11 @@ namespace {
 constexpr char kDeadlineReason[] = "DeadlineExceeded";
 constexpr char kDeadlineMessage[] = "Pod was active on the node longer than the specified deadline";
 
+constexpr char kFailedToKill[] = "FailedKillPod";
+constexpr char kExceededGrace[] = "ExceededGracePeriod";
+constexpr char kExceededGraceMessage[] =
+    "Container runtime did not kill the pod within specified grace period.";
+
 const char* Operation(const State& state) {
   if (std::holds_alternative<Syncing>(state)) return "sync";
   if (std::holds_alternative<Ending>(state) || std::holds_alternative<Terminating>(state)) {
@@ -27,6 +33,16 @@ const char* Operation(const State& state) {
     return "terminated";
   }
   return nullptr;
+}
+
+// Why a container is not started although nothing went wrong in this pass, such as a back-off.
+absl::Status TroubleOf(const std::map<std::string, runtime::Waiting>& waiting) {
+  for (const auto& [container, why] : waiting) {
+    bool pending = why.reason == runtime::WaitingReason::kNone ||
+                   why.reason == runtime::WaitingReason::kContainerCreating;
+    if (!pending) return absl::UnavailableError("container " + container + ": " + why.message);
+  }
+  return absl::OkStatus();
 }
 
 using SyncAnswer = std::shared_ptr<std::optional<runtime::SyncResult>>;
@@ -76,9 +92,9 @@ Task<void> PodWorkers::Run(WorkerPtr worker) {
     MonoTime started = deps_.clock.Mono();
     const char* operation = Operation(worker->state);
     co_await OneTurn(worker);
-    if (durations_ != nullptr && operation != nullptr) {
+    if (metrics_ && operation != nullptr) {
       std::chrono::duration<double> took = deps_.clock.Mono() - started;
-      durations_->With({operation}).Observe(took.count());
+      metrics_->durations.With({operation}).Observe(took.count());
     }
     if (worker->state.index() != before) continue;
     if (operation != nullptr && deps_.on_change) deps_.on_change(worker->uid);
@@ -160,6 +176,10 @@ Task<void> PodWorkers::SyncOnce(WorkerPtr worker) {
     return w && w->Is<Syncing>() && w->version == version;
   };
   ArmDeadline(worker);
+  if (!std::exchange(worker->begun, true) && metrics_) {
+    std::chrono::duration<double> waited = deps_.clock.Now() - worker->first_seen;
+    metrics_->start.Observe(std::max(waited.count(), 0.0));
+  }
   auto step = std::make_shared<base::TaskScope>(deps_.executor);
   worker->step = step;
   step->Spawn("sync", DoSync(deps_.runtime, pod, worker->progress, std::move(wanted), result));
@@ -179,8 +199,11 @@ void PodWorkers::TakeResult(const WorkerPtr& worker, runtime::SyncResult result)
   bool first = !std::exchange(worker->looked, true);
   worker->waiting = std::move(result.waiting);
   worker->terminal = result.terminal;
-  worker->last_error = result.status;
-  if (!result.status.ok()) worker->last_error_at = deps_.clock.Now();
+  auto trouble = result.status.ok() ? TroubleOf(worker->waiting) : result.status;
+  // A back-off that is only looked at again is no new error.
+  if (!result.status.ok() || trouble != worker->last_error)
+    worker->last_error_at = deps_.clock.Now();
+  worker->last_error = trouble;
   if (result.terminal) {
     EndWanted end{GraceOf(worker->pod.get(), options_.orphan_grace), "it ran to its end"};
     Transition(*worker, end);
@@ -229,8 +252,28 @@ Task<void> PodWorkers::KillOnce(WorkerPtr worker) {
     worker->backoff.Reset("");
     Transition(*worker, NothingRuns{});
   } else {
+    Tell(*worker, kFailedToKill, "error killing pod: " + base::Message(**result));
     Retry(*worker, **result);
   }
+}
+
+void PodWorkers::Tell(const Worker& worker, const std::string& reason,
+                      const std::string& message) const {
+  if (!deps_.on_event || !worker.pod) return;
+  runtime::PodEvent event;
+  event.warning = true;
+  event.reason = reason;
+  event.message = message;
+  deps_.on_event(*worker.pod, event);
+}
+
+// pkg/kubelet/pod_workers.go killPodNow: told once; the stop goes on.
+void PodWorkers::WatchEnd(const WorkerPtr& worker, std::chrono::seconds grace) {
+  auto patience = std::max(grace * 3 / 2, kLeastPatience);
+  deps_.clock.After(patience, [this, weak = std::weak_ptr<Worker>(worker)] {
+    auto late = weak.lock();
+    if (late && CouldRun(late->state)) Tell(*late, kExceededGrace, kExceededGraceMessage);
+  });
 }
 
 Task<void> PodWorkers::CleanOnce(WorkerPtr worker) {
@@ -271,6 +314,7 @@ Task<void> PodWorkers::StopStrayOnce(WorkerPtr worker) {
 void PodWorkers::Finish(const WorkerPtr& worker) {
   LOG_V(2, "Pod is gone", "pod", worker->namespace_ + "/" + worker->name, "podUID", worker->uid);
   deps_.runtime.Forget(worker->uid);
+  if (worker->again) again_.insert(worker->uid);
   workers_.erase(worker->uid);
   if (worker->exclusive) LeaveName(worker->full_name, worker->uid);
   if (deps_.on_forgotten) deps_.on_forgotten(worker->uid);

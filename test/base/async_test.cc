@@ -259,6 +259,46 @@ TEST_CASE("work on the pool that hangs ends with DeadlineExceeded for the caller
   release.set_value();
 }
 
+TEST_CASE("work whose deadline passes before a thread has time for it never runs, and is let go at once") {
+  Loop loop;
+  BlockingPool::Options one;
+  one.threads = 1;
+  BlockingPool pool(loop.io.get_executor(), loop.clock, one);
+  std::promise<void> release;
+  auto gate = release.get_future().share();
+  std::atomic<bool> begun{false}, stale{false};
+  TaskScope scope(loop.io.get_executor());
+  absl::Status hung, late, next;
+  bool hung_done = false, late_done = false, next_done = false;
+  scope.Spawn("hung", RunOn(pool, hung, [gate, &begun] {
+    begun = true;
+    gate.wait();
+    return absl::OkStatus();
+  }, hung_done));
+  while (!begun) loop.Run();
+  auto owned = std::make_shared<int>();
+  std::weak_ptr<int> seen = owned;
+  std::function<absl::Status()> work = [owned = std::move(owned), &stale] {
+    stale = true;
+    return absl::OkStatus();
+  };
+  scope.Spawn("late", RunOn(pool, late, std::move(work), late_done));
+  loop.Run();
+  CHECK_FALSE(seen.expired());
+  loop.Advance(6s);
+  CHECK(late_done);
+  CHECK(absl::IsDeadlineExceeded(late));
+  CHECK(seen.expired());
+  release.set_value();
+  scope.Spawn("next", RunOn(pool, next, [] { return absl::OkStatus(); }, next_done));
+  while (!next_done) {
+    loop.io.restart();
+    loop.io.run_for(1s);
+  }
+  CHECK(next.ok());
+  CHECK_FALSE(stale);
+}
+
 TEST_CASE("two pieces of work for one idle thread: the second does not wait for the first, which hangs") {
   Loop loop;
   BlockingPool pool(loop.io.get_executor(), loop.clock, {});

@@ -136,6 +136,34 @@ TEST_CASE("HTTP/1.1: a watch on a connection that has gone silent ends") {
   CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
 }
 
+TEST_CASE("HTTP/1.1: a server that has gone silent is noticed by a request in place of a ping") {
+  Bench bench;
+  bench.server_options.http2 = false;
+  bench.options.ping_after = 200ms;
+  bench.options.ping_timeout = 500ms;
+  Watched watched;
+  fakes::ResponderPtr responder;
+  OpenWatch(bench, watched, responder);
+  auto others = bench.handler;
+  bench.handler = [&](const fakes::HttpRequest& request, fakes::ResponderPtr r) {
+    if (request.path != "/livez") return others(request, std::move(r));
+    r->Reply(403, "text/plain", "no");  // an answer all the same
+  };
+  auto asked = [&] {
+    return std::count_if(bench.requests.begin(), bench.requests.end(),
+                         [](const auto& request) { return request.path == "/livez"; });
+  };
+  REQUIRE(bench.RunUntil([&] { return asked() >= 3; }));
+  CHECK_FALSE(watched.done);
+  CHECK(bench.server->accepted() == 2);  // the watch's, and one for all questions
+  bench.server->Freeze(true);
+  REQUIRE(bench.RunUntil([&] { return watched.done; }));
+  CHECK(IsSilence(watched.end));
+  CHECK(Has(watched.end, "no sign of life"));
+  bench.server->Freeze(false);
+  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+}
+
 TEST_CASE("a peer that vanishes is noticed by the system, whatever is under way") {
   asio::io_context io;
   asio::ip::tcp::socket socket(io, asio::ip::tcp::v4());
@@ -209,6 +237,59 @@ TEST_CASE("closing the connections ends what is in flight") {
   REQUIRE(bench.RunUntil([&] { return watched.done; }));
   CHECK(watched.end.code() == absl::StatusCode::kUnavailable);
   CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+}
+
+TEST_CASE("a heartbeat without an answer ends no watch of a connection that lives") {
+  Bench bench;
+  Watched watched;
+  fakes::ResponderPtr responder, held;
+  OpenWatch(bench, watched, responder);
+  auto others = bench.handler;
+  bench.handler = [&](const fakes::HttpRequest& request, fakes::ResponderPtr r) {
+    if (!request.path.ends_with("/slow")) return others(request, std::move(r));
+    held = std::move(r);
+  };
+  Call call = Bench::GetPod("slow");
+  call.timeout = 300ms;
+  CHECK(bench.Do(call).status.code() == absl::StatusCode::kDeadlineExceeded);
+  bench.api->CloseStaleConnections();
+  responder->Body(Bench::Event("a"));
+  REQUIRE(bench.RunUntil([&] { return !watched.names.empty() || watched.done; }));
+  CHECK_FALSE(watched.done);
+  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.server->accepted() == 1);
+}
+
+TEST_CASE(
+    "a heartbeat without an answer closes what is idle, or silent when asked for a sign of life") {
+  Bench bench;
+  SECTION("idle") {
+    bench.Start();
+    REQUIRE(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+    bench.api->CloseStaleConnections();
+    CHECK(bench.RunUntil([&] { return bench.server->open_connections() == 0; }));
+  }
+  SECTION("a ping without an answer") {
+    bench.options.ping_after = 100ms;
+    bench.options.ping_timeout = 1s;
+    Watched watched;
+    fakes::ResponderPtr responder;
+    OpenWatch(bench, watched, responder);
+    bench.server->Freeze(true);
+    REQUIRE(bench.RunUntil([&] {
+      bench.api->CloseStaleConnections();
+      return watched.done;
+    }));
+    CHECK(Has(watched.end, "a heartbeat had no answer"));
+  }
+  SECTION("HTTP/2 is switched off: all") {
+    bench.options.http2 = false;
+    Watched watched;
+    fakes::ResponderPtr responder;
+    OpenWatch(bench, watched, responder);
+    bench.api->CloseStaleConnections();
+    CHECK(bench.RunUntil([&] { return watched.done; }));
+  }
 }
 
 TEST_CASE("a call ends with its time, whatever the server does") {

@@ -149,6 +149,7 @@ TEST_CASE("kubeconfig: errors name the field") {
       {Config("    certificate-authority-data: '*'\n", ""),
        "clusters[0].cluster.certificate-authority-data: not base64"},
       {Config("    proxy-url: ftp://x\n", ""), "clusters[0].cluster.proxy-url: \"ftp://x\""},
+      {Config("    proxy-url: https://p:3128\n", ""), "has to begin with http://, socks5://"},
       {Config("    proxy-url: http://:80\n", ""), "has no host"},
       {Config("", "    client-certificate: a\n"), "users[0].user.client-key: a client cert"},
       {Config("", "    token: t\n    username: u\n"), "users[0].user.token: not together with"},

@@ -13,7 +13,8 @@ TEST_CASE("every problem of every file, with file, line and field") {
   TempTree tree;
   tree.Write("/good.yaml", std::string(kHead) + "maxPods: 5\n");
   tree.Write("/bad.yaml", std::string(kHead) +
-                              "port: 0x1ffff\nlogging:\n  format: xml\nmaxPodz: 3\nmaxPods: -3\n");
+                              "port: 0x1ffff\nlogging:\n  format: xml\nmaxPodz: 3\nmaxPods: -3\n"
+                              "healthzPort: 1\nhealthzPort: 2\n");
   tree.Write("/pod.yaml", "apiVersion: v1\nkind: Pod\n");
   std::ostringstream out;
   CHECK(CheckFiles({"/good.yaml", "/bad.yaml", "/pod.yaml", "/none.yaml"}, tree.Reader(), out) ==
@@ -26,6 +27,7 @@ TEST_CASE("every problem of every file, with file, line and field") {
                  "/bad.yaml:5: logging.format (--logging-format): is \"xml\", must be one of "
                  "\"text\", \"json\"\n"));
   CHECK(Contains(text, "/bad.yaml:7: maxPods (--max-pods): is -3, must be at least 0\n"));
+  CHECK(Contains(text, "line 9: key \"healthzPort\" already set in map\n"));
   CHECK(Contains(text, "/pod.yaml: is Pod of v1, must be KubeletConfiguration of "));
   CHECK(Contains(text, "/none.yaml: open /none.yaml"));
   CHECK_FALSE(Contains(text, "good"));

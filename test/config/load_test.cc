@@ -1,4 +1,6 @@
 // Precedence: defaults, file, drop-ins, command line.
+#include <algorithm>
+
 #include "config/defaults.h"
 #include "config/document.h"
 #include "config/field_path.h"
@@ -38,9 +40,9 @@ TEST_CASE("with a file the closed defaults apply, and hard eviction thresholds")
   CHECK(loaded.warnings.empty());
   CHECK(loaded.unsupported.empty());
   tree.Write("/etc/kubelet.yaml",
-             Yaml("evictionHard: {pid.available: '9'}\npodCIDR: 10.0.0.0/8\n"));
+             Yaml("evictionHard: {pid.available: '9'}\nvolumePluginDir: /plugins\n"));
   CHECK(MustLoad({"--config=/etc/kubelet.yaml"}, tree.Reader()).unsupported ==
-        std::vector<std::string>{"podCIDR (--pod-cidr)"});
+        std::vector<std::string>{"volumePluginDir (--volume-plugin-dir)"});
 }
 
 TEST_CASE("hard eviction thresholds of the file") {
@@ -83,6 +85,21 @@ TEST_CASE("local objects are for static pods, and beside their manifests") {
             .find("--local-objects-dir: is staticPodPath") != std::string::npos);
   CHECK(base::Message(load("/etc/objects", false).status())
             .find("--local-objects-dir: is for static pods") != std::string::npos);
+}
+
+TEST_CASE("what the logs of a pod may take is a quantity, and room for one log") {
+  auto problem = [](const std::string& most, const std::string& one) {
+    std::vector<std::string> args{"--pod-logs-max-size=" + most, "--container-log-max-size=" + one};
+    return base::Message(LoadArgs(args, TempTree().Reader()).status());
+  };
+  CHECK(MustLoad({}).flags.pod_logs_max_size.empty());
+  CHECK(MustLoad({"--pod-logs-max-size=100Mi"}).flags.pod_logs_max_size == "100Mi");
+  CHECK(MustLoad({"--pod-logs-max-size=10Mi"}).flags.pod_logs_max_size == "10Mi");
+  CHECK(problem("much", "10Mi").find("--pod-logs-max-size: is \"much\", must be a quantity") !=
+        std::string::npos);
+  CHECK(problem("10Mi", "11Mi").find("must be at least containerLogMaxSize, 11Mi") !=
+        std::string::npos);
+  CHECK(problem("10Mi", "-1").find("needs containerLogMaxSize") != std::string::npos);
 }
 
 TEST_CASE("an empty list of enforcements is not an absent one") {
@@ -140,7 +157,23 @@ TEST_CASE("drop-ins merge in lexical walk order; other files are skipped") {
   CHECK(loaded.kubelet.pods_per_core() == 10);
   CHECK(Text(loaded, "allowedUnsafeSysctls") == "[net.b]");
   CHECK(Text(loaded, "evictionHard") == "memory.available=2Gi");
-  CHECK(loaded.skipped_files == std::vector<std::string>{"/d/40.yaml", "/d/README"});
+  CHECK(loaded.warnings ==
+        std::vector<std::string>{"/d/40.yaml: ignored, the name does not end in .conf",
+                                 "/d/README: ignored, the name does not end in .conf"});
+}
+
+TEST_CASE("a key that is there twice counts as it stands last, and is warned of") {
+  TempTree tree;
+  tree.Write("/k.yaml", Yaml("maxPods: 1\nevictionHard:\n  memory.available: 1Gi\n"
+                             "  memory.available: 2Gi\nmaxPods: 20\n"));
+  LoadedConfig loaded = MustLoad({"--config=/k.yaml"}, tree.Reader());
+  CHECK(loaded.kubelet.max_pods() == 20);
+  CHECK(Text(loaded, "evictionHard") == "memory.available=2Gi");
+  REQUIRE(loaded.warnings.size() == 2);
+  CHECK(loaded.warnings[0].find("key \"memory.available\" already set in map") !=
+        std::string::npos);
+  CHECK(loaded.warnings[1].find("key \"maxPods\" already set in map") != std::string::npos);
+  CHECK(loaded.warnings[1].find("/k.yaml: line ") == 0);
 }
 
 TEST_CASE("null in a drop-in brings the default back") {
@@ -277,14 +310,47 @@ TEST_CASE("what is set and not built is named once") {
   TempTree tree;
   tree.Write(
       "/k.yaml",
-      Yaml("kubeletCgroups: /k\nmaxPods: 7\nshutdownGracePeriod: 30s\nenableServer: false\n"
+      Yaml("volumePluginDir: /plugins\nmaxPods: 7\nshutdownGracePeriod: 30s\nenableServer: false\n"
            "tracing: {endpoint: 'a:1'}\n"));
   LoadedConfig loaded = MustLoad({"--config=/k.yaml", "--kubeconfig=/x"}, tree.Reader());
   CHECK(loaded.unsupported ==
-        std::vector<std::string>{"kubeletCgroups (--kubelet-cgroups)", "tracing.endpoint"});
+        std::vector<std::string>{"volumePluginDir (--volume-plugin-dir)", "tracing.endpoint"});
   CHECK(MustLoad({}).unsupported.empty());
-  CHECK(MustLoad({"--kubelet-cgroups=/k"}).unsupported ==
-        std::vector<std::string>{"kubeletCgroups (--kubelet-cgroups)"});
+  CHECK(MustLoad({"--volume-plugin-dir=/plugins"}).unsupported ==
+        std::vector<std::string>{"volumePluginDir (--volume-plugin-dir)"});
+}
+
+TEST_CASE("gates that ask for what is not built are named, those that ask for nothing are not") {
+  using Names = std::vector<std::string>;
+  CHECK(MustLoad({"--feature-gates=PodsAPI=true,EnvFiles=false,ContainerStopSignals=true"})
+            .unsupported == Names{"featureGates.PodsAPI: the local API of pods over gRPC"});
+  // At their default, off, of other components, or without a difference upstream either.
+  CHECK(MustLoad({"--feature-gates=PodsAPI=false,DRAConsumableCapacity=true,"
+                  "ResourceHealthStatusMessage=false,SchedulerAsyncPreemption=false,"
+                  "TopologyManagerPolicyBetaOptions=false,EventedPLEG=true"})
+            .unsupported.empty());
+  CHECK(MustLoad({"--feature-gates=WatchListClient=false"}).unsupported ==
+        Names{"featureGates.WatchListClient=false: lists out of watches, all the same"});
+  TempTree tree;
+  tree.Write("/k.yaml", Yaml("volumePluginDir: /plugins\nmemoryThrottlingFactor: 0.8\n"
+                             "featureGates: {MemoryQoS: true}\n"));
+  CHECK(MustLoad({"--config=/k.yaml"}, tree.Reader()).unsupported ==
+        Names{"volumePluginDir (--volume-plugin-dir)", "memoryThrottlingFactor",
+              "featureGates.MemoryQoS: memory.min, memory.low and memory.high of pods"});
+}
+
+TEST_CASE("AllAlpha asks for every alpha gate that is not built, and not for one set to false") {
+  auto names = MustLoad({"--feature-gates=AllAlpha=true,PodsAPI=false"}).unsupported;
+  auto named = [&](const std::string& gate) {
+    return std::count_if(names.begin(), names.end(), [&](const std::string& name) {
+      return name.rfind("featureGates." + gate + ":", 0) == 0;
+    });
+  };
+  CHECK(named("PodAndContainerStatsFromCRI") == 1);
+  CHECK(named("UserNamespacesHostNetworkSupport") == 1);
+  CHECK(named("PodsAPI") == 0);
+  CHECK(named("SELinuxMount") == 0);  // beta
+  CHECK(named("ContainerStopSignals") == 0);
 }
 
 TEST_CASE("the dump masks secrets") {

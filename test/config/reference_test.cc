@@ -8,6 +8,7 @@
 
 #include "config/field_path.h"
 #include "config/flag_table.h"
+#include "config/not_built.h"
 #include "config/reference_notes.h"
 #include "support.h"
 
@@ -47,9 +48,17 @@ TEST_CASE("states say what the program does") {
       Contains(Row(fields, "hairpinMode").remark, "refused unless none, hairpin-veth or promisc"));
   CHECK(Contains(Row(fields, "containerLogMaxFiles").remark, "refused unless at least 2"));
   CHECK(Row(fields, "readOnlyPort").default_text.empty());
-  CHECK(Row(gates, "SidecarContainers").support == Support::kRefused);
+  CHECK(Row(gates, "SidecarContainers").support == Support::kWorks);
+  CHECK(Contains(Row(gates, "SidecarContainers").remark, "locked"));
+  CHECK(Row(gates, "DynamicResourceAllocation").support == Support::kNotBuilt);
+  CHECK(Contains(Row(gates, "DynamicResourceAllocation").remark, "locked"));
+  CHECK_FALSE(Contains(Row(gates, "EventedPLEG").remark, "locked"));
+  CHECK(Row(flags, "--housekeeping-interval").support == Support::kNotBuilt);
   CHECK(Row(gates, "EnvFiles").support == Support::kWorks);
   CHECK(Row(gates, "APIServerIdentity").support == Support::kAccepted);
+  CHECK(Row(gates, "UserNamespacesHostNetworkSupport").support == Support::kNotBuilt);
+  CHECK(Row(gates, "ClientsAllowCBOR").support == Support::kNotBuilt);
+  CHECK(Row(gates, "ClientsAllowCARotation").support == Support::kWorks);
 }
 
 TEST_CASE("what the reference calls refused is refused") {
@@ -114,10 +123,51 @@ TEST_CASE("the gates that are said to switch something are those that the source
     INFO(gate.name);
     if (!gate.locked) CHECK(asked.count(gate.name) == told.count(gate.name));
   }
-  for (const char* name : GatesNotAsked()) {
-    INFO(name);
-    CHECK(told.count(name) == 0);
+}
+
+// Upstream's list of the gates that its kubelet reads, where it is beside the sources.
+TEST_CASE("no gate that a kubelet reads goes without a word") {
+  // Of the scheduler's view of pods and of controllers, whose packages upstream's kubelet links.
+  const std::set<std::string> kElsewhere = {"GenericWorkload",
+                                            "MatchLabelKeysInPodAffinity",
+                                            "MatchLabelKeysInPodTopologySpread",
+                                            "MatchLabelKeysInPodTopologySpreadSelectorMerge",
+                                            "NodeInclusionPolicyInPodTopologySpread",
+                                            "PodDeletionCost",
+                                            "WindowsCPUAndMemoryAffinity",
+                                            "WindowsGracefulNodeShutdown"};
+  auto rows = GateRows();
+  for (const auto& fact : FactRows("feature_gates.tsv")) {
+    if (fact.size() < 5 || fact[4] != "yes") continue;
+    INFO(fact[0]);
+    bool told = Row(rows, fact[0]).support != Support::kAccepted;
+    CHECK(told != (kElsewhere.count(fact[0]) == 1));
   }
+}
+
+TEST_CASE("a gate is told of once, and what its field lacks it lacks too") {
+  std::set<std::string> known, told;
+  for (const GateInfo& gate : FeatureGates::Known()) known.insert(gate.name);
+  for (const auto& note : GatesAlwaysOn()) {
+    INFO(note.name);
+    CHECK(known.count(note.name) == 1);
+    CHECK(told.insert(note.name).second);
+  }
+  auto rows = GateRows();
+  const auto& fields = NotBuiltFields();
+  for (const auto& gate : GatesNotBuilt()) {
+    INFO(gate.name);
+    CHECK(known.count(gate.name) == 1);
+    CHECK(told.insert(gate.name).second);
+    bool built = gate.field != nullptr &&
+                 std::none_of(fields.begin(), fields.end(), [&](const NotBuiltField& field) {
+                   return std::string(field.path) == gate.field;
+                 });
+    CHECK(Row(rows, gate.name).support == (built ? Support::kWorks : Support::kNotBuilt));
+  }
+  // Those of GatesInUse may stand there as well: one that is asked for something unbuilt.
+  for (const auto& note : GatesAlwaysOn())
+    for (const auto& asked : GatesInUse()) CHECK(std::string(note.name) != asked.name);
 }
 
 TEST_CASE("manual pages hold every flag and every field, and no request by accident") {

@@ -12,10 +12,10 @@ namespace {
 
 const std::set<std::string>& Verbs() {
   static const auto& verbs = *new std::set<std::string>{
-      "create",     "pod",      "static", "until",  "expect", "hold",  "delete",
-      "patch",      "mark",     "sleep",  "write",  "remove", "serve", "manifest",
-      "unmanifest", "kubelet",  "api",    "exec",   "change", "erase", "never",
-      "configure",  "remember", "same",   "forward"};
+      "create",     "pod",      "static", "until",   "expect",    "hold",   "delete",
+      "patch",      "mark",     "sleep",  "write",   "remove",    "serve",  "manifest",
+      "unmanifest", "kubelet",  "api",    "exec",    "change",    "erase",  "never",
+      "configure",  "remember", "same",   "forward", "authority", "plugin", "device"};
   return verbs;
 }
 

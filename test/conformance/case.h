@@ -14,11 +14,12 @@ namespace kubelet::conformance {
 
 struct Case {
   std::string name;  // `probes/exec-liveness-restarts`; the part before the slash is its area
-  std::string requirement;         // in plain words
-  std::string field;               // what of the API it rests on
-  std::string difference;          // why another kubelet may fail here, which is then known
-  bool serial = false;             // runs alone, after all others
-  std::vector<std::string> needs;  // `own-kubelet`, `own-api`: without it the case is skipped
+  std::string requirement;  // in plain words
+  std::string field;        // what of the API it rests on
+  std::string difference;   // why another kubelet may fail here, which is then known
+  bool serial = false;      // runs alone, after all others
+  std::vector<std::string>
+      needs;  // `own-kubelet`, `own-api`, `runtime-handler`: without it the case is skipped
   std::chrono::seconds timeout{60};
   JsonArray steps;  // each an object with one verb (steps.h) and its arguments
   // Over all that was observed of the pod, when the steps are done.

@@ -63,6 +63,8 @@ void CaseRun::RefreshVars() {
 
 base::Task<absl::Status> CaseRun::Run() {
   for (const std::string& need : case_.needs) {
+    if (need == "runtime-handler" && world_.handler.empty())
+      co_return absl::UnimplementedError("the container runtime names no handler");
     if (need == "own-kubelet" && world_.node == nullptr)
       co_return absl::UnimplementedError("the kubelet is not ours to stop or configure");
     if (need == "own-api" && world_.cluster.own() == nullptr)
@@ -81,10 +83,14 @@ base::Task<absl::Status> CaseRun::Run() {
   vars_["HTTPS_PORT"] = std::to_string(world_.hooks.https_port());
   vars_["GRPC_PORT"] = std::to_string(world_.hooks.grpc_port());
   vars_["CASE_DIR"] = case_dir_;
+  vars_["HANDLER"] = world_.handler;
   vars_["FOREVER"] = "trap 'exit 0' TERM; sleep 3600 & wait";
   if (world_.node != nullptr) {
     vars_["ROOT"] = world_.node->root();
     vars_["LOGS"] = world_.node->logs();
+    const RunGroups& groups = world_.node->options().groups;
+    vars_["BURSTABLE_GROUP"] = groups.Path({"kubepods", "burstable"});
+    vars_["BESTEFFORT_GROUP"] = groups.Path({"kubepods", "besteffort"});
     vars_["HEALTHZ_PORT"] = std::to_string(world_.node->healthz_port());
     vars_["READONLY_PORT"] = std::to_string(world_.node->readonly_port());
   }
@@ -131,6 +137,8 @@ base::Task<absl::Status> CaseRun::Step(std::string verb, Json arguments) {
   if (done) co_return status;
   status = co_await NodeStep(verb, arguments, done);
   if (done) co_return status;
+  status = co_await DeviceStep(verb, arguments, done);
+  if (done) co_return status;
   co_return absl::InvalidArgumentError("no such verb");
 }
 
@@ -156,6 +164,7 @@ base::Task<absl::Status> CaseRun::LocalStep(std::string verb, Json arguments, bo
     co_return status;
   }
   if (verb == "never") co_return CheckNever(texts);
+  if (verb == "authority") co_return WriteCertificates(object);
   if (verb == "remember") {
     auto status = co_await Remember(std::move(object));
     co_return status;

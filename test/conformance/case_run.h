@@ -14,11 +14,18 @@
 //   serve: {path, status}               what our servers answer from now on
 //   mark: NAME, sleep: SECONDS, remember: {NAME: SUBJECT}
 //   exec: {container, command, in, out, err, exit, pod}    through the kubelet's port
+//   plugin: {resource, devices: [ID], fail: [METHOD]} | fail-watch | stop    a device plugin
+//   device: {id, health}
+//   authority: {name, ca: FILE} | {name, server: FILE}    in the case's directory: the certificate
+//   of
+//                                       an authority, or FILE.crt and FILE.key for the kubelet's
+//                                       port
 //   kubelet: stop | start | restart | kill, configure: {...}, api: stop | start    serial cases
 //   only
 #pragma once
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -43,9 +50,11 @@ class CaseRun {
   Result Step(std::string verb, Json arguments);
   Result ApiStep(std::string verb, Json arguments, bool& done);
   Result NodeStep(std::string verb, Json arguments, bool& done);
+  Result DeviceStep(std::string verb, Json arguments, bool& done);
   Result LocalStep(std::string verb, Json arguments, bool& done);
   Result CreateObject(Json object);
   Result CreatePod(Json given);
+  absl::Status WriteCertificates(const JsonObject& arguments);
   absl::Status WriteStatic(Json given);
   absl::Status WriteManifest(const std::string& file, const std::string& text);
   Result DeletePod(Json arguments);
@@ -77,6 +86,7 @@ class CaseRun {
   std::map<std::string, std::string> aliases_;  // static pods
   std::set<std::string> pods_, files_;          // made by us
   std::vector<std::pair<std::string, std::string>> cluster_objects_;
+  std::shared_ptr<test::FakeDevicePlugin> plugin_;
   bool api_stopped_ = false, configured_ = false;
 };
 

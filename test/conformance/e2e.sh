@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 run() {
-  "$runner" --kubelet "$KUBELET_TEST_BINARY" --cri "$KUBELET_TEST_CRI" --patience 3 --kubelet-log "$work/log" --work-dir "$work/run" "$@"
+  "$runner" --end-other-pods --kubelet "$KUBELET_TEST_BINARY" --cri "$KUBELET_TEST_CRI" --patience 3 --kubelet-log "$work/log" --work-dir "$work/run" "$@"
 }
 
 focus='^(lifecycle/(succeeds|fails|graceful-deletion)|restart/on-failure-restarts|init/serial|sidecar/runs-beside'
@@ -20,6 +20,18 @@ run --focus "$focus" --tap "$work/tap" --junit "$work/junit" --results "$work/re
 grep -q '^1\.\.15$' "$work/tap"
 python3 -c 'import sys, xml.etree.ElementTree as x; assert len(x.parse(sys.argv[1]).getroot()) == 15' "$work/junit"
 "$runner" --compare "$work/results" "$work/results" | grep -q '<b>server/exec</b>'
+
+# A runtime that has a pod already is left alone.
+cri=("$(dirname "$0")/../lib/cri.py" --endpoint "$KUBELET_TEST_CRI")
+sandbox=$(/usr/bin/python3 "${cri[@]}" run conformance-neighbour)
+code=0
+"$runner" --kubelet "$KUBELET_TEST_BINARY" --cri "$KUBELET_TEST_CRI" --work-dir "$work/run" --focus '^lifecycle/succeeds$' >"$work/out" 2>&1 || code=$?
+left=$(/usr/bin/python3 "${cri[@]}" pods | grep -c conformance-neighbour || true)
+/usr/bin/python3 "${cri[@]}" rmp "$sandbox" >/dev/null
+cat "$work/out"
+[ $code = 2 ] || { echo "the exit code is $code and not 2"; exit 1; }
+grep -q 'in use: .*/conformance-neighbour' "$work/out"
+[ "$left" = 1 ] || { echo "the other pod is gone"; exit 1; }
 
 cat >"$work/wrong.yaml" <<'Y'
 - name: wrong

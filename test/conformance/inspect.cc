@@ -7,6 +7,7 @@
 #include <regex>
 #include <sstream>
 
+#include "fakes/device_plugin.h"
 #include "kubelet/api/time.h"
 #include "kubelet/base/status.h"
 
@@ -32,16 +33,12 @@ std::string Label(const runtime::StringMap& labels, const std::string& name) {
   return found == labels.end() ? "" : found->second;
 }
 
-// Directories below `top` whose name ends with `end`, by length: the pod's group comes before those
-// in it.
-std::optional<fs::path> FindGroup(const std::string& top, const std::string& end) {
+// The pod's group comes before those in it.
+std::optional<fs::path> FindGroup(const std::string& top, const std::string& what) {
   std::error_code ec;
   for (auto it = fs::recursive_directory_iterator(top, ec);
-       !ec && it != fs::recursive_directory_iterator(); it.increment(ec)) {
-    std::string name = it->path().filename();
-    if (name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0)
-      return it->path();
-  }
+       !ec && it != fs::recursive_directory_iterator(); it.increment(ec))
+    if (IsGroupOf(it->path().filename(), what)) return it->path();
   return std::nullopt;
 }
 
@@ -77,8 +74,9 @@ std::string Inspector::Uid(const std::string& pod) const {
 
 bool Inspector::Polled(const std::string& subject) {
   static const auto& polled = *new std::vector<std::string>{
-      "log",  "last-log", "lines", "exec",  "running", "containers", "sandboxes", "ids",  "file",
-      "host", "http",     "hook",  "pulls", "port",    "object",     "node",      "since"};
+      "log",    "last-log", "lines", "exec",   "running",   "containers", "sandboxes",
+      "ids",    "file",     "host",  "http",   "hook",      "pulls",      "port",
+      "object", "node",     "since", "plugin", "served-by", "client-code"};
   std::string word = FirstWord(subject);
   return std::find(polled.begin(), polled.end(), word) != polled.end() ||
          word.rfind("cgroup", 0) == 0 || word == "http-code";
@@ -132,6 +130,15 @@ Inspector::Asked Inspector::Ask(std::string pod, std::string subject) {
     size_t colon = rest.find(':');
     int asked = world_.registry.asked(rest.substr(0, colon), rest.substr(colon + 1));
     co_return Answer(std::to_string(asked));
+  }
+  if (word == "served-by" || word == "client-code") {
+    auto [name, path] = Cut(rest);
+    auto answer = co_await Trust(word, name, path);
+    co_return answer;
+  }
+  if (word == "plugin") {
+    if (plugin_ == nullptr) co_return absl::InvalidArgumentError("the case has no device plugin");
+    co_return Answer(std::to_string(plugin_->Entered(rest)));
   }
   if (word == "since") {
     auto mark = marks_.find(rest);
@@ -238,18 +245,19 @@ Inspector::Asked Inspector::Object(std::string words) {
 Inspector::Asked Inspector::Cgroup(std::string pod, std::string subject) {
   if (world_.node == nullptr) co_return absl::UnimplementedError("needs the kubelet to be ours");
   auto [word, files] = Cut(subject);
-  std::string end = "pod" + Uid(pod);
+  std::string what = "pod" + Uid(pod);
   if (word.size() > 8) {
     std::string name = word.substr(7, word.size() - 8);
     auto all = co_await world_.runtime.ListContainers(Uid(pod));
     if (!all.ok()) co_return all.status();
     for (const auto& each : *all)
-      if (each.name == name && each.state == runtime::ContainerState::kRunning) end = each.id.str();
+      if (each.name == name && each.state == runtime::ContainerState::kRunning)
+        what = each.id.str();
   }
   std::istringstream names(files);
   for (std::string file; std::getline(names, file, '|');) {
-    for (const std::string& tree : world_.node->CgroupDirs()) {
-      auto group = FindGroup(tree, end);
+    for (const std::string& tree : world_.node->options().groups.Dirs()) {
+      auto group = FindGroup(tree, what);
       if (!group) continue;
       auto text = HostFile(*group / file);
       if (text && *text != "directory") co_return text;

@@ -15,16 +15,27 @@
 //   port PORT PATH                  body of a plain HTTP port of this machine
 //   object PLURAL NS/NAME PATH      of another object (`-/NAME` without a namespace)
 //   node PATH                       of the kubelet's node
-//   since MARK                      seconds since a step `mark`
-//   elapsed PATH PATH               seconds between two times of the pod
+//   plugin METHOD                   how often the case's device plugin was called so
+//   served-by AUTHORITY             `yes` when the kubelet's certificate is of an authority of the
+//   case client-code AUTHORITY PATH      of the HTTPS port, by a client certificate of that
+//   authority since MARK                      seconds since a step `mark` elapsed PATH PATH seconds
+//   between two times of the pod
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "conformance/condition.h"
 #include "conformance/world.h"
+
+namespace kubelet::test {
+class FakeDevicePlugin;
+}
+namespace kubelet::fakes {
+class CertificateAuthority;
+}
 
 namespace kubelet::conformance {
 
@@ -40,6 +51,9 @@ class Inspector {
   // has to tell arrives long after the status that it belongs to.
   static bool Queued(const std::string& subject);
   void Mark(const std::string& name);
+  void Watch(std::shared_ptr<const test::FakeDevicePlugin> plugin) { plugin_ = std::move(plugin); }
+  // Of this name; made when it is first asked for.
+  const fakes::CertificateAuthority& Authority(const std::string& name);
   // uid and address of a pod, empty when not known.
   std::string Uid(const std::string& pod) const;
   const PodHistory& History(const std::string& pod) const;
@@ -54,6 +68,7 @@ class Inspector {
   Asked Http(std::string word, std::string path);
   Asked Port(std::string words);
   Asked Object(std::string words);
+  Asked Trust(std::string word, std::string name, std::string path);
   Asked Cgroup(std::string pod, std::string subject);
   Answer Event(const std::string& pod, const std::string& word, const std::string& reason) const;
   Answer Hook(const std::string& words) const;
@@ -62,6 +77,8 @@ class Inspector {
   World& world_;
   std::string ns_, case_dir_;
   std::map<std::string, base::MonoTime> marks_;
+  std::shared_ptr<const test::FakeDevicePlugin> plugin_;
+  std::map<std::string, std::shared_ptr<fakes::CertificateAuthority>> authorities_;
 };
 
 // A file without its last line break; nullopt when there is none, `directory` for one.

@@ -109,5 +109,9 @@ int main(int argc, char** argv) {
     std::cout << Usage();
     return 0;
   }
+  if (options->man) {
+    std::cout << ManPage();
+    return 0;
+  }
   return Main(*options);
 }

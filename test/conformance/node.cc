@@ -76,12 +76,6 @@ Node::~Node() {
   waitpid(pid_, nullptr, 0);
 }
 
-std::vector<std::string> Node::CgroupDirs() const {
-  std::vector<std::string> dirs;
-  for (const std::string& tree : CgroupTrees()) dirs.push_back(tree + "/" + options_.cgroup_root);
-  return dirs;
-}
-
 absl::Status Node::Prepare() {
   std::error_code ec;
   for (const std::string& dir : {root(), logs(), manifests(), options_.dir + "/plugins"}) {
@@ -94,7 +88,7 @@ absl::Status Node::Prepare() {
     if (!fs::exists(dir, ec)) made_.push_back(dir);
   std::ofstream(options_.dir + "/resolv.conf")
       << "nameserver 192.0.2.53\nsearch host.example\noptions ndots:2\n";
-  return MakeCgroups(options_.cgroup_root);
+  return options_.groups.Make();
 }
 
 Json Node::Config() const {
@@ -110,8 +104,8 @@ Json Node::Config() const {
                     {"healthzPort", healthz_},
                     {"readOnlyPort", readonly_},
                     {"authentication", authentication},
-                    {"cgroupDriver", "cgroupfs"},
-                    {"cgroupRoot", "/" + options_.cgroup_root},
+                    {"cgroupDriver", options_.groups.driver()},
+                    {"cgroupRoot", options_.groups.root()},
                     {"failCgroupV1", false},
                     {"failSwapOn", false},
                     {"makeIPTablesUtilChains", false},
@@ -122,6 +116,8 @@ Json Node::Config() const {
                     {"volumePluginDir", options_.dir + "/plugins"},
                     {"enableControllerAttachDetach", false},
                     {"serializeImagePulls", false},
+                    // Images of this machine are no business of ours, however full its disk is.
+                    {"imageGCHighThresholdPercent", 100},
                     {"registryPullQPS", 0},
                     // Not 0: what the Go kubelet makes of that is its client's default, 5.
                     {"eventRecordQPS", 500},
@@ -218,7 +214,7 @@ absl::Status Node::CleanUp() {
       if (dir == made_.front()) fs::remove(dir + file, ec);
     rmdir(dir.c_str());
   }
-  absl::Status groups = RemoveCgroups(options_.cgroup_root);
+  absl::Status groups = options_.groups.Remove();
   return status.ok() ? groups : status;
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "conformance/cgroups.h"
 #include "conformance/http.h"
 #include "conformance/value.h"
 
@@ -20,7 +21,7 @@ class Node {
     std::string dir;       // everything below it is ours
     std::string name;      // of the node
     std::string kubeconfig, client_ca;
-    std::string cgroup_root;  // a name, no path
+    RunGroups groups;
     int verbosity = 2;
   };
   Node(HttpClient::Deps deps, Options options);
@@ -46,13 +47,12 @@ class Node {
   uint16_t https_port() const { return https_; }
   uint16_t healthz_port() const { return healthz_; }
   uint16_t readonly_port() const { return readonly_; }
-  // Directories of this machine's control groups (one with v2) in which our root lies.
-  std::vector<std::string> CgroupDirs() const;
+  // What the kubelet is started with, but for a case's overrides.
+  Json Config() const;
 
  private:
   absl::Status Spawn();
   bool Reap();
-  Json Config() const;
 
   HttpClient::Deps deps_;
   Options options_;

@@ -2,17 +2,8 @@
 #pragma once
 
 #include <string>
-#include <vector>
-
-#include "absl/status/status.h"
 
 namespace kubelet::conformance {
-
-// Where control groups are made: the root of v2, or each hierarchy of v1.
-std::vector<std::string> CgroupTrees();
-absl::Status MakeCgroups(const std::string& name);
-// With everything below; processes that are left are killed.
-absl::Status RemoveCgroups(const std::string& name);
 
 void UnmountBelow(const std::string& dir);
 // Symbolic links in `dir` whose target lies below `target`.

@@ -2,11 +2,15 @@
 
 #include <unistd.h>
 
+#include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
+
+#include "kubelet/base/status.h"
 
 namespace kubelet::conformance {
 namespace {
@@ -28,28 +32,46 @@ std::map<std::string, std::string*> Texts(Options& o) {
           {"cases", &o.cases_file}};
 }
 
+// Flags that stand alone.
+std::map<std::string, bool*> Switches(Options& o) {
+  return {{"-h", &o.help},
+          {"--help", &o.help},
+          {"--list", &o.list},
+          {"--man", &o.man},
+          {"--end-other-pods", &o.run.end_other_pods}};
+}
+
+absl::StatusOr<int> WholeNumber(const std::string& name, const std::string& value) {
+  int number = 0;
+  const char* end = value.data() + value.size();
+  auto [read, error] = std::from_chars(value.data(), end, number);
+  if (error != std::errc() || read != end || number < 1)
+    return absl::InvalidArgumentError("--" + name + ": `" + value +
+                                      "` is not a whole number above 0");
+  return number;
+}
+
 absl::Status SetNumber(Options& o, const std::string& name, const std::string& value, bool& known) {
-  char* end = nullptr;
-  double number = std::strtod(value.c_str(), &end);
-  bool good = !value.empty() && *end == '\0' && number > 0;
-  known = true;
-  if (name == "parallel") {
-    o.run.parallel = static_cast<int>(number);
-  } else if (name == "patience") {
-    o.run.patience = number;
-  } else if (name == "time-limit") {
-    o.run.time_limit = std::chrono::seconds(static_cast<int64_t>(number));
-  } else if (name == "kubelet-v") {
-    o.run.verbosity = static_cast<int>(number);
-  } else {
-    known = false;
+  int seconds = 0;
+  std::map<std::string, int*> whole{
+      {"parallel", &o.run.parallel}, {"time-limit", &seconds}, {"kubelet-v", &o.run.verbosity}};
+  auto found = whole.find(name);
+  known = found != whole.end() || name == "patience";
+  if (!known) return absl::OkStatus();
+  if (found != whole.end()) {
+    ASSIGN_OR_RETURN(*found->second, WholeNumber(name, value));
+    if (seconds > 0) o.run.time_limit = std::chrono::seconds(seconds);
+    return absl::OkStatus();
   }
-  if (known && !good) return absl::InvalidArgumentError("--" + name + ": not a number above 0");
-  return absl::OkStatus();
+  char* end = nullptr;
+  o.run.patience = std::strtod(value.c_str(), &end);
+  bool good = !value.empty() && *end == '\0' && o.run.patience > 0 && std::isfinite(o.run.patience);
+  return good ? absl::OkStatus()
+              : absl::InvalidArgumentError("--patience: `" + value + "` is not a number above 0");
 }
 
 absl::Status Check(Options& o) {
-  if (o.help || o.list || !o.compare.empty()) return absl::OkStatus();
+  if (o.help || o.man || o.list || !o.compare.empty()) return absl::OkStatus();
   if (o.run.endpoint.empty()) return absl::InvalidArgumentError("--cri has to be given");
   if (o.run.kubeconfig.empty() == o.run.kubelet.empty())
     return absl::InvalidArgumentError("one of --kubelet and --kubeconfig has to be given");
@@ -81,6 +103,7 @@ kubeconfig (then on the node it runs on). Needs root. Leaves nothing behind.
   --kubelet PROGRAM     started with a configuration and directories of the run's own
   --cri ENDPOINT        unix:///run/containerd/containerd.sock
   --kubeconfig FILE     an administrator's; --node says which node is this machine
+  --end-other-pods      start the kubelet though the runtime has pods already; it ends them
   --focus REGEX         only cases whose name matches; may be repeated
   --skip REGEX          not those; may be repeated
   --list                says what cases there are
@@ -94,20 +117,23 @@ kubeconfig (then on the node it runs on). Needs root. Leaves nothing behind.
   --busybox FILE        a static busybox (/bin/busybox)
   --cases FILE          cases out of this file instead of the built-in ones
   --work-dir DIR        made and removed (/var/tmp/kubelet-conformance-PID)
+  --man                 prints the manual page
   --kubelet-log FILE    keeps the kubelet's log; --kubelet-v N its verbosity (2)
 
-Exit code: 0 all passed or were skipped, 1 a case failed, 2 the run could not begin or left something
-behind.
+Exit code: 0 all passed or were skipped, 1 a case failed, 2 the run could not begin (also: the runtime
+has pods of others) or left something behind.
 )";
 }
 
 absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& words) {
   Options options;
   auto texts = Texts(options);
+  auto switches = Switches(options);
   for (size_t i = 0; i < words.size(); ++i) {
-    if (words[i] == "-h" || words[i] == "--help") options.help = true;
-    if (words[i] == "--list") options.list = true;
-    if (words[i] == "-h" || words[i] == "--help" || words[i] == "--list") continue;
+    if (auto found = switches.find(words[i]); found != switches.end()) {
+      *found->second = true;
+      continue;
+    }
     if (words[i].rfind("--", 0) != 0)
       return absl::InvalidArgumentError("what is " + words[i] + "?");
     std::string name = words[i].substr(2), value;

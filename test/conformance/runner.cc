@@ -9,7 +9,9 @@
 #include <fstream>
 #include <optional>
 
+#include "await.h"
 #include "conformance/case_run.h"
+#include "conformance/guard.h"
 #include "kubelet/base/process.h"
 #include "kubelet/base/status.h"
 #include "kubelet/cri/container_runtime.h"
@@ -36,9 +38,12 @@ class Run {
 
   base::Task<absl::Status> All();
   void Interrupt() { interrupted_ = true; }
+  const base::BlockingPool& pool() const { return pool_; }
 
  private:
   absl::Status Open();
+  base::Task<absl::Status> AskRuntime();
+  absl::Status OpenCluster();
   absl::Status OpenNode();
   base::Task<absl::Status> Describe();
   base::Task<void> Cases();
@@ -56,7 +61,8 @@ class Run {
   base::BlockingPool pool_;
   HttpClient::Deps deps_;
   Hooks hooks_;
-  std::string name_, prefix_;
+  std::string name_, prefix_, handler_;
+  runtime::CgroupDriver driver_ = runtime::CgroupDriver::kCgroupfs;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<cri::CriConnection> connection_;
@@ -88,6 +94,36 @@ absl::Status Run::Open() {
   connection_ = *std::move(connection);
   runtime_ = std::make_unique<cri::GrpcContainerRuntime>(*connection_);
   images_ = std::make_unique<cri::GrpcImageService>(*connection_);
+  return absl::OkStatus();
+}
+
+// What the kubelet's configuration depends on, and whether there may be a kubelet at all.
+base::Task<absl::Status> Run::AskRuntime() {
+  auto version = co_await runtime_->Version();
+  if (!version.ok())
+    co_return base::Annotate(version.status(), "container runtime at " + options_.endpoint);
+  result_.runtime = version->runtime_name + " " + version->runtime_version;
+  auto status = co_await runtime_->Status();
+  if (!status.ok()) co_return base::Annotate(status.status(), "status of the container runtime");
+  for (const auto& handler : status->handlers)
+    if (handler_.empty()) handler_ = handler.name;  // the default one has no name
+  if (options_.kubelet.empty()) co_return absl::OkStatus();
+  auto found = co_await runtime_->ListPodSandbox("");
+  if (!found.ok()) co_return base::Annotate(found.status(), "pods of the container runtime");
+  absl::Status unused = CheckUnused(*found);
+  if (!unused.ok() && !options_.end_other_pods) co_return unused;
+  auto driver = co_await runtime_->RuntimeConfig();
+  if (driver.ok()) {
+    driver_ = *driver;
+  } else if (!absl::IsUnimplemented(driver.status())) {
+    // Kubelets go by their configuration only when the runtime cannot tell.
+    co_return base::Annotate(driver.status(), "cgroup driver of the container runtime");
+  }
+  co_return absl::OkStatus();
+}
+
+absl::Status Run::OpenCluster() {
+  std::error_code ec;
   std::string node_name = options_.kubeconfig.empty() ? name_ : options_.node;
   Cluster::Options cluster{options_.work_dir + "/api", node_name, options_.kubeconfig, FreePort()};
   if (options_.kubeconfig.empty()) fs::create_directories(cluster.dir, ec);
@@ -104,7 +140,7 @@ absl::Status Run::Open() {
   client::Reflector::Deps reflect{deps_.executor, clock_, cluster_->api()};
   observer_ = std::make_unique<Observer>(reflect, node_name, prefix_);
   world_.emplace(World{deps_, *cluster_, *observer_, node_.get(), *port_, *runtime_, *images_,
-                       *registry_, hooks_, node_name, prefix_, options_.work_dir,
+                       *registry_, hooks_, node_name, prefix_, options_.work_dir, handler_,
                        options_.patience});
   return absl::OkStatus();
 }
@@ -117,7 +153,7 @@ absl::Status Run::OpenNode() {
   node.name = name_;
   node.kubeconfig = options_.work_dir + "/api/kubelet.conf";
   node.client_ca = options_.work_dir + "/api/pki/ca.crt";
-  node.cgroup_root = name_;
+  node.groups = RunGroups(driver_, name_);
   node.verbosity = options_.verbosity;
   node_ = std::make_unique<Node>(deps_, node);
   RETURN_IF_ERROR(node_->Prepare());
@@ -127,10 +163,6 @@ absl::Status Run::OpenNode() {
 }
 
 base::Task<absl::Status> Run::Describe() {
-  auto version = co_await runtime_->Version();
-  if (!version.ok())
-    co_return base::Annotate(version.status(), "container runtime at " + options_.endpoint);
-  result_.runtime = version->runtime_name + " " + version->runtime_version;
   result_.started = base::Rfc3339(clock_.Now());
   result_.kubelet = options_.kubelet.empty() ? "node " + options_.node : options_.kubelet;
   if (options_.kubelet.empty()) {
@@ -150,6 +182,8 @@ base::Task<absl::Status> Run::All() {
   base::MonoTime begun = clock_.Mono();
   end_ = begun + std::chrono::duration_cast<base::Nanos>(options_.time_limit * options_.patience);
   absl::Status status = Open();
+  if (status.ok()) status = co_await AskRuntime();
+  if (status.ok()) status = OpenCluster();
   if (status.ok()) status = co_await Describe();
   if (status.ok()) {
     observer_->Start();
@@ -297,6 +331,7 @@ absl::Status RunCases(const RunOptions& options, const std::vector<Case>& cases,
     };
     scope.Spawn("run", whole(run, status, io));
     io.run();
+    test::Settle(io, run.pool());
   }
   return status;
 }

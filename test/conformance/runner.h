@@ -19,8 +19,9 @@ struct RunOptions {
   std::string node;        // its node
   std::string image_tar;   // OCI layout; empty: busybox of this machine
   std::string busybox = "/bin/busybox";
-  std::string work_dir;     // of the run; made and removed
-  std::string kubelet_log;  // where the kubelet's log is kept
+  std::string work_dir;         // of the run; made and removed
+  std::string kubelet_log;      // where the kubelet's log is kept
+  bool end_other_pods = false;  // start the kubelet though the runtime has pods of others
   int parallel = 8;
   int verbosity = 2;  // of the kubelet
   double patience = 1;

@@ -26,6 +26,7 @@ struct World {
   std::string node_name;
   std::string prefix;   // of the run's namespaces
   std::string dir;      // of this machine, for the cases' files
+  std::string handler;  // one that the runtime has, for RuntimeClasses; empty: it names none
   double patience = 1;  // all limits are multiplied with it
 };
 

@@ -167,8 +167,8 @@ def scenario_api_pod_lives_and_dies():
         ended = marked[-1]["status"]["containerStatuses"][0]["state"].get("terminated")
         check(ended and ended["exitCode"] == 0, "the last status tells how it ended: %s" % ended)
         gone(node, "a", uid)
-        # The object does not wait for the containers, which still get the grace of their spec.
-        node.create("b", "trap '' TERM; while :; do sleep 1; done", terminationGracePeriodSeconds=2)
+        # The object does not wait for the containers, which have the least grace there is.
+        node.create("b", "trap '' TERM; while :; do sleep 1; done", terminationGracePeriodSeconds=60)
         uid = node.api_ready("b")["metadata"]["uid"]
         server.delete(node.api_pods + "/b", 0)
         check(node.api_pod("b") is None, "a forced delete takes the object away at once")
@@ -617,7 +617,8 @@ def scenario_admission_and_preemption():
         node.create("tuned", securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]})
         check(judged(node, "tuned") == ("SysctlForbidden", 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not '
                                         "allowlisted"), "tuned: %s" % node.api_pod("tuned"))
-        node.create("large", container=asks(room - 100))
+        # With exit code 0 it would have succeeded, preempted or not.
+        node.create("large", "trap 'exit 7' TERM; while :; do sleep 3600 & wait; done", container=asks(room - 100))
         node.create("light")
         node.api_ready("large")
         node.api_ready("light")

@@ -5,6 +5,24 @@ import subprocess
 from harness import skip
 
 
+def holders(file):
+    """The loop devices on a file or a device."""
+    listed = subprocess.run(["losetup", "-n", "-O", "NAME", "-j", str(file)], capture_output=True, text=True)
+    return listed.stdout.split()
+
+
+@contextlib.contextmanager
+def file_disk(file):
+    """The path of a block device with what is in the file; None where there are none."""
+    made = subprocess.run(["losetup", "-f", "--show", str(file)], capture_output=True, text=True)
+    device = None if made.returncode else made.stdout.strip()
+    try:
+        yield device
+    finally:
+        if device:
+            subprocess.run(["losetup", "-d", device], check=False)
+
+
 @contextlib.contextmanager
 def loop_disk(node, begins=b"", size=1 << 20):
     """The path of a block device of this size; skips the scenario where there are none."""
@@ -12,14 +30,10 @@ def loop_disk(node, begins=b"", size=1 << 20):
     with open(file, "wb") as disk:
         disk.write(begins)
         disk.truncate(size)
-    made = subprocess.run(["losetup", "-f", "--show", str(file)], capture_output=True, text=True)
-    if made.returncode:
-        skip("no loop devices: " + made.stderr)
-    device = made.stdout.strip()
-    try:
+    with file_disk(file) as device:
+        if device is None:
+            skip("no loop devices")
         yield device
-    finally:
-        subprocess.run(["losetup", "-d", device], check=False)
 
 
 def bind_claim(server, node, name, volume_name, spec):

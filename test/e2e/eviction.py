@@ -8,6 +8,7 @@ import time
 
 from harness import ApiServer, ClusterNode, Failed, Watch, condition, run_scenario, until
 
+# With exit code 0 it would have succeeded, evicted or not.
 GRACEFUL = "trap 'sleep 1; exit 7' TERM; while :; do sleep 3600 & wait; done"
 NO_THRESHOLDS = "evictionHard: {}\n"
 
@@ -79,7 +80,7 @@ def scenario_memory():
         node.write("static.yaml", node.manifest("static"))
         node.join()
         node.create("system", container=asks(memory="4Ki"), priorityClassName="system-cluster-critical")
-        node.create("small", container=asks(memory="4Ki"))
+        node.create("small", GRACEFUL, container=asks(memory="4Ki"))
         node.create("big", "dd if=/dev/zero of=/m/file bs=1M count=32; " + GRACEFUL,
                     container={"volumeMounts": [{"name": "m", "mountPath": "/m"}], **asks(memory="4Ki")},
                     volumes=[{"name": "m", "emptyDir": {"medium": "Memory"}}])
@@ -154,7 +155,7 @@ def scenario_disk():
         node.join()
         node.create("done", "exit 0", restartPolicy="Never")
         node.create("writer", "dd if=/dev/zero of=/file bs=1M count=8; " + GRACEFUL)
-        node.create("idle")
+        node.create("idle", GRACEFUL)
         until("done", lambda: node.api_pod("done")["status"].get("phase") == "Succeeded", 30)
         for name in ("writer", "idle"):
             node.api_ready(name)
@@ -181,7 +182,7 @@ def scenario_process_ids():
     """Process ids are short: the node says so, and a pod goes."""
     with cluster(NO_THRESHOLDS) as (_, node):
         node.join()
-        node.create("a")
+        node.create("a", GRACEFUL)
         node.api_ready("a")
         node.terminate()
         set_config(node, NO_THRESHOLDS, "evictionHard:\n  pid.available: 100M\n")

@@ -76,6 +76,11 @@ def run_scenario(scope):
     print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
 
 
+def sanitized():
+    """Whether the program carries a sanitizer: it is several times slower, and its memory is the sanitizer's most of all."""
+    return os.environ.get("KUBELET_TEST_PRESET") in ("asan", "tsan")
+
+
 class FakeRuntime:
     """The program fake-cri: a runtime that comes, goes and forgets."""
 
@@ -89,7 +94,9 @@ class FakeRuntime:
         self.process = None
 
     def start(self, *flags):
+        # Built with ThreadSanitizer it would pass over so many races of gRPC's own that it is too slow to be a runtime.
         self.process = subprocess.Popen([self.program, "--socket", str(self.socket), *flags],
+                                        env=dict(os.environ, TSAN_OPTIONS="report_bugs=0"),
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until("fake runtime listens", self.socket.exists)
 
@@ -235,6 +242,25 @@ class Watch:
             self.error = str(error)
 
 
+# What a kubelet sets for good (os/kernel_tunables.h), and what is no test's to leave on a developer's machine.
+TUNABLES = [pathlib.Path("/proc/sys", f) for f in ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic",
+                                                   "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
+                                                   "kernel/keys/root_maxbytes")]
+
+
+def read_tunables():
+    return {f: f.read_text() for f in TUNABLES if f.exists()}
+
+
+def restore_tunables(before):
+    for file, text in before.items():
+        if file.read_text() != text:
+            try:
+                file.write_text(text)
+            except OSError as error:
+                print("%s stays as the kubelet set it: %s" % (file, error))
+
+
 class Node:
     def __init__(self, config="", flags=(), endpoint=None, binary=None, name=None):
         self.binary = binary or os.environ.get("KUBELET_TEST_BINARY") or skip("KUBELET_TEST_BINARY is not set")
@@ -271,6 +297,7 @@ makeIPTablesUtilChains: false
 {config}
 """)
         self.make_cgroup_root()
+        self.tunables = read_tunables()
         import cri  # noqa: E402  (from test/lib, needs grpcio)
         self.cri = cri.Cri(self.endpoint)
 
@@ -334,10 +361,11 @@ makeIPTablesUtilChains: false
 
     def __exit__(self, kind, value, trace):
         if kind is not None and self.log.exists():
-            print("--- kubelet log, last 60 lines")
-            print("\n".join(self.log.read_text().splitlines()[-60:]))
+            print("--- kubelet log, last 200 lines")
+            print("\n".join(self.log.read_text().splitlines()[-200:]))
         if self.process:
             self.kill()
+        restore_tunables(self.tunables)
         self.remove_sandboxes()
         for line in reversed(list(open("/proc/mounts", encoding="utf-8"))):
             point = line.split()[1]

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import urllib.request
 
-from harness import Failed, FakeRuntime, Node, run_scenario, until
+from harness import Failed, FakeRuntime, Node, run_scenario, skip, until
 
 
 def check(good, what):
@@ -112,20 +112,22 @@ def scenario_no_service_manager():
 
 
 # What test/e2e_node/services/kubelet.go of Kubernetes 1.36 writes and passes, without systemd-run.
+# (There kubeletCgroups is /kubelet; here it goes with the rest of this run.)
+OWN_GROUP = "/%s/kubelet" % Node.CGROUP_ROOT
 SUITE_CONFIG = """
 authentication: {anonymous: {enabled: true}, webhook: {enabled: false, cacheTTL: 0s}, x509: {}}
 authorization: {mode: AlwaysAllow, webhook: {cacheAuthorizedTTL: 0s, cacheUnauthorizedTTL: 0s}}
-kubeletCgroups: /kubelet
+kubeletCgroups: %s
 systemCgroups: /system
 serializeImagePulls: false
 fileCheckFrequency: 10s
 podCIDR: 10.100.0.0/24
 evictionPressureTransitionPeriod: 30s
-evictionMinimumReclaim: {nodefs.available: 5%, nodefs.inodesFree: 5%}
-evictionHard: {memory.available: 1Mi, nodefs.available: "1%", nodefs.inodesFree: "1%"}
+evictionMinimumReclaim: {nodefs.available: 5%%, nodefs.inodesFree: 5%%}
+evictionHard: {memory.available: 1Mi, nodefs.available: "1%%", nodefs.inodesFree: "1%%"}
 volumeStatsAggPeriod: 10s
 featureGates: {NodeSwap: true, ContainerStopSignals: true}
-"""
+""" % OWN_GROUP
 
 
 def scenario_node_suite():
@@ -144,10 +146,36 @@ def scenario_node_suite():
                                               headers={"Authorization": "Bearer anything"})
                 check(urllib.request.urlopen(head, timeout=5).status == 200, "HEAD /healthz")
                 configz = until("/configz", lambda: configuration(kubelet), 30)
-                check(configz["maxPods"] == 77 and configz["kubeletCgroups"] == "/kubelet", "configz: %s" % configz)
+                check(configz["maxPods"] == 77 and configz["kubeletCgroups"] == OWN_GROUP, "configz: %s" % configz)
                 check(configz["staticPodPath"] == str(kubelet.manifests), "the path of static pods")
+                groups = pathlib.Path("/proc/%d/cgroup" % kubelet.process.pid).read_text()
+                mine = [line.split(":", 2) for line in groups.splitlines()]
+                check(all(group == OWN_GROUP for _, names, group in mine if names or len(mine) == 1), "groups: %s" % groups)
+                summary = json.loads(urllib.request.urlopen("http://127.0.0.1:%d/stats/summary" % kubelet.readonly).read())
+                check("kubelet" in [c["name"] for c in summary["node"]["systemContainers"]], "system container kubelet")
                 kubelet.process.send_signal(end)
                 check(kubelet.process.wait(10) in (0, -signal.SIGKILL), "it ends within the suite's 10 s")
+
+
+def scenario_kernel_parameters():
+    """A kubelet sets what the machine lacks; with protectKernelDefaults it refuses the machine and leaves it."""
+    panic = pathlib.Path("/proc/sys/kernel/panic")
+    if not os.access(panic, os.W_OK):
+        skip("kernel parameters cannot be set here")
+    with node() as (kubelet, _):  # its end sets back what was there before
+        panic.write_text("0")
+        kubelet.start()
+        check(panic.read_text().strip() == "10", "kernel.panic: %s" % panic.read_text())
+        kubelet.terminate()
+        panic.write_text("0")
+        config = kubelet.dir / "config.yaml"
+        config.write_text(config.read_text() + "protectKernelDefaults: true\n")
+        done = subprocess.run([kubelet.binary, "--config", str(config), "--root-dir", str(kubelet.root), *kubelet.flags],
+                              capture_output=True, text=True, timeout=30)
+        check(done.returncode == 1, "exit code %d" % done.returncode)
+        check("error: protectKernelDefaults: invalid kernel flag: kernel.panic, expected value: 10, actual value: 0"
+              in done.stderr, done.stderr[-500:])
+        check(panic.read_text().strip() == "0", "it left kernel.panic alone")
 
 
 def configuration(kubelet):

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """What volumes show and when: a kubelet between test-apiserver and fake-cri. `volume_kinds.py SCENARIO`."""
 import base64
+import json
 import os
+import shutil
 import stat
 import subprocess
 import time
@@ -89,7 +91,8 @@ def scenario_claims():
         claims = "/api/v1/namespaces/%s/persistentvolumeclaims" % node.name
         claim = server.create(claims, {"metadata": {"name": "data"}, "spec": {
             "accessModes": ["ReadWriteOnce"], "volumeName": "pv-local", "resources": {"requests": {"storage": "1Gi"}}}})
-        server.create("/api/v1/persistentvolumes", {"metadata": {"name": "pv-local"}, "spec": {
+        server.create("/api/v1/persistentvolumes", {"metadata": {
+            "name": "pv-local", "annotations": {"pv.beta.kubernetes.io/gid": "4343"}}, "spec": {
             "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "local": {"path": str(disk)},
             "claimRef": {"namespace": node.name, "name": "data", "uid": claim["metadata"]["uid"]}}})
         node.create("p", **with_volumes([{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]),
@@ -103,12 +106,19 @@ def scenario_claims():
         check(mounted(place), "%s is mounted" % place)
         check((place / "data").read_text() == "1", "it is the disk")
         check((disk / "data").stat().st_gid == 4242, "it was given to the fsGroup")
+        check(not node.events("p", "AlreadyMountedVolume"), "nobody else has it")
+        user = pod["status"]["containerStatuses"][0]["user"]["linux"]
+        check(sorted(user["supplementalGroups"]) == [4242, 4343], "the container has the volume's group: %s" % user)
         text = node.metrics()
         for line in ('volume_manager_total_volumes{plugin_name="kubernetes.io/local-volume",state="actual_state_of_world"} 1',
-                     'volume_plugin="kubernetes.io/local-volume",operation_name="volume_mount",status="success"'):
+                     'volume_plugin="kubernetes.io/local-volume",operation_name="volume_mount",status="success"',
+                     'plugin_name="kubernetes.io/local-volume",operation_name="overall_volume_mount"'):
             check(line in text, "metrics have " + line)
         of = 'namespace="%s",persistentvolumeclaim="data"' % node.name
         text = until("the claim has figures", lambda: of in node.metrics() and node.metrics(), 30)
+        for source in ("du", "statfs"):
+            line = 'kubelet_volume_metric_collection_duration_seconds_count{metric_source="%s"}' % source
+            check(line in text, "metrics have " + line)
         room = os.statvfs(disk)
         check("kubelet_volume_stats_capacity_bytes{%s} %d" % (of, room.f_blocks * room.f_frsize) in text,
               "the room is that of the disk: %s" % [line for line in text.splitlines() if of in line])
@@ -129,6 +139,134 @@ def scenario_claims():
                                                                  "iqn": "iqn.2001-04.com.example:x"}}]))
         what = "volume \"v\" : volumes of kind iscsi are not built yet"
         until("the kind is named", lambda: any(what in e["message"] for e in node.events("q", "FailedMount")), 20)
+
+
+def scenario_sharing():
+    """A second pod with another fsGroup is told that the volume has one, and changes no file; nor does a restart of the
+    kubelet; the next pod that has it for itself does."""
+    with cluster() as (server, node):
+        disk = node.dir / "disk"
+        disk.mkdir()
+        (disk / "data").write_text("1")
+        node.join()
+        bind_claim(server, node, "data", "pv", {"local": {"path": str(disk)}, "mountOptions": ["sync", "noexec", "_netdev"]})
+        pod = with_volumes([{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}])
+
+        def group():
+            return (disk / "data").stat().st_gid
+        node.create("p", **pod, securityContext={"fsGroup": 4242})
+        node.api_ready("p", 40)
+        check(group() == 4242, "the first pod gave the files to its group")
+        os.chown(disk / "data", 0, 7)
+        node.create("q", **pod, securityContext={"fsGroup": 4343})
+        node.api_ready("q", 40)
+        told = until("the second pod is told", lambda: node.events("q", "AlreadyMountedVolume"), 10)
+        check(told[0]["message"] == "The requested fsGroup is 4343, but the volume pv has GID 4242. "
+              "The volume may not be shareable.", told[0]["message"])
+        check(told[0]["type"] == "Warning" and not node.events("p", "AlreadyMountedVolume"), "as a warning, and only it")
+        node.kill()
+        sandboxes = {s.id for s in node.api_sandboxes("p")}
+        for sandbox in sandboxes:
+            node.cri.call("StopPodSandbox", pod_sandbox_id=sandbox)
+        node.start()
+        until("its volumes are prepared again", lambda: any(s.id not in sandboxes and s.state == 0
+                                                            for s in node.api_sandboxes("p")), 60)
+        node.api_ready("p", 60)
+        check(group() == 7, "the files are as they were: %d" % group())
+        for name in ("p", "q"):
+            server.delete(node.api_pods + "/" + name, 0)
+        until("nothing is mounted", lambda: str(disk) not in open("/proc/self/mountinfo", encoding="utf-8").read() and
+              not list(node.root.glob("pods/*/volumes/kubernetes.io~local-volume/pv")), 30)
+        node.create("r", **pod, securityContext={"fsGroup": 4343})
+        node.api_ready("r", 40)
+        check(group() == 4343, "the next owner gave them to its group")
+
+
+def scenario_token_rotation():
+    """A token is renewed in its file before it expires, in all of them that the pod has, and the container stays."""
+    with cluster("--token-seconds", "20") as (server, node):
+        node.join()
+        node.create("p", **with_volumes([{"name": "t", "projected": {"sources": [
+            {"serviceAccountToken": {"path": "token", "audience": "vault", "expirationSeconds": 3600}}]}}]))
+        uid = node.api_ready("p")["metadata"]["uid"]
+        ids = node.api_ids("p")
+
+        def claims(text):
+            body = text.split(".")[1]
+            return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        files = list((node.root / "pods" / uid / "volumes/kubernetes.io~projected").glob("*/token"))
+        check(len(files) == 2, "one of ours, one of the API server: %s" % files)
+        before = {path: path.read_text() for path in files}
+        for path in files:
+            until("%s has another token" % path, lambda: path.read_text() != before[path], 60)
+            old, new = claims(before[path]), claims(path.read_text())
+            check(new["exp"] > old["exp"] and new["aud"] == old["aud"], "it lasts longer: %s %s" % (old, new))
+            check(new["kubernetes.io"]["pod"]["uid"] == uid, "it is the pod's")
+        check(node.api_ids("p") == ids, "same container")
+
+
+def scenario_orphans():
+    """What pods left while no kubelet ran goes in the first sweep, and is counted; files of an unknown kind stay."""
+    with cluster() as (server, node):
+        node.join()
+        in_use = (node.object()["status"].get("volumesInUse") or [])
+        check(in_use == [], "no kind that is attached is served: %s" % in_use)
+        node.kill()
+        gone = node.root / "pods" / "11111111-2222-3333-4444-555555555555"
+        kept = node.root / "pods" / "99999999-2222-3333-4444-555555555555"
+        (gone / "volumes/kubernetes.io~empty-dir/v").mkdir(parents=True)
+        (gone / "volumes/kubernetes.io~empty-dir/v/data").write_text("1")
+        (kept / "volumes/kubernetes.io~csi/v").mkdir(parents=True)
+        (kept / "volumes/kubernetes.io~csi/v/data").write_text("1")
+        node.start()
+        lines = {"kubelet_orphan_pod_cleaned_volumes 2", "kubelet_orphan_pod_cleaned_volumes_errors 1"}
+        until("both are counted", lambda: lines <= set(node.metrics().splitlines()), 30)
+        until("the one is gone", lambda: not gone.exists(), 10)
+        check((kept / "volumes/kubernetes.io~csi/v/data").read_text() == "1", "the other keeps its file")
+        until("it is named", lambda: "Orphaned pod %s" % kept.name in node.cli("explain"), 10)
+        found = {"reconstruct_volume_operations_total 2", "reconstruct_volume_operations_errors_total 1"}
+        check(found <= set(node.metrics().splitlines()), "they were seen at the start")
+        shutil.rmtree(kept)
+        until("none is left", lambda: {"kubelet_orphan_pod_cleaned_volumes 0", "kubelet_orphan_pod_cleaned_volumes_errors 0"}
+              <= set(node.metrics().splitlines()), 60)
+
+
+def scenario_shared_root():
+    """The root directory is a shared mount once the kubelet runs, however it was mounted, and not once more after each
+    start."""
+    with cluster() as (server, node):
+        subprocess.run(["mount", "--bind", str(node.root), str(node.root)], check=True)
+        subprocess.run(["mount", "--make-private", str(node.root)], check=True)
+
+        def mounts():
+            rows = [line.split() for line in open("/proc/%d/mountinfo" % node.process.pid, encoding="utf-8")]
+            return [row[6:row.index("-")] for row in rows if row[4] == str(node.root)]
+        node.join()
+        check(len(mounts()) == 1 and mounts()[0] and mounts()[0][0].startswith("shared:"), "it is shared: %s" % mounts())
+        node.kill()
+        node.start()
+        check(len(mounts()) == 1, "it is mounted once: %s" % mounts())
+
+
+def scenario_resized_downward():
+    """A file that tells a static pod its own CPU limit follows an edit of the manifest, which resizes the container in
+    place."""
+    with cluster() as (_, node):
+        def write(cpu):
+            node.write("d.yaml", node.manifest(
+                "d", extra="    resources: {limits: {cpu: %dm, memory: 64Mi}, requests: {cpu: 10m, memory: 64Mi}}\n"
+                           "    volumeMounts: [{name: d, mountPath: /d}]" % cpu,
+                spec="  volumes: [{name: d, downwardAPI: {items: [{path: cpu, resourceFieldRef: {containerName: main, "
+                     "resource: limits.cpu, divisor: 1m}}]}}]"))
+        write(100)
+        node.join()
+        node.running("d")
+        file = volume(node, node.pod("d")["metadata"]["uid"], "downward-api", "d") / "cpu"
+        shows(file, "100")
+        before = node.ids("d")
+        write(200)
+        shows(file, "200", 20)
+        check(node.ids("d") == before, "same container")
 
 
 def scenario_block():

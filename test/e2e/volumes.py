@@ -9,10 +9,12 @@ import pathlib
 import random
 import re
 import struct
+import subprocess
 import tempfile
 import threading
 import time
 
+from disks import bind_claim, file_disk, holders
 from fake_cluster import Admin, Seen, check, cluster
 from harness import Failed, run_scenario, skip, until
 
@@ -31,8 +33,17 @@ def checksums(folder):
             for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def every_kind(host, which):
-    """A pod spec with a volume of each kind; some of the pods have fewer, so that they are not all at one step at once."""
+HUGE = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+
+
+def huge_pages():
+    """How many pods can have one."""
+    return int(HUGE.read_text()) if HUGE.exists() else 0
+
+
+def every_kind(host, which, claims):
+    """A pod spec with a volume of each kind, and of these claims, of which every tenth pod only has the device: each that
+    has it holds a loop device. Half of the pods have an fsGroup."""
     projected = {"sources": [
         {"configMap": {"name": "settings", "items": [{"key": "k0", "path": "deep/k0"}]}},
         {"secret": {"name": "keys"}},
@@ -47,53 +58,96 @@ def every_kind(host, which):
         "secret": {"secret": {"secretName": "keys", "defaultMode": 0o400}},
         "down": {"downwardAPI": {"items": [{"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]}},
         "all": {"projected": projected},
+        "image": {"image": {"reference": "example.org/files:1", "pullPolicy": "IfNotPresent"}},
     }
+    container, devices = {}, {}
+    for name in claims:
+        kind = devices if name == "device" else volumes
+        if kind is volumes or which % 10 == 0:
+            kind[name] = {"persistentVolumeClaim": {"claimName": name}}
+    if which < huge_pages():
+        volumes["huge"] = {"emptyDir": {"medium": "HugePages-2Mi"}}
+        container["resources"] = {"limits": {"hugepages-2Mi": "2Mi", "memory": "16Mi", "cpu": "1m"}}
     mounts = [{"name": name, "mountPath": "/v/" + name} for name in volumes]
     mounts += [{"name": "data", "mountPath": "/s/dir", "subPath": "sub/dir"},
                {"name": "data", "mountPath": "/s/file", "subPath": "sub/file-1"},
                {"name": "disk", "mountPath": "/s/new", "subPath": "made/here"},
                {"name": "config", "mountPath": "/s/key", "subPath": "k1"}]
-    more = {"terminationGracePeriodSeconds": 1, "volumes": [{"name": n, **v} for n, v in volumes.items()]}
+    for name in set(claims) - {"device"}:
+        mounts.append({"name": name, "mountPath": "/s/" + name, "subPath": "sub/dir"})
+    container["volumeMounts"] = mounts
+    container["volumeDevices"] = [{"name": name, "devicePath": "/dev/" + name} for name in devices]
+    both = {**volumes, **devices}
+    more = {"terminationGracePeriodSeconds": 1, "volumes": [{"name": n, **v} for n, v in both.items()]}
     if which % 2:
         more["securityContext"] = {"fsGroup": 4242}
-    return {"volumeMounts": mounts}, more
+    return container, more
 
 
 def plant(host):
-    (host / "data/sub/dir").mkdir(parents=True)
+    """What has to be there afterwards: in a host path, in a local volume and on a disk that is one, whose file this makes."""
     (host / "made").mkdir()
-    for i in range(200):
-        (host / "data/sub" / ("file-%d" % i)).write_text("precious %d\n" % i)
-        (host / "data/sub/dir" / ("file-%d" % i)).write_text("more precious %d\n" % i)
+    for where in ("data", "local"):
+        (host / where / "sub/dir").mkdir(parents=True)
+        for i in range(200):
+            (host / where / "sub" / ("file-%d" % i)).write_text("precious %d\n" % i)
+            (host / where / "sub/dir" / ("file-%d" % i)).write_text("more precious %d\n" % i)
+    with open(host / "disk.img", "wb") as disk:
+        disk.truncate(16 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", str(host / "data"), str(host / "disk.img")], check=True)
+    with open(host / "device.img", "wb") as disk:
+        disk.truncate(1 << 20)
     return checksums(host / "data")
 
 
+def on_disk(host):
+    """What is on the disk when nobody has it mounted any more, its filesystem in order."""
+    fsck = ["e2fsck", "-f", "-n", str(host / "disk.img")]
+    until("the filesystem of the disk is in order", lambda: not subprocess.run(fsck, capture_output=True).returncode, 20)
+    (host / "read").mkdir()
+    subprocess.run(["debugfs", "-R", "rdump /sub %s" % (host / "read"), str(host / "disk.img")], check=True,
+                   capture_output=True)
+    return checksums(host / "read")
+
+
 def kill_at_random(node, dice, longest):
-    """kill -9 and start again, never at the same step; how many mounts there were."""
+    """kill -9 and start again, never at the same step; the mounts that there were."""
     time.sleep(dice.uniform(0.05, longest))
     node.kill()
-    there = len(mounts_below(node.root))
+    there = mounts_below(node.root)
     time.sleep(dice.uniform(0, 0.2))
     node.start()
     return there
 
 
 def scenario_stress():
-    """Pods with volumes of every kind come and go while the kubelet is killed: afterwards nothing is left, and a host
-    directory that they had has lost no file. KUBELET_TEST_VOLUME_PODS=200 is the long form."""
+    """Pods with volumes of every kind come and go while the kubelet is killed: afterwards nothing is left, and the host
+    directory, the local volume and the disk that they had have lost no file. KUBELET_TEST_VOLUME_PODS=200 is the long
+    form; huge pages are there when the machine has some (vm.nr_hugepages), disks when it has loop devices."""
     if os.geteuid() != 0:
         skip("mounts need root")
     count = int(os.environ.get("KUBELET_TEST_VOLUME_PODS", "40"))
     seed = int(os.environ.get("KUBELET_TEST_SEED", str(random.randrange(1 << 30))))
     print("seed %d" % seed)
     dice = random.Random(seed)
-    with tempfile.TemporaryDirectory(prefix="volumes-e2e-") as folder, \
-            cluster(config=FAST, runtime_flags=("--sandbox-ms", "30", "--create-ms", "5")) as (server, node):
-        host = pathlib.Path(folder)
+    with contextlib.ExitStack() as stack:
+        host = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="volumes-e2e-")))
         before = plant(host)
+        disk, device = [stack.enter_context(file_disk(host / name)) for name in ("disk.img", "device.img")]
+        server, node = stack.enter_context(cluster(config=FAST, runtime_flags=("--sandbox-ms", "30", "--create-ms", "5")))
+        claims = {"local": {"local": {"path": str(host / "local")}}}
+        if disk and device:
+            claims["filesystem"] = {"local": {"path": disk}}
+            claims["device"] = {"volumeMode": "Block", "local": {"path": device}}
+        wanted = {name: "/pv-%s-" % name for name in claims}
+        if huge_pages():
+            wanted["huge"] = "~empty-dir/huge"
+        print("with " + ", ".join(wanted))
         base = "/api/v1/namespaces/%s/" % node.name
         server.create(base + "configmaps", {"metadata": {"name": "settings"}, "data": {"k%d" % i: "x" * 100 for i in range(20)}})
         server.create(base + "secrets", {"metadata": {"name": "keys"}, "data": {"password": "c2VjcmV0"}})
+        for name, spec in claims.items():
+            bind_claim(server, node, name, "pv-%s-%s" % (name, node.name), spec)
         node.join()
         names = ["p%d" % i for i in range(count)]
         trouble, mounted = [], threading.Event()
@@ -102,7 +156,7 @@ def scenario_stress():
             try:
                 admin = Admin(server)
                 for name in mine:
-                    container, more = every_kind(host, int(name[1:]))
+                    container, more = every_kind(host, int(name[1:]), claims)
                     admin.send("POST", node.api_pods, node.body(name, container=container, **more))
                     time.sleep(dice.uniform(0, 0.1))
                 mounted.wait(120)
@@ -116,28 +170,38 @@ def scenario_stress():
             thread.start()
         most = 0
         kills = 0
+        seen, running = set(), False
         while any(thread.is_alive() for thread in threads):
             # A slow machine gets more time to mount anything.
-            most = max(most, kill_at_random(node, dice, 2.5 + kills / 3))
+            there = kill_at_random(node, dice, 2.5 + kills / 3)
+            most = max(most, len(there))
+            seen |= {name for name, part in wanted.items() if any(part in point for point in there)}
+            running = running or any(pod["status"].get("phase") == "Running" for pod in server.items(node.api_pods))
             kills += 1
-            if most > count:
+            if most > count and running and seen == set(wanted):
                 mounted.set()
         for thread in threads:
             thread.join()
         check(not trouble, "all pods were made and deleted: %s" % trouble)
         check(most > count, "volumes were mounted at all: %d" % most)
+        check(seen == set(wanted), "each of these was mounted: %s" % seen)
+        check(running, "pods with all that do run")
         last = time.monotonic()
         pods = node.root / "pods"
 
         def left():
-            return mounts_below(node.root) + [str(p) for p in pods.iterdir()]
+            loops = holders(device) if device else []
+            return mounts_below(node.root) + [str(p) for p in pods.iterdir()] + loops
         try:
             until("no mount and no directory is left", lambda: not left(), 60, 0.1)
         except Failed as error:
             raise Failed("%s: %s\n%s" % (error, left()[:20], node.cli("explain"))) from None
         print("%d pods, %d kills of the kubelet, at most %d mounts: clean %.1f s after the last"
               % (count, kills, most, time.monotonic() - last))
-        check(checksums(host / "data") == before, "the host directory has lost nothing")
+        for where in ("data", "local"):
+            check(checksums(host / where) == before, "the directory %s has lost nothing" % where)
+        if disk:
+            check(on_disk(host) == before, "the disk has lost nothing")
         until("the pods are gone from the API server", lambda: not server.items(node.api_pods), 120, 0.5)
 
 

@@ -33,6 +33,7 @@ ApiServer::ApiServer(base::Executor executor, base::Clock& clock, ApiServerOptio
     return pki_.ca.Sign(csr, life);
   };
   std::string id = pki_.bootstrap_token.substr(0, pki_.bootstrap_token.find('.'));
+  tokens_.UseLife(options_.token_life);
   tokens_.Add(pki_.bootstrap_token,
               {"system:bootstrap:" + id,
                "",

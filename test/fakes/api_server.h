@@ -36,6 +36,7 @@ struct ApiServerOptions {
   uint16_t port = 0, control_port = 0;  // 0: any
   std::string state_file;               // read at the start when it is there; written by `save`
   std::chrono::seconds kubelet_certificate_life = std::chrono::hours(24);
+  std::chrono::seconds token_life{0};  // of service accounts; 0: as asked for
   uint64_t seed = 1;
   ApiControllers::Options controllers;  // `sign` and `ca_certificate` are filled in
   ApiHandler::Options handler;

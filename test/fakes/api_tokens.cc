@@ -174,14 +174,16 @@ absl::Status ApiTokens::Issue(const ApiUser& user, const std::string& ns, const 
   std::vector<std::string> audiences(spec.audiences().begin(), spec.audiences().end());
   if (spec.audiences_size() == 0) spec.add_audiences(kIssuer);
   if (!spec.has_expiration_seconds()) spec.set_expiration_seconds(3600);
+  int64_t asked = spec.expiration_seconds();
+  if (life_.count() > 0) spec.set_expiration_seconds(life_.count());
   base::WallTime expires = store_.Now() + std::chrono::seconds(spec.expiration_seconds());
   auto claims = Claims(user, *account, request, audiences, UnixSeconds(expires));
   RETURN_IF_ERROR(claims.status());
-  if (spec.expiration_seconds() < 600)
+  if (asked < 600)
     return ApiProblem(422, "Invalid",
                       "TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: "
                       "Invalid value: " +
-                          std::to_string(spec.expiration_seconds()) +
+                          std::to_string(asked) +
                           ": may not specify a duration less than 10 minutes");
   request.mutable_metadata()->set_name(name);
   request.mutable_metadata()->set_namespace_(ns);

@@ -23,6 +23,9 @@ class ApiTokens {
   void Add(const std::string& token, ApiUser user) { known_[token] = std::move(user); }
   void Remove(const std::string& token) { known_.erase(token); }
 
+  // All tokens of service accounts live so long, whatever is asked for; 0: as asked for.
+  void UseLife(std::chrono::seconds life) { life_ = life; }
+
   // Unknown or expired: nullopt.
   std::optional<ApiUser> Find(const std::string& token, std::vector<std::string>* audiences) const;
   // By certificate, else by token. 401 for a token that is not good; without any credentials the
@@ -41,6 +44,7 @@ class ApiTokens {
 
   ApiStore& store_;
   std::string key_;
+  std::chrono::seconds life_{0};
   std::map<std::string, ApiUser> known_;
 };
 

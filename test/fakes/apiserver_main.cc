@@ -4,9 +4,8 @@
 //
 //   test-apiserver --dir DIR [--node n1] [--port 0] [--control-port 0] [--state FILE] [--seed 1]
 //                  [--latency-ms 0] [--approval auto|manual|deny] [--approval-delay-ms 0]
-//                  [--certificate-seconds N] [--kubelet-certificate-seconds N] [--bookmark-ms
-//                  60000]
-//                  [--no-schedule] [--no-watch-list]
+//                  [--certificate-seconds N] [--kubelet-certificate-seconds N]
+//                  [--token-seconds N] [--bookmark-ms 60000] [--no-schedule] [--no-watch-list]
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <cstdlib>
@@ -44,6 +43,7 @@ bool ParseFlags(int argc, char** argv, Flags& flags) {
                                                  {"approval-delay-ms", true},
                                                  {"certificate-seconds", true},
                                                  {"kubelet-certificate-seconds", true},
+                                                 {"token-seconds", true},
                                                  {"bookmark-ms", true},
                                                  {"no-schedule", false},
                                                  {"no-watch-list", false}};
@@ -88,6 +88,7 @@ ApiServerOptions OptionsOf(const Flags& flags) {
   controllers.schedule = !flags.Has("no-schedule");
   options.kubelet_certificate_life = std::chrono::seconds(
       flags.Number("kubelet-certificate-seconds", options.kubelet_certificate_life.count()));
+  options.token_life = std::chrono::seconds(flags.Number("token-seconds", 0));
   options.handler.watch_list = !flags.Has("no-watch-list");
   options.handler.bookmark_interval = std::chrono::milliseconds(flags.Number("bookmark-ms", 60000));
   return options;

@@ -44,6 +44,8 @@ struct FakeCriOptions {
   // False behaves like containerd 1.6: GetContainerEvents and RuntimeConfig are Unimplemented.
   bool events = true;
   bool systemd_cgroups = false;
+  // CRI 1.36's streams of lists, one item in each message; Unimplemented without.
+  bool list_streams = false;
   // True: every image name is there already. False: only what was added or pulled.
   bool any_image = true;
   bool write_logs = true;

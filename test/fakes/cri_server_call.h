@@ -8,6 +8,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "fakes/cri_server_control.h"
 #include "fakes/cri_server_timers.h"
@@ -54,6 +56,27 @@ class CallReactor final : public grpc::ServerUnaryReactor {
   }
   void OnDone() override { delete this; }
   std::shared_ptr<Handle> handle_;
+};
+
+// Sends `parts` one by one, then `end`.
+template <typename Part>
+class PartsReactor final : public grpc::ServerWriteReactor<Part> {
+ public:
+  PartsReactor(std::vector<Part> parts, grpc::Status end)
+      : parts_(std::move(parts)), end_(std::move(end)) {
+    Next();
+  }
+
+ private:
+  void OnWriteDone(bool ok) override { ok ? Next() : this->Finish(grpc::Status::CANCELLED); }
+  void OnDone() override { delete this; }
+  void Next() {
+    if (sent_ == parts_.size()) return this->Finish(end_);
+    this->StartWrite(&parts_[sent_++]);
+  }
+  std::vector<Part> parts_;
+  size_t sent_ = 0;
+  grpc::Status end_;
 };
 
 struct CallContext {

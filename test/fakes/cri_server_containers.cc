@@ -112,6 +112,7 @@ void CriState::FillStatusLocked(const SandboxRecord& sandbox, ContainerRecord& r
   auto* user = status.mutable_user()->mutable_linux();
   user->set_uid(config.linux().security_context().run_as_user().value());
   user->set_gid(config.linux().security_context().run_as_group().value());
+  *user->mutable_supplemental_groups() = config.linux().security_context().supplemental_groups();
   bool default_signal = config.stop_signal() == v1::SIGNAL_RUNTIME_DEFAULT;
   status.set_stop_signal(default_signal ? v1::SIGNAL_SIGTERM : config.stop_signal());
 }

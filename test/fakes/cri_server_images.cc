@@ -201,4 +201,41 @@ void CriState::SandboxStats(const v1::PodSandboxStatsFilter& filter,
   }
 }
 
+void CriState::FillMetricDescriptors(v1::ListMetricDescriptorsResponse* out) {
+  auto* received = out->add_descriptors();
+  received->set_name("container_network_receive_bytes_total");
+  received->set_help("Cumulative count of bytes received");
+  for (const char* key : {"id", "interface"}) received->add_label_keys(key);
+  auto* used = out->add_descriptors();
+  used->set_name("container_memory_working_set_bytes");
+  used->set_help("Current working set in bytes.");
+  used->add_label_keys("id");
+}
+
+void CriState::SandboxMetrics(v1::ListPodSandboxMetricsResponse* out) const {
+  Lock lock(mutex_);
+  int64_t now = WallNow();
+  for (const auto& [id, sandbox] : sandboxes_) {
+    auto* pod = out->add_pod_metrics();
+    pod->set_pod_sandbox_id(id);
+    auto* received = pod->add_metrics();
+    received->set_name("container_network_receive_bytes_total");
+    received->set_timestamp(now);
+    received->set_metric_type(v1::COUNTER);
+    for (const std::string& value : {id, std::string("eth0")}) received->add_label_values(value);
+    received->mutable_value()->set_value(1000);
+    for (const auto& [container_id, container] : containers_) {
+      if (container.sandbox_id != id) continue;
+      auto* of_container = pod->add_container_metrics();
+      of_container->set_container_id(container_id);
+      auto* used = of_container->add_metrics();
+      used->set_name("container_memory_working_set_bytes");
+      used->set_timestamp(now);
+      used->set_metric_type(v1::GAUGE);
+      used->add_label_values(container_id);
+      used->mutable_value()->set_value(4 << 20);
+    }
+  }
+}
+
 }  // namespace kubelet::fakes

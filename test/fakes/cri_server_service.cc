@@ -26,6 +26,25 @@ using Unary = grpc::ServerUnaryReactor;
                [[maybe_unused]] v1::name##Response* out, Done done) body);                      \
   }
 
+// A list as a stream: `items` fills `parts` out of `request`, an item each.
+#define CRI_STREAM(name, items)                                                              \
+  grpc::ServerWriteReactor<v1::name##Response>* name(                                        \
+      Context* context, [[maybe_unused]] const v1::name##Request* request) override {        \
+    size_t index =                                                                           \
+        deps_.control.Began(#name, {}, TimeoutOf(*context), request->SerializeAsString());   \
+    std::vector<v1::name##Response> parts;                                                   \
+    grpc::Status end = deps_.options.list_streams ? grpc::Status::OK : Unimplemented(#name); \
+    if (end.ok()) items;                                                                     \
+    if (auto fault = deps_.control.TakeFault(#name, {}))                                     \
+      end = {static_cast<grpc::StatusCode>(fault->code), fault->message};                    \
+    deps_.control.Finished(index, end.error_code());                                         \
+    return new PartsReactor<v1::name##Response>(std::move(parts), end);                      \
+  }
+
+grpc::Status Unimplemented(const std::string& method) {
+  return {grpc::StatusCode::UNIMPLEMENTED, "unknown method " + method};
+}
+
 class RuntimeService final : public v1::RuntimeService::CallbackService {
  public:
   explicit RuntimeService(ServiceDeps deps) : deps_(deps) {}
@@ -134,8 +153,42 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
     deps_.state.SandboxStats(in.filter(), out);
     done(grpc::Status::OK);
   })
-  CRI_CALL(ListMetricDescriptors, Nobody(), { done(grpc::Status::OK); })
-  CRI_CALL(ListPodSandboxMetrics, Nobody(), { done(grpc::Status::OK); })
+  CRI_CALL(ListMetricDescriptors, Nobody(), {
+    CriState::FillMetricDescriptors(out);
+    done(grpc::Status::OK);
+  })
+  CRI_CALL(ListPodSandboxMetrics, Nobody(), {
+    deps_.state.SandboxMetrics(out);
+    done(grpc::Status::OK);
+  })
+
+  CRI_STREAM(StreamPodSandboxes, {
+    v1::ListPodSandboxResponse all;
+    deps_.state.ListSandboxes(request->filter(), &all);
+    for (auto& item : *all.mutable_items()) parts.emplace_back().add_pod_sandboxes()->Swap(&item);
+  })
+  CRI_STREAM(StreamContainers, {
+    v1::ListContainersResponse all;
+    deps_.state.ListContainers(request->filter(), &all);
+    for (auto& item : *all.mutable_containers()) parts.emplace_back().add_containers()->Swap(&item);
+  })
+  CRI_STREAM(StreamContainerStats, {
+    v1::ListContainerStatsResponse all;
+    deps_.state.Stats(request->filter(), &all);
+    for (auto& item : *all.mutable_stats()) parts.emplace_back().add_container_stats()->Swap(&item);
+  })
+  CRI_STREAM(StreamPodSandboxStats, {
+    v1::ListPodSandboxStatsResponse all;
+    deps_.state.SandboxStats(request->filter(), &all);
+    for (auto& item : *all.mutable_stats())
+      parts.emplace_back().add_pod_sandbox_stats()->Swap(&item);
+  })
+  CRI_STREAM(StreamPodSandboxMetrics, {
+    v1::ListPodSandboxMetricsResponse all;
+    deps_.state.SandboxMetrics(&all);
+    for (auto& item : *all.mutable_pod_metrics())
+      parts.emplace_back().add_pod_sandbox_metrics()->Swap(&item);
+  })
 
   grpc::ServerWriteReactor<v1::ContainerEventResponse>* GetContainerEvents(
       Context* context, const v1::GetEventsRequest* request) override {
@@ -152,10 +205,6 @@ class RuntimeService final : public v1::RuntimeService::CallbackService {
   }
 
  private:
-  static grpc::Status Unimplemented(const std::string& method) {
-    return {grpc::StatusCode::UNIMPLEMENTED,
-            "unknown method " + method + " for service runtime.v1.RuntimeService"};
-  }
   static Subject Nobody() { return {}; }
   static Subject Pod(const std::string& name) {
     Subject subject;
@@ -187,6 +236,11 @@ class ImageService final : public v1::ImageService::CallbackService {
     deps_.state.ListImages(in.filter(), out);
     done(grpc::Status::OK);
   })
+  CRI_STREAM(StreamImages, {
+    v1::ListImagesResponse all;
+    deps_.state.ListImages(request->filter(), &all);
+    for (auto& item : *all.mutable_images()) parts.emplace_back().add_images()->Swap(&item);
+  })
   CRI_CALL(ImageStatus, Image(request->image()), {
     if (auto image = deps_.state.FindImage(in.image().image()))
       *out->mutable_image() = std::move(*image);
@@ -216,6 +270,7 @@ class ImageService final : public v1::ImageService::CallbackService {
   ServiceDeps deps_;
 };
 
+#undef CRI_STREAM
 #undef CRI_CALL
 
 }  // namespace

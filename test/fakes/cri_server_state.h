@@ -66,6 +66,8 @@ class CriState {
   void Stats(const v1::ContainerStatsFilter& filter, v1::ListContainerStatsResponse* out) const;
   void SandboxStats(const v1::PodSandboxStatsFilter& filter,
                     v1::ListPodSandboxStatsResponse* out) const;
+  static void FillMetricDescriptors(v1::ListMetricDescriptorsResponse* out);
+  void SandboxMetrics(v1::ListPodSandboxMetricsResponse* out) const;
 
   std::vector<FakeContainer> Containers() const;
   size_t SandboxCount() const;

@@ -112,6 +112,12 @@ std::vector<std::string> FakeDevicePlugin::Calls() const {
   return calls_;
 }
 
+int FakeDevicePlugin::Entered(const std::string& method) const {
+  std::lock_guard lock(mutex_);
+  auto found = entered_.find(method);
+  return found == entered_.end() ? 0 : found->second;
+}
+
 std::optional<std::string> FakeDevicePlugin::Told() const {
   std::lock_guard lock(mutex_);
   return told_;
@@ -119,6 +125,7 @@ std::optional<std::string> FakeDevicePlugin::Told() const {
 
 grpc::Status FakeDevicePlugin::Enter(const std::string& method, const std::string& text) {
   std::unique_lock lock(mutex_);
+  ++entered_[method];
   if (!text.empty()) calls_.push_back(method + " " + text);
   changed_.wait(lock, [&] { return !hangs_.contains(method); });
   auto failure = failures_.find(method);

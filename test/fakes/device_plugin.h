@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "kubelet/resource/deviceplugin_v1beta1.grpc.pb.h"
 #include "kubelet/plugin/pluginregistration_v1.grpc.pb.h"
+#include "kubelet/resource/deviceplugin_v1beta1.grpc.pb.h"
 
 namespace kubelet::test {
 
@@ -52,6 +52,8 @@ class FakeDevicePlugin : public v1beta1::DevicePlugin::Service,
 
   // `Allocate a,b`, `PreStartContainer a`, `GetPreferredAllocation a,b,c must  size 1`.
   std::vector<std::string> Calls() const;
+  // How often a method was called, also one that Calls does not tell of.
+  int Entered(const std::string& method) const;
   // What NotifyRegistrationStatus said: empty for registered; nullopt: nothing yet.
   std::optional<std::string> Told() const;
 
@@ -83,6 +85,7 @@ class FakeDevicePlugin : public v1beta1::DevicePlugin::Service,
   std::map<std::string, std::string> failures_;
   std::map<std::string, bool> hangs_;
   std::vector<std::string> preferred_, calls_;
+  std::map<std::string, int> entered_;
   std::optional<std::string> told_;
 };
 

@@ -50,12 +50,13 @@ struct FakeHands {
 class FakeVolumes : public runtime::Volumes {
  public:
   explicit FakeVolumes(FakeHands hands) : hands_(std::move(hands)) {}
-  base::Task<absl::StatusOr<std::map<std::string, std::string>>> Prepare(api::PodPtr pod) override {
+  base::Task<absl::StatusOr<runtime::VolumePaths>> Prepare(api::PodPtr pod) override {
     const std::string uid = pod->metadata().uid();
     if (auto status = hands_.Call("Volumes.Prepare", uid); !status.ok()) co_return status;
     hands_.node.mounts.insert(uid);
-    std::map<std::string, std::string> paths;
-    for (const auto& volume : pod->spec().volumes()) paths[volume.name()] = "/pods/" + uid + "/" + volume.name();
+    runtime::VolumePaths paths;
+    for (const auto& volume : pod->spec().volumes())
+      paths[volume.name()].host_path = "/pods/" + uid + "/" + volume.name();
     co_return paths;
   }
   base::Task<absl::StatusOr<std::map<int, std::string>>> PrepareSubPaths(api::PodPtr pod, std::string container,

@@ -19,7 +19,7 @@ Kubelet::Kubelet(World& world, Options options)
   context.pod_logs_dir = "/logs";
   pleg = std::make_unique<pleg::Pleg>(
       pleg::Pleg::Deps{executor, world.clock, client, [this](const std::string& uid) { manager->OnObserved(uid); },
-                       [this] { manager->OnSynced(); }, nullptr},
+                       [this] { manager->OnSynced(); }, options.metrics},
       pleg::Pleg::Options{});
   images = std::make_unique<image::ImageManager>(
       image::ImageManager::Deps{executor, world.clock, client, [this](const std::string& uid) { workers->Wake(uid); },
@@ -31,7 +31,7 @@ Kubelet::Kubelet(World& world, Options options)
   deps.hook_http = options.hook_http;
   syncer = std::make_unique<runtime::PodSyncer>(std::move(deps), runtime::PodSyncer::Options{});
   store = std::make_unique<podstore::PodStore>(options.sources);
-  worker::PodWorkers::Deps worker_deps{executor, world.clock, *this, nullptr, nullptr, nullptr};
+  worker::PodWorkers::Deps worker_deps{executor, world.clock, *this, nullptr, nullptr, nullptr, options.metrics};
   worker_deps.on_change = [change = options.on_change](const std::string& uid) {
     if (change) change(uid);
   };

@@ -94,6 +94,24 @@ TEST_CASE("instances of a container and their budget") {
         Names{"0.log.a", "0.log", "1.log.a.gz", "1.log.b", "1.log"});
 }
 
+TEST_CASE("over the budget of a pod the oldest rotated logs go, whichever container's") {
+  const std::string s1 = "20260101-000001", s2 = "20260101-000002", s3 = "20260101-000003";
+  std::vector<LogFileSize> files = {{"a/0.log", 10},
+                                    {"a/0.log." + s1 + ".gz", 10},
+                                    {"a/0.log." + s3, 10},
+                                    {"b/1.log", 10},
+                                    {"b/0.log", 10},
+                                    {"b/0.log." + s2, 10},
+                                    {"b/1.log." + s2 + ".tmp", 10},
+                                    {"b/core", 1000}};
+  CHECK(OverPodBudget(files, 70).empty());
+  CHECK(OverPodBudget(files, 69) == Names{"a/0.log." + s1 + ".gz"});
+  CHECK(OverPodBudget(files, 50) == Names{"a/0.log." + s1 + ".gz", "b/0.log." + s2});
+  // What is written, or the whole log of an instance that ended, stays.
+  CHECK(OverPodBudget(files, 0) ==
+        Names{"a/0.log." + s1 + ".gz", "b/0.log." + s2, "a/0.log." + s3});
+}
+
 // What a log has grown to when a look finds it over its limit.
 double Found(double rate, const LogPolicy& policy) {
   double size = 0, measured = 0, seconds = 0.25;  // the first look

@@ -191,6 +191,19 @@ TEST_CASE("a log that is missing is asked for: a kubelet died between renaming a
   CHECK(bench.Text("0.log") == "after");
 }
 
+TEST_CASE("a runtime that says it reopened a log and has not is asked ever more rarely") {
+  Bench bench;
+  bench.SetPod({0});
+  bench.runtime.paths["c0"] = bench.dir + "/elsewhere/0.log";
+  bench.Start();
+  REQUIRE(bench.Until([&] { return bench.runtime.asked >= 1; }));
+  auto from = bench.clock.Mono();
+  REQUIRE(bench.Until([&] { return bench.runtime.asked >= 4; }));
+  CHECK(bench.clock.Mono() - from >= 10s);
+  bench.runtime.paths["c0"] = bench.Path(0);
+  REQUIRE(bench.Until([&] { return fs::exists(bench.Path(0)); }));
+}
+
 TEST_CASE("a quiet log is noticed when it is written to, not when the audit comes") {
   Bench bench;
   bench.policy.interval = 1h;
@@ -260,6 +273,39 @@ TEST_CASE("all instances of a container that crashes stay within one budget") {
   // Three thousand bytes: rotated ones of the oldest first; what has a name of its own stays.
   REQUIRE(bench.Until([&] { return bench.Files().size() == 3; }));
   CHECK(bench.Files() == std::vector<std::string>{"0.log", "1.log", "2.log"});
+}
+
+TEST_CASE("the logs of all containers of a pod stay within one budget") {
+  Bench bench;
+  bench.policy.pod_max_size = 2500;
+  bool of_pod = GENERATE(true, false);
+  std::string pod = bench.dir + (of_pod ? "/ns_web_uid" : "/logs");
+  auto observed = std::make_shared<runtime::ObservedPod>();
+  for (const char* name : {"a", "b"}) {
+    fs::create_directories(pod + "/" + name);
+    runtime::ContainerStatus c;
+    c.id = runtime::ContainerId(name);
+    c.state = runtime::ContainerState::kRunning;
+    c.log_path = pod + "/" + name + "/0.log";
+    bench.runtime.paths[name] = c.log_path;
+    bench.runtime.Open(name);
+    bench.runtime.Write(name, std::string(500, 'x'));
+    observed->containers.push_back(c);
+  }
+  std::string old = pod + "/b/0.log.20200101-000000.gz",
+              newer = pod + "/a/0.log.20210101-000000.gz";
+  for (const auto& path : {old, newer}) std::ofstream(path) << std::string(900, 'x');
+  bench.pod = observed;
+  bench.Start();
+  if (of_pod) {
+    REQUIRE(bench.Until([&] { return !fs::exists(old); }));
+  } else {
+    for (int i = 0; i < 40; ++i) bench.Until([n = 0]() mutable { return n++ > 0; });
+    CHECK(fs::exists(old));  // that directory is not known to be the pod's
+  }
+  CHECK(fs::exists(newer));
+  CHECK(fs::file_size(pod + "/a/0.log") == 500);
+  CHECK(fs::file_size(pod + "/b/0.log") == 500);
 }
 
 }  // namespace

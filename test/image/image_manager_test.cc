@@ -26,7 +26,7 @@ struct Bench {
       io.poll();
     }
   } drain{io};
-  std::vector<std::string> woken, events, texts;
+  std::vector<std::string> woken, events, texts, pulls;
   ImageManager manager;
 
   explicit Bench(ImageManager::Options options = {})
@@ -36,7 +36,12 @@ struct Bench {
                    events.push_back(event.reason);
                    texts.push_back(event.message);
                  },
-                 nullptr},
+                 nullptr,
+                 nullptr,
+                 nullptr,
+                 [this](const std::string& uid, const std::string& image, bool there) {
+                   pulls.push_back(uid + (there ? " has " : " pulls ") + image);
+                 }},
                 options) {}
   void Run() {
     io.restart();
@@ -88,6 +93,25 @@ TEST_CASE("pull policies with and without the image") {
   CHECK(bench.woken == std::vector<std::string>{"u"});
   CHECK(bench.Ensure("u", "a:1", row.policy).image.has_value());
   CHECK(bench.world.Count("PullImage") == row.pulls);
+}
+
+TEST_CASE("it is told for which pod a pull begins, again after a failure, and when the image is there") {
+  using Told = std::vector<std::string>;
+  Bench bench;
+  bench.world.pull_error["a:1"] = absl::UnavailableError("away");
+  bench.Ensure("u1", "a:1", "IfNotPresent");
+  bench.Run();
+  CHECK(bench.pulls == Told{"u1 pulls a:1"});
+  bench.Ensure("u1", "a:1", "IfNotPresent");
+  CHECK(bench.pulls.size() == 1);
+  bench.world.pull_error.clear();
+  bench.Advance(20s);
+  bench.Ensure("u1", "a:1", "IfNotPresent");
+  bench.Run();
+  CHECK(bench.pulls == Told{"u1 pulls a:1", "u1 pulls a:1", "u1 has a:1"});
+  // Pulled by another meanwhile.
+  bench.Ensure("u2", "a:1", "IfNotPresent");
+  CHECK(bench.pulls.back() == "u2 has a:1");
 }
 
 TEST_CASE("one pull at a time, in order; the next starts when one has ended") {

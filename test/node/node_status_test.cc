@@ -46,6 +46,31 @@ std::string Reasons(const std::vector<NodeEvent>& events) {
   return out;
 }
 
+TEST_CASE("pods are told what the Node says: InternalIP first, one address a family") {
+  struct Row {
+    std::vector<std::pair<std::string, std::string>> addresses;
+    std::vector<std::string> told;
+  };
+  for (const Row& row : std::vector<Row>{
+           {{}, {}},
+           {{{"Hostname", "10.0.0.9"}, {"InternalDNS", "n"}}, {}},
+           {{{"ExternalIP", "198.51.100.1"}, {"InternalIP", "10.0.0.1"}}, {"10.0.0.1"}},
+           {{{"InternalIP", "10.0.0.1"}, {"InternalIP", "10.0.0.2"}}, {"10.0.0.1"}},
+           {{{"InternalIP", "fd00:0::1"}, {"ExternalIP", "198.51.100.1"}},
+            {"fd00::1", "198.51.100.1"}},
+           {{{"ExternalIP", "198.51.100.1"}}, {"198.51.100.1"}},
+           {{{"InternalIP", "none"}}, {}},
+       }) {
+    core::Node node;
+    for (const auto& [type, address] : row.addresses) {
+      auto* added = node.mutable_status()->add_addresses();
+      added->set_type(type);
+      added->set_address(address);
+    }
+    CHECK(HostIps(node) == row.told);
+  }
+}
+
 TEST_CASE("addresses of the node by --node-ip and cloud provider") {
   const std::string kProvided = "alpha.kubernetes.io/provided-node-ip";
   struct Case {

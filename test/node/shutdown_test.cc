@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "await.h"
 #include "catch.h"
 #include "kubelet/base/metrics.h"
 #include "kubelet/base/promise.h"
@@ -149,6 +150,7 @@ struct Rig {
     options.logind_config_dir = dir + "/logind";
   }
   ~Rig() {
+    test::Settle(io, pool);
     made.reset();
     Turn();
     if (world.reader >= 0) close(world.reader);

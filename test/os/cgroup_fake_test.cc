@@ -98,6 +98,26 @@ const std::vector<std::string> kControllers = {"cpu",    "cpuacct", "cpuset",
                                                "memory", "pids",    "devices"};
 const CgroupValues kValues{512, 50000, 100000, 1 << 20, 99, std::nullopt, {{"2MB", 0}}};
 
+TEST_CASE("swap is limited where the kernel has the file for it") {
+  FakeKernel v1;
+  auto one = CgroupHierarchy::Open(v1.Mounts(kControllers), v1.Options());
+  REQUIRE(one.ok());
+  CHECK_FALSE(CountsSwap(**one, "/a"));
+  WriteText(v1.root / "memory/memory.memsw.limit_in_bytes", "9223372036854771712\n");
+  CHECK(CountsSwap(**one, "/a"));
+
+  FakeKernel v2;
+  v2.v2 = true;
+  auto two = CgroupHierarchy::Open(v2.Mounts({}), v2.Options());
+  REQUIRE(two.ok());
+  WriteText(v2.root / "a/cgroup.procs", "");
+  CHECK_FALSE(CountsSwap(**two, "/a"));
+  WriteText(v2.root / "a/memory.swap.max", "max\n");
+  CHECK(CountsSwap(**two, "/a"));
+  CHECK_FALSE(CountsSwap(**two, "/"));
+  CHECK_FALSE(CountsSwap(**two, "/../.."));  // seen from inside a cgroup namespace
+}
+
 TEST_CASE("v1: a group is made in every hierarchy that is used, with parents and values") {
   FakeKernel kernel;
   auto cgroups = CgroupHierarchy::Open(kernel.Mounts(kControllers), kernel.Options());

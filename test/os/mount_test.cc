@@ -68,6 +68,56 @@ TEST_CASE("a tree is removed with links, odd names and depth, and nothing outsid
   CHECK(absl::IsInvalidArgument(RemoveTree(dir / "keep/")));
 }
 
+TEST_CASE("a tree is removed in parts: each does something, and what cannot go is told at the end") {
+  TempDir dir;
+  for (int i = 0; i < 3; ++i) {
+    WriteText(dir / ("tree/file" + std::to_string(i)), "x");
+    WriteText(dir / ("tree/sub/file" + std::to_string(i)), "x");
+  }
+  std::string deep = dir / "tree/deep";
+  REQUIRE(MakeDirectory(deep, 0755).ok());
+  for (int i = 0; i < 200; ++i) deep += "/d";
+  REQUIRE(MakeDirectory(deep, 0755).ok());
+  const auto now = std::chrono::steady_clock::now();
+  CHECK(*RemoveTreeUntil(dir / "none", now));
+  int parts = 0;
+  for (bool done = false; !done && parts < 1000; ++parts) {
+    auto part = RemoveTreeUntil(dir / "tree", now);
+    REQUIRE(part.ok());
+    done = *part;
+  }
+  // Six files, 202 directories below the top; the last part finds the top empty.
+  CHECK(parts == 6 + 202 + 1);
+  CHECK_FALSE(std::filesystem::exists(dir / "tree"));
+  if (!NeedsRoot("tmpfs mounts")) return;
+  MountDir held;
+  REQUIRE(MakeDirectory(held / "tree/a", 0755).ok());
+  REQUIRE(MountFilesystem("tmpfs", "tmpfs", held / "tree/a", "size=65536").ok());
+  WriteText(held / "tree/a/data", "precious");
+  for (const char* name : {"b", "c"}) WriteText(held / (std::string("tree/") + name), "x");
+  auto part = RemoveTreeUntil(held / "tree", now);
+  for (int i = 0; i < 3 && part.ok(); ++i) part = RemoveTreeUntil(held / "tree", now);
+  CHECK(absl::IsFailedPrecondition(part.status()));
+  CHECK_FALSE(std::filesystem::exists(held / "tree/c"));
+  CHECK(ReadText(held / "tree/a/data") == "precious");
+}
+
+TEST_CASE("a directory of very many entries goes whole, one that cannot go aside") {
+  if (!NeedsRoot("tmpfs mounts")) return;
+  MountDir dir;
+  for (int i = 0; i < 10000; ++i)
+    close(open((dir / ("tree" + std::to_string(i))).c_str(), O_CREAT | O_CLOEXEC, 0600));
+  REQUIRE(MakeDirectory(dir / "mounted", 0755).ok());
+  REQUIRE(MountFilesystem("tmpfs", "tmpfs", dir / "mounted", "size=65536").ok());
+  CHECK(absl::IsFailedPrecondition(RemoveTree(dir.path())));
+  int left = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
+    CHECK(entry.path().filename() == "mounted");
+    ++left;
+  }
+  CHECK(left == 1);
+}
+
 TEST_CASE("a link is removed, not what it points at") {
   TempDir dir;
   WriteText(dir / "keep/data", "precious");

@@ -61,12 +61,33 @@ TEST_CASE("then the interface of a default route") {
   CHECK(absl::IsUnavailable(none.status()));
 }
 
+TEST_CASE("a resolver that does not answer does not move the node") {
+  auto network = Network();
+  network.name_unanswered = true;
+  CHECK(*ChooseNodeAddresses({}, "n", network, {"192.168.1.5"}) == Addresses{"192.168.1.5"});
+  // But for good reason: the address is gone, another is given, or there was none.
+  CHECK(*ChooseNodeAddresses({}, "n", network, {"192.168.1.6"}) == Addresses{"10.0.0.5"});
+  CHECK(*ChooseNodeAddresses({"10.0.0.5"}, "n", network, {"192.168.1.5"}) == Addresses{"10.0.0.5"});
+  CHECK(*ChooseNodeAddresses({}, "n", network) == Addresses{"10.0.0.5"});
+  network.name_unanswered = false;
+  CHECK(*ChooseNodeAddresses({}, "n", network, {"192.168.1.5"}) == Addresses{"10.0.0.5"});
+}
+
 TEST_CASE("without a routing table any interface serves, but not a tunnel") {
   auto network = Network();
   network.has_routing_table = false;
   network.routes.clear();
   network.interfaces.insert(network.interfaces.begin(), {"tun0", true, false, true, {"10.8.0.1"}});
   CHECK(*ChooseNodeAddresses({}, "n", network) == Addresses{"10.0.0.5"});
+}
+
+TEST_CASE("--node-ip: blanks do not count, and what is no address is left out") {
+  CHECK(ParseNodeIps("10.0.0.5, fd00:0::1") == Addresses{"10.0.0.5", "fd00::1"});
+  CHECK(ParseNodeIps("eth0").empty());
+  CHECK(ParseNodeIps("eth0,10.0.0.5") == Addresses{"10.0.0.5"});
+  CHECK(ParseNodeIps("::") == Addresses{"::"});
+  CHECK(ParseNodeIps(" ,").empty());
+  CHECK(ParseNodeIps("").empty());
 }
 
 TEST_CASE("default routes out of procfs") {

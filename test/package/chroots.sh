@@ -109,11 +109,22 @@ later_package() {
   dpkg-deb --root-owner-group -b "$work/later" "$root/packages/later.deb" >/dev/null
 }
 
+# A package that takes the place of ours and cannot be installed: dpkg takes the removal back.
+hostile_package() {
+  local tree=$work/hostile
+  rm -rf "$tree"
+  mkdir -p "$tree/DEBIAN"
+  printf '#!/bin/sh\nexit 1\n' >"$tree/DEBIAN/preinst"
+  chmod 755 "$tree/DEBIAN/preinst"
+  printf 'Package: kubelet-hostile\nVersion: 1\nArchitecture: all\nProvides: kubelet\nConflicts: kubelet\nReplaces: kubelet\nMaintainer: nobody <nobody@localhost>\nDescription: stand-in\n' >"$tree/DEBIAN/control"
+  dpkg-deb --root-owner-group -b "$tree" "$root/packages/hostile.deb" >/dev/null
+}
+
 says() { grep -qF -- "$1" "$root/$2"; }
 calls_are() { [ "$(grep -v '^daemon-reload' "$root/calls" | tr '\n' ' ')" = "$1 " ] || { cat "$root/calls"; return 1; }; }
 gone() { [ ! -e "$root/$1" ]; }
 not_owned_twice() { [ "$(inside dpkg -S "$1" | grep -c "^$2:")" = 1 ]; }
-no_missing_library() { ! inside ldd /usr/bin/kubelet | grep 'not found'; }
+no_missing_library() { ! inside ldd /usr/bin/kubelet /usr/bin/kubelet-conformance | grep 'not found'; }
 
 migrate() {
   say "$suite: from the Kubernetes project's package to ours and back"
@@ -162,6 +173,7 @@ install_fresh() {
   check "no library is missing" no_missing_library
   check "--version" inside kubelet --version
   check "help" inside kubelet --help
+  check "the conformance runner" inside kubelet-conformance --list
   check "sample configurations" inside sh -c 'kubelet config check /usr/share/doc/kubelet/examples/*.yaml'
   check "pages" test -s "$root/usr/share/doc/kubelet/reference.md"
   check "files are as they were packed" inside dpkg --verify kubelet
@@ -170,6 +182,11 @@ install_fresh() {
   rm -f "$root/calls"
   check "upgrade" apt_install /packages/later.deb
   check "upgrade: one restart" calls_are "restart: Kubernetes v1.36.2+cpp.0.1.0"
+  rm -f "$root/calls"
+  check "a removal that fails" bash -c "! chroot '$root' env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin dpkg -B -i /packages/hostile.deb"
+  cp "$work/check.log" "$root/log"
+  check "called off: stopped and started again" calls_are "stop restart: Kubernetes v1.36.2+cpp.0.1.0"
+  check "called off: it says so" says "its removal was called off" log
   rm -f "$root/calls"
   check "remove" inside apt-get remove -y -q kubelet
   cp "$work/check.log" "$root/log"
@@ -192,6 +209,7 @@ for suite in "${suites[@]}"; do
   peer_package 1.36.3-1.1
   kubeadm_package
   later_package
+  hostile_package
   inside apt-get update -q >/dev/null 2>&1
   migrate
   install_fresh

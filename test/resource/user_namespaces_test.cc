@@ -105,15 +105,27 @@ TEST_CASE("two that ask at a time get two blocks") {
   CHECK((*a)->first != (*b)->first);
 }
 
-TEST_CASE("blocks of another size take all that they touch, damaged files take nothing") {
+TEST_CASE("blocks of another size take all that they touch") {
   Fixture f;
   std::filesystem::create_directories(f.root / "pods/big");
   WriteText(f.File("big"), EncodeIdFile({kBlock, 2 * kBlock + 1}));
-  WriteText(f.File("torn"), "{\"uidMappings\":[{");
   CHECK(f.Ensure("a")->first == 4 * kBlock);
   CHECK(*f.Ensure("big") == IdRange{kBlock, 2 * kBlock + 1});  // what it has it keeps
-  CHECK(Error(f.Ensure("torn").status()).find("invalid user namespace mappings file") !=
-        std::string::npos);
+}
+
+TEST_CASE("while nobody knows which ids a pod has, no other gets any") {
+  Fixture f;
+  REQUIRE(f.Ensure("a").ok());
+  std::filesystem::create_directories(f.root / "pods/torn");
+  WriteText(f.File("torn"), "{\"uidMappings\":[{");
+  auto own = f.Ensure("torn");
+  CHECK(Error(own.status()).find("invalid user namespace mappings file") != std::string::npos);
+  auto other = f.Ensure("b");
+  CHECK(absl::IsFailedPrecondition(other.status()));
+  CHECK(Error(other.status()).find("the ids of pod torn are not known") != std::string::npos);
+  CHECK(f.Ensure("a").ok());  // what it has it keeps
+  std::filesystem::remove(f.File("torn"));
+  CHECK(f.Ensure("b").ok());
 }
 
 TEST_CASE("a range that cannot be used refuses only the pods that ask, and is asked for again") {

@@ -56,7 +56,7 @@ ContainerInputs Inputs() {
   inputs.attempt = 2;
   inputs.image_ref = "sha256:abc";
   inputs.pod_ips = {"10.1.0.2"};
-  inputs.volume_paths = {{"v", "/pods/u1/v"}};
+  inputs.volume_paths["v"].host_path = "/pods/u1/v";
   inputs.sub_paths = {{1, "/pods/u1/v/x"}};
   inputs.etc_hosts_path = "/pods/u1/etc-hosts";
   inputs.termination_log_path = "/pods/u1/containers/c/00";
@@ -128,7 +128,8 @@ TEST_CASE("a block volume is a device of the container, to write to unless its c
       {"name":"r","persistentVolumeClaim":{"claimName":"c","readOnly":true}}],
     "containers":[{"name":"c","volumeDevices":[{"name":"d","devicePath":"/dev/d"},{"name":"r","devicePath":"/dev/r"}]}]}})x");
   ContainerInputs inputs;
-  inputs.volume_paths = {{"d", "/pods/u1/d"}, {"r", "/pods/u1/r"}};
+  inputs.volume_paths["d"].host_path = "/pods/u1/d";
+  inputs.volume_paths["r"].host_path = "/pods/u1/r";
   auto config = MakeContainerConfig(pod, pod.spec().containers(0), inputs, Node());
   INFO(config.status());
   REQUIRE(config.ok());

@@ -38,7 +38,6 @@ struct FakeObjects : EnvObjects {
     co_return it->second;
   }
   base::Task<absl::StatusOr<EnvList>> ServiceEnvironment(api::PodPtr) override { co_return services; }
-  api::NodeAllocatable Allocatable() const override { return {4000, 1 << 30, 0}; }
   base::Task<absl::StatusOr<std::string>> RuntimeHandler(std::string) override { co_return std::string(); }
 
   void Map(const std::string& name, const std::string& key, const std::string& value) {
@@ -57,7 +56,7 @@ absl::StatusOr<EnvInputs> Fetch(EnvObjects* objects, const api::PodPtr& pod) {
   boost::asio::io_context io;
   std::optional<absl::StatusOr<EnvInputs>> out;
   base::TaskScope scope(io.get_executor());
-  scope.Spawn("fetch", Store(FetchEnvironment(objects, pod, &pod->spec().containers(0)), out));
+  scope.Spawn("fetch", Store(FetchEnvironment(objects, pod, &pod->spec().containers(0), {4000, 1 << 30, 0}), out));
   io.run();
   REQUIRE(out);
   return *out;
@@ -85,6 +84,12 @@ TEST_CASE("envFrom comes first, env overrides it, services fill in what nobody n
                         {"A", "own"},
                         {"B", "own from map 1.2.3.4 $(NONE) $(A)"},
                         {"SVC_HOST", "1.2.3.4"}});
+}
+
+TEST_CASE("without an API server a limit that is not set is what the node has") {
+  auto env = Make(nullptr, "{name: c, env: [{name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]}");
+  REQUIRE(env.ok());
+  CHECK(*env == EnvList{{"CPU", "4"}});
 }
 
 TEST_CASE("values come from keys, fields and resources") {
@@ -156,7 +161,7 @@ TEST_CASE("values out of files in volumes") {
   auto make = [&](const std::string& ref, bool read = true) -> absl::StatusOr<EnvList> {
     auto pod = PodOf("{name: c, env: [{name: E, valueFrom: {fileKeyRef: {" + ref + "}}}, {name: F, value: 'f$(E)'}]}");
     EnvInputs inputs;
-    inputs.volume_paths = {{"e", "/pods/u/e"}};
+    inputs.volume_paths["e"].host_path = "/pods/u/e";
     boost::asio::io_context io;
     base::TaskScope scope(io.get_executor());
     if (read) scope.Spawn("read", ReadEnvFiles(volumes, pod, &pod->spec().containers(0), &inputs));
@@ -175,6 +180,15 @@ TEST_CASE("values out of files in volumes") {
   CHECK(text("volumeName: x, path: a, key: A") == "cannot find the volume \"x\" referenced by FileKeyRef");
   // The gate EnvFiles is off.
   CHECK(*make("volumeName: e, path: dir/app.env, key: A", false) == EnvList{{"E", ""}, {"F", "f"}});
+}
+
+TEST_CASE("a node without an address holds back what asks for it") {
+  for (const char* path : {"status.hostIP", "status.hostIPs"}) {
+    auto pod = PodOf(std::string("{name: c, env: [{name: IP, valueFrom: {fieldRef: {fieldPath: ") + path + "}}}]}");
+    auto made = MakeEnvironment(*pod, pod->spec().containers(0), {}, {"n1", {}, {"10.1.0.2"}});
+    CHECK(absl::IsFailedPrecondition(made.status()));
+    CHECK(base::Message(made.status()).find("host IP unknown") == 0);
+  }
 }
 
 TEST_CASE("addresses come in the order of the node's families, one each") {

@@ -106,7 +106,7 @@ TEST_CASE("mounts of images: read-only, by what the runtime found, with their su
   Bench bench;
   ContainerInputs inputs;
   inputs.image_mounts = bench.Ensure().mounts;
-  inputs.volume_paths = {{"dir", "/host/dir"}};
+  inputs.volume_paths["dir"].host_path = "/host/dir";
   auto config = MakeContainerConfig(*bench.pod, bench.pod->spec().containers(0), inputs, NodeContext());
   REQUIRE(config.ok());
   REQUIRE(config->mounts.size() == 4);
@@ -129,7 +129,7 @@ TEST_CASE("a sub path out of the image is refused") {
   pod->mutable_spec()->mutable_containers(0)->mutable_volume_mounts(1)->set_sub_path(path);
   ContainerInputs inputs;
   inputs.image_mounts = bench.Ensure().mounts;
-  inputs.volume_paths = {{"dir", "/host/dir"}};
+  inputs.volume_paths["dir"].host_path = "/host/dir";
   auto config = MakeContainerConfig(*pod, pod->spec().containers(0), inputs, NodeContext());
   CHECK(absl::IsFailedPrecondition(config.status()));
 }

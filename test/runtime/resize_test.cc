@@ -450,7 +450,7 @@ TEST_CASE("resources of a container: its own limit, else the pod's") {
   auto pod = Make({{"a", R"({"requests":{"cpu":"100m"}})"},
                    {"b", R"({"limits":{"cpu":"500m","memory":"1Gi","hugepages-2Mi":"2Mi"}})"}, {"c", "{}"}},
                   R"({"limits":{"cpu":"1","memory":"2Gi","hugepages-2Mi":"4Mi"},"requests":{"cpu":"1","memory":"2Gi"}})");
-  auto of = [&](int i) { return MakeContainerResources(pod->spec(), pod->spec().containers(i), 7, node); };
+  auto of = [&](int i) { return MakeContainerResources(*pod, pod->spec().containers(i), 7, node); };
   CHECK(of(0).cpu_shares == 102);
   CHECK(of(0).cpu_quota == 100'000);
   CHECK(of(0).memory_limit_bytes == int64_t{2} << 30);

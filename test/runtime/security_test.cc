@@ -26,7 +26,7 @@ absl::StatusOr<ContainerConfig> Config(const std::string& container, const NodeC
                                        const ContainerInputs& inputs = {}) {
   auto pod = PodOf(
       "{volumes: [{name: e, emptyDir: {}}, {name: h, hostPath: {path: /h}}, {name: s, secret: "
-      "{secretName: x}}],"
+      "{secretName: x}}, {name: share, nfs: {server: s, path: /n}}],"
       " containers: [" +
       container + "]}");
   return MakeContainerConfig(pod, pod.spec().containers(0), inputs, node);
@@ -34,7 +34,10 @@ absl::StatusOr<ContainerConfig> Config(const std::string& container, const NodeC
 
 ContainerInputs WithVolumes() {
   ContainerInputs inputs;
-  inputs.volume_paths = {{"e", "/e"}, {"h", "/h"}, {"s", "/s"}};
+  inputs.volume_paths["e"] = VolumePath{"/e", true};
+  inputs.volume_paths["h"] = VolumePath{"/h", false};
+  inputs.volume_paths["s"] = VolumePath{"/s", true};
+  inputs.volume_paths["share"] = VolumePath{"/n", false};
   return inputs;
 }
 
@@ -137,21 +140,39 @@ TEST_CASE("each handler has its own abilities") {
   CHECK_FALSE(config->mounts.at(0).recursive_read_only);
 }
 
-TEST_CASE("with SELinux the pod's own files are labelled, host paths are not") {
+TEST_CASE("with SELinux what is the kubelet's to label is labelled, and nothing else") {
   NodeContext node = Node();
   auto inputs = WithVolumes();
   inputs.etc_hosts_path = "/pod/etc-hosts";
   const std::string container =
       "{name: c, volumeMounts: [{name: e, mountPath: /e}, {name: h, mountPath: /h}, {name: s, "
-      "mountPath: /s}]}";
+      "mountPath: /s}, {name: share, mountPath: /n}]}";
   for (bool selinux : {false, true}) {
     node.selinux = selinux;
     auto config = Config(container, node, inputs);
     REQUIRE(config.ok());
     std::vector<bool> labelled;
     for (const auto& mount : config->mounts) labelled.push_back(mount.selinux_relabel);
-    CHECK(labelled == std::vector<bool>{selinux, false, selinux, selinux});
+    CHECK(labelled == std::vector<bool>{selinux, false, selinux, false, selinux});
   }
+}
+
+TEST_CASE("groups that volumes bring along are the sandbox's and its containers', each once") {
+  auto pod = PodOf(
+      "{securityContext: {fsGroup: 5, supplementalGroups: [7, 8]}, containers: [{name: c}]}");
+  ContainerInputs inputs;
+  inputs.volume_paths["a"].group = 42;
+  inputs.volume_paths["b"].group = 42;
+  inputs.volume_paths["c"].group = 8;
+  inputs.volume_paths["d"].group = 5;
+  inputs.volume_paths["e"].host_path = "/e";
+  const std::vector<int64_t> wanted = {5, 7, 8, 5, 42};  // fsGroup twice, as upstream has it
+  auto config = MakeContainerConfig(pod, pod.spec().containers(0), inputs, Node());
+  REQUIRE(config.ok());
+  CHECK(config->supplemental_groups == wanted);
+  auto sandbox = MakeSandboxConfig(pod, 0, "", Node(), inputs.volume_paths);
+  REQUIRE(sandbox.ok());
+  CHECK(sandbox->supplemental_groups == wanted);
 }
 
 TEST_CASE("the user namespace of the pod is its containers'") {

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "catch.h"
@@ -24,18 +25,27 @@ struct Bench {
   std::string dir;
   std::unique_ptr<HttpServer> server;
 
+  base::Registry registry;
+  LateHandler late;  // for those who set one
+
   explicit Bench(int max_connections = 256) {
     std::string name = (std::filesystem::temp_directory_path() / "kubelet-http-XXXXXX").string();
     dir = mkdtemp(name.data());
     HttpServer::Options options;
     options.unix_path = dir + "/s";
     options.max_connections = max_connections;
-    server = std::make_unique<HttpServer>(io, clock, options, [](const Request& r) {
+    options.posts = {"/form"};
+    options.metrics = std::make_shared<HttpMetrics>(&registry, "readonly");
+    LateHandler later = [this](const Request& r, std::function<void(Response)> respond) {
+      return late && late(r, std::move(respond));
+    };
+    auto handler = [](const Request& r) {
       Response response;
       response.body = r.method + " " + r.path;
       for (const auto& [k, v] : r.query) response.body += " " + k + "=" + v;
       return response;
-    });
+    };
+    server = std::make_unique<HttpServer>(io, clock, options, handler, later);
     auto status = server->Start();
     INFO(status);
     REQUIRE(status.ok());
@@ -142,7 +152,7 @@ TEST_CASE("a header or body beyond the limit is refused and the connection close
   big.Read();
   CHECK(big.closed);
   Client body(bench);
-  CHECK(Code(body.Talk("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")) == "413");
+  CHECK(Code(body.Talk("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nhello")) == "413");
   Client garbage(bench);
   garbage.Talk("\x16\x03\x01 no http\r\n\r\n");
   CHECK(garbage.closed);
@@ -161,18 +171,92 @@ TEST_CASE("a silent connection is closed after its time, a talking one is not") 
   CHECK(Code(talking.Talk(Get("/"))) == "200");
 }
 
-TEST_CASE("connections beyond the limit are closed at once, and there is room again when one ends") {
+TEST_CASE("whoever waits longest makes room, so that silent clients keep nobody out") {
   Bench bench(2);
-  auto one = std::make_unique<Client>(bench);
-  Client two(bench);
+  Client silent(bench), talking(bench);
   bench.Run();
-  Client three(bench);
-  three.Read();
-  CHECK(three.closed);
-  one.reset();
+  CHECK(Code(talking.Talk(Get("/"))) == "200");
+  Client third(bench);
+  CHECK(Code(third.Talk(Get("/"))) == "200");
+  silent.Read();
+  CHECK(silent.closed);
+  CHECK(Code(talking.Talk(Get("/"))) == "200");
+  std::vector<std::unique_ptr<Client>> many;
+  for (int i = 0; i < 10; ++i) {
+    many.push_back(std::make_unique<Client>(bench));
+    CHECK(Code(many.back()->Talk(Get("/"))) == "200");
+  }
+  CHECK_FALSE(many[8]->closed);
+  many[0]->Read();
+  CHECK(many[0]->closed);
+}
+
+TEST_CASE("a client that is being answered keeps its place; one that does not take its answer loses it") {
+  Bench bench(1);
+  std::function<void(Response)> answer;
+  bench.late = [&](const Request&, std::function<void(Response)> respond) {
+    answer = std::move(respond);
+    return true;
+  };
+  Client busy(bench);
+  CHECK(busy.Talk(Get("/late")).empty());
+  Client early(bench);
+  early.Read();
+  CHECK(early.closed);
+  CHECK_FALSE(busy.closed);
+  Response large;
+  large.body = std::string(64 << 20, 'x');  // more than a socket takes
+  answer(std::move(large));
   bench.Run();
-  Client four(bench);
-  CHECK(Code(four.Talk(Get("/"))) == "200");
+  bench.late = nullptr;
+  Client next(bench);
+  CHECK(Code(next.Talk(Get("/"))) == "200");
+}
+
+TEST_CASE("POST where it is allowed, with a form that goes before the query") {
+  Bench bench;
+  Client client(bench);
+  auto post = [&](const std::string& target, const std::string& type, const std::string& body) {
+    return client.Talk("POST " + target + " HTTP/1.1\r\nHost: x\r\nContent-Type: " + type +
+                       "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  };
+  const std::string form = "application/x-www-form-urlencoded";
+  CHECK(Body(post("/form?x=1&y=2", form, "x=3")) == "POST /form x=3 y=2");
+  CHECK(Body(post("/form?x=1", form + "; charset=utf-8", "x=3")) == "POST /form x=3");
+  CHECK(Body(post("/form?x=1", "text/plain", "x=3")) == "POST /form x=1");
+  CHECK(Body(post("/form", "", "")) == "POST /form");
+  CHECK(Code(post("/other", form, "x=3")) == "405");
+}
+
+TEST_CASE("every request is counted, those that are answered later too") {
+  Bench bench;
+  std::function<void(Response)> answer;
+  bench.late = [&](const Request& r, std::function<void(Response)> respond) {
+    if (r.path == "/metrics/cadvisor") answer = std::move(respond);
+    return r.path == "/metrics/cadvisor";
+  };
+  auto lines = [&](const std::string& name) {
+    std::string out;
+    std::istringstream text(bench.registry.Render());
+    for (std::string line; std::getline(text, line);)
+      if (line.rfind(name + "{", 0) == 0) out += line.substr(line.find("method")) + "\n";
+    return out;
+  };
+  Client client(bench);
+  client.Talk(Get("/pods"));
+  client.Talk(Get("/metrics/cadvisor"));
+  const std::string cadvisor =
+      R"(method="GET",path="metrics/cadvisor",server_type="readonly",long_running="false"} )";
+  const std::string pods =
+      R"(method="GET",path="pods",server_type="readonly",long_running="false"} )";
+  CHECK(lines("kubelet_http_requests_total") == cadvisor + "1\n" + pods + "1\n");
+  CHECK(lines("kubelet_http_inflight_requests") == cadvisor + "1\n" + pods + "0\n");
+  CHECK(lines("kubelet_http_requests_duration_seconds_count") == pods + "1\n");
+  answer(Response{});
+  CHECK(Code(client.Read()) == "200");
+  CHECK(lines("kubelet_http_inflight_requests") == cadvisor + "0\n" + pods + "0\n");
+  client.Talk("DELETE /pods HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(lines("kubelet_http_requests_total").find("DELETE") != std::string::npos);
 }
 
 TEST_CASE("the unix socket is its owner's alone, replaces a stale one, and goes at the end") {

@@ -97,6 +97,71 @@ TEST_CASE("a line without end takes no more memory than its limit, and the next 
   CHECK(out == "one\ntwo\n");
 }
 
+// An entry that is too long to be held.
+struct LongLine {
+  std::string text = std::string(3 << 20, 'x') + "the end";
+  std::string first = "2020-01-01T00:00:01Z stdout F one\n";
+  std::string last = "2020-01-01T00:00:09Z stdout F two\n";
+  std::string With(const std::string& head) const { return first + head + text + "\n" + last; }
+};
+
+TEST_CASE("a line of megabytes comes through, in whatever pieces it is read") {
+  size_t step = GENERATE(size_t{1000}, size_t{65'536}, size_t{1 << 20}, size_t{1 << 30});
+  LongLine line;
+  LogQuery query;
+  std::string log = line.With("2020-01-01T00:00:02Z stdout F ");
+  CHECK(Run(query, log, step) == "one\n" + line.text + "\ntwo\n");
+  query.timestamps = true;
+  CHECK(Run(query, log, step) ==
+        "2020-01-01T00:00:01.000000000Z one\n2020-01-01T00:00:02.000000000Z " + line.text +
+            "\n2020-01-01T00:00:09.000000000Z two\n");
+  std::string partial = line.With("2020-01-01T00:00:02Z stdout P ");
+  CHECK(Run(query, partial, step) ==
+        "2020-01-01T00:00:01.000000000Z one\n2020-01-01T00:00:02.000000000Z " + line.text +
+            "two\n");
+}
+
+TEST_CASE("a line of megabytes obeys streams, times and limits") {
+  LongLine line;
+  std::string log = line.With("2020-01-01T00:00:02Z stderr F ");
+  LogQuery query;
+  SECTION("streams") {
+    query.err = false;
+    CHECK(Run(query, log, 65'536) == "one\ntwo\n");
+  }
+  SECTION("times") {
+    query.since = api::ParseRfc3339("2020-01-01T00:00:03Z").value();
+    CHECK(Run(query, log, 65'536) == "two\n");
+  }
+  SECTION("bytes") {
+    query.limit_bytes = 2 << 20;
+    CHECK(Run(query, log, 65'536) == ("one\n" + line.text).substr(0, 2 << 20));
+  }
+  SECTION("lines") {
+    query.tail_lines = 2;
+    CHECK(Run(query, log, 65'536) == "one\n" + line.text + "\n");
+  }
+  SECTION("an end that is missing") {
+    CHECK(Run(query, log.substr(0, log.size() - line.last.size() - 1), 65'536) ==
+          "one\n" + line.text);
+  }
+  SECTION("the first of the file") {
+    CHECK(Run(query, log.substr(line.first.size()), 65'536) == line.text + "\ntwo\n");
+  }
+}
+
+TEST_CASE("an entry of megabytes in Docker's form is told of, one in none is an error") {
+  std::string small = R"({"log":"two\n","stream":"stdout","time":"2020-01-01T00:00:01Z"})"
+                      "\n";
+  std::string large = R"({"log":")" + std::string(2 << 20, 'x') + small.substr(8);
+  CHECK(Run({}, large + small, 65'536) == LogFilter::kLeftOut + std::string("two\n"));
+  CHECK(Run({}, small + large + small, 65'536) ==
+        "two\n" + std::string(LogFilter::kLeftOut) + "two\n");
+  LogFilter filter({});
+  std::string out;
+  CHECK(filter.Feed(std::string(2 << 20, 'x'), out).code() == absl::StatusCode::kInvalidArgument);
+}
+
 TEST_CASE("half a line at the end of a file is not joined to the next file") {
   LogFilter filter({});
   std::string out;

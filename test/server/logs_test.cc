@@ -157,7 +157,8 @@ struct OpenLog {
   std::ofstream file;
 };
 
-TEST_CASE("the last output of a container is in the log after the container was seen to have ended") {
+TEST_CASE(
+    "the last output of a container is in the log after the container was seen to have ended") {
   LogBench bench;
   OpenLog log(bench.log);
   log.Write("one");
@@ -238,8 +239,8 @@ TEST_CASE("following goes over a thousand rotations byte for byte") {
     bool seen = bench.Until([&] {
       bench.Advance(5ms);
       size_t size = follow.client.Received().size();
-      whole = size > all.size() && follow.client.Received().find("after " + number + "\n") !=
-                                      std::string::npos;
+      whole = size > all.size() &&
+              follow.client.Received().find("after " + number + "\n") != std::string::npos;
       return whole;
     });
     INFO(i);
@@ -340,6 +341,67 @@ TEST_CASE("a follower finds its place by the file that a compressed one was made
   Append(files.log, Line("four"));
   CHECK(Pack(files.log + ".21000101-000001"));
   CHECK(ReadAll(reader) == "two\nthree\nfour\n");
+}
+
+TEST_CASE("a follower in a compressed file after which none is there") {
+  Files files;
+  LogQuery query;
+  query.follow = true;
+  LogReader reader(files.log, query);
+  Append(files.log, Line("one"));
+  REQUIRE(ReadAll(reader) == "one\n");
+  files.Rotate(0, false);
+  std::string lines, all;
+  for (int i = 0; i < 40'000; ++i) {
+    lines += Line("number " + std::to_string(i));
+    all += "number " + std::to_string(i) + "\n";
+  }
+  Append(files.log, lines);
+  files.Rotate(1, true);
+  auto step = reader.Read(false);
+  if (step.ok() && step->waiting) step = reader.Advance(false);
+  REQUIRE(step.ok());
+  REQUIRE_FALSE(step->at_end);  // in the middle of the compressed one
+  std::string out = step->out;
+  auto read_on = [&](bool over) {
+    do {
+      step = reader.Read(over);
+      REQUIRE(step.ok());
+      out += step->out;
+    } while (!step->at_end);
+    return step->done;
+  };
+  SECTION("the pod's logs were removed") {
+    fs::remove_all(files.dir);
+    CHECK(read_on(false));
+    CHECK(out == all);
+  }
+  SECTION("the next is not made yet") {
+    fs::remove(files.log);
+    CHECK_FALSE(read_on(false));
+    CHECK(out == all);
+    Append(files.log, Line("next"));
+    CHECK_FALSE(read_on(false));
+    CHECK(out == all + "next\n");
+  }
+  SECTION("the container ends before there is one") {
+    fs::remove(files.log);
+    CHECK(read_on(true));
+    CHECK(out == all);
+  }
+}
+
+TEST_CASE("a name of a rotated file that leads nowhere is passed over") {
+  Files files;
+  LogQuery query;
+  query.follow = true;
+  LogReader reader(files.log, query);
+  Append(files.log, Line("one"));
+  REQUIRE(ReadAll(reader) == "one\n");
+  files.Rotate(0, false);
+  fs::create_symlink(files.dir + "/nowhere", files.log + Stamp(1));
+  Append(files.log, Line("two"));
+  CHECK(ReadAll(reader) == "two\n");
 }
 
 TEST_CASE("a file that is cut in place is read from its start") {

@@ -24,6 +24,7 @@
 #include "fakes/memory_api.h"
 #include "k8s/authentication/v1/authentication.pb.h"
 #include "k8s/authorization/v1/authorization.pb.h"
+#include "kubelet/base/promise.h"
 #include "kubelet/server/secure_server.h"
 
 namespace kubelet::server {
@@ -55,6 +56,8 @@ class Runtime : public test::FakeRuntimeClient {
   StreamOptions options;
   std::vector<int32_t> ports;
   runtime::ExecResult result;
+  base::Executor executor;
+  bool endless = false, cancelled = false;  // commands
   absl::Status checkpoint;
   std::vector<std::string> checkpoints;  // container, path, seconds
   base::Task<absl::Status> CheckpointContainer(runtime::ContainerId id, std::string path,
@@ -66,6 +69,15 @@ class Runtime : public test::FakeRuntimeClient {
                                                            std::vector<std::string> c,
                                                            std::chrono::seconds) override {
     command = std::move(c);
+    if (endless) {
+      base::Promise<bool> ended(executor);
+      std::function<void()> hook = [this, ended] {
+        cancelled = true;
+        ended.Set(true);
+      };
+      ended.OnCancel(std::move(hook));
+      co_await ended.Get();
+    }
     co_return result;
   }
   base::Task<absl::StatusOr<std::string>> ExecUrl(runtime::ContainerId, std::vector<std::string> c,
@@ -105,9 +117,11 @@ struct SecureBench {
   TlsMaterial material;
   std::string dir;
 
-  explicit SecureBench(SecureServer::Options options = {}) {
+  explicit SecureBench(SecureServer::Options options = {},
+                       const std::string& address = "127.0.0.1") {
     std::string name = (std::filesystem::temp_directory_path() / "kubelet-https-XXXXXX").string();
     dir = mkdtemp(name.data());
+    runtime.executor = io.get_executor();
     api.set_handler([this](const client::Call& call, google::protobuf::Message* out) {
       return Review(call, out);
     });
@@ -127,7 +141,7 @@ struct SecureBench {
     };
     deps.clock = &clock;
     access = std::make_unique<PodAccess>(std::move(deps));
-    options.address = "127.0.0.1";
+    options.address = address;
     options.port = 0;
     Handler documents = [](const Request& request) {
       Response response;
@@ -244,7 +258,7 @@ class TlsClient {
  public:
   // `certificate`: what it shows; null: nothing.
   explicit TlsClient(SecureBench& bench, const fakes::KeyPair* certificate = nullptr,
-                     bool handshake = true, int newest = 0)
+                     bool handshake = true, int newest = 0, const char* groups = nullptr)
       : bench_(bench), context_(SSL_CTX_new(TLS_client_method())) {
     std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to what the server has closed
     fd_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -253,6 +267,7 @@ class TlsClient {
     connect(fd_, endpoint.data(), static_cast<socklen_t>(endpoint.size()));
     if (certificate != nullptr) Show(*certificate);
     if (newest != 0) SSL_CTX_set_max_proto_version(context_, newest);
+    if (groups != nullptr) SSL_CTX_set1_groups_list(context_, groups);
     const unsigned char offered[] = "\x02h2\x08http/1.1";
     SSL_CTX_set_alpn_protos(context_, offered, sizeof offered - 1);
     ssl_ = SSL_new(context_);

@@ -234,7 +234,48 @@ TEST_CASE("cipher suites by the names of Go") {
   CHECK(CipherList({"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305"}) == "ECDHE-ECDSA-CHACHA20-POLY1305");
   CHECK(CipherList({"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"}) ==
         "ECDHE-ECDSA-CHACHA20-POLY1305");
-  CHECK(CipherList({"TLS_AES_128_GCM_SHA256", "nothing"}).empty());
+  std::vector<std::string> left_out;
+  CHECK(CipherList({"TLS_AES_128_GCM_SHA256", "nothing"}, &left_out).empty());
+  CHECK(left_out == std::vector<std::string>{"nothing"});
+}
+
+TEST_CASE("suites that cannot be offered leave TLS 1.3 alone, not all the others") {
+  auto newest = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+  auto suite = GENERATE("TLS_AES_128_GCM_SHA256", "TLS_UNHEARD_OF");
+  SecureServer::Options options;
+  options.tls.ciphers = {suite};
+  SecureBench bench(options);
+  TlsClient client(bench, nullptr, true, newest);
+  CHECK(client.shaken == (newest == TLS1_3_VERSION));
+}
+
+TEST_CASE("curves are those that were asked for") {
+  SecureServer::Options options;
+  options.tls.curves = {4588, 24};
+  SecureBench bench(options);
+  auto newest = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+  auto shakes = [&](const char* groups) {
+    TlsClient client(bench, nullptr, true, newest, groups);
+    return client.shaken;
+  };
+  // P-256 is the certificate's, which TLS 1.2 looks for among the client's curves too.
+  CHECK(shakes("P-256:P-384"));
+  CHECK_FALSE(shakes("P-256:X25519"));
+  SecureServer::LiveOptions live;
+  SECTION("of which OpenSSL may have none") {
+    auto alice = Person(bench.clients, "alice");
+    // By TLS 1.3: below it OpenSSL wants the client's certificate to be on these curves as well.
+    TlsClient standing(bench, &alice, true, TLS1_3_VERSION, "P-256:P-384");
+    CHECK(Code(standing.Get("/pods")) == "200");
+    live.tls.curves = {4587, 4589};
+    bench.server->SetLive(live);
+    CHECK_FALSE(shakes("P-256:P-384:P-521:X25519"));
+    CHECK(Code(standing.Get("/pods")) == "200");
+    live.tls.curves = {29};
+    bench.server->SetLive(live);
+    CHECK(shakes("P-256:X25519"));
+    CHECK_FALSE(shakes("P-256:P-384"));
+  }
 }
 
 TEST_CASE("TLS below the configured version is refused") {

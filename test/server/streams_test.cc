@@ -448,9 +448,50 @@ TEST_CASE("WebSocket v4 is the runtime's own, and so is all of it without the ga
         std::string::npos);
 }
 
+TEST_CASE("the token that a browser names as a subprotocol is not for the runtime") {
+  StreamBench b;
+  TlsClient client(b);
+  client.Send(std::string("GET /exec/ns/p/c?output=1 HTTP/1.1\r\nHost: x\r\n") + kWebSocket +
+              "Sec-WebSocket-Protocol: v4.channel.k8s.io, "
+              "base64url.bearer.authorization.k8s.io.Ym9icw\r\n\r\n");
+  REQUIRE(b.streaming.Accept());
+  std::string request = b.streaming.Request();
+  CHECK(request.find("Sec-WebSocket-Protocol: v4.channel.k8s.io\r\n") != std::string::npos);
+  CHECK(request.find("Ym9icw") == std::string::npos);
+}
+
+TEST_CASE("subprotocols that go on to the runtime") {
+  auto sent = [](const Pairs& headers) {
+    HttpRequest request;
+    request.method = "GET";
+    request.headers = headers;
+    StreamUrl url{"127.0.0.1", "1", "/"};
+    std::string text = TunnelRequest(request, url);
+    return HeaderOf(text, "Sec-WebSocket-Protocol");
+  };
+  const std::string name = "sec-websocket-protocol",
+                    token = std::string(auth::kTokenProtocol) + "x";
+  CHECK(sent({{name, "a,b"}}) == "a, b");
+  CHECK(sent({{name, token}, {name, " a , " + token}, {name, "b"}}) == "a, b");
+  CHECK(sent({{name, token}}).empty());
+  CHECK(sent({}).empty());
+}
+
+TEST_CASE("a command ends with its client") {
+  StreamBench b;
+  b.runtime.endless = true;
+  TlsClient client(b, &b.alice);
+  client.Send("POST /run/ns/p/c?cmd=sleep HTTP/1.1\r\nHost: x\r\n\r\n");
+  REQUIRE(b.Until([&] { return !b.runtime.command.empty(); }));
+  CHECK_FALSE(b.runtime.cancelled);
+  SECTION("that says good-bye") { client.Shutdown(); }
+  SECTION("that breaks off") { client.Break(); }
+  CHECK(b.Until([&] { return b.runtime.cancelled; }));
+}
+
 TEST_CASE("a command is run, and its output is the answer") {
   StreamBench b;
-  TlsClient client(b, &b.alice);
+  TlsClient client(b, &b.alice), other(b, &b.alice);
   b.runtime.result.stdout_data = "out";
   b.runtime.result.stderr_data = "err";
   std::string answer = client.Get("/run/ns/p/c?cmd=ls+-l", "", "POST");
@@ -459,7 +500,7 @@ TEST_CASE("a command is run, and its output is the answer") {
   CHECK(answer.find("Content-Type: application/json\r\n") != std::string::npos);
   CHECK(b.runtime.command == std::vector<std::string>{"ls", "-l"});
   b.runtime.result.exit_code = 3;
-  answer = client.Get("/run/ns/p/c?cmd=ls+-l", "", "POST");
+  answer = other.Get("/run/ns/p/c?cmd=ls+-l", "", "POST");
   CHECK(Code(answer) == "500");
   CHECK(Body(answer) == "command 'ls -l' exited with 3: err");
 }

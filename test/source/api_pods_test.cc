@@ -64,6 +64,29 @@ TEST_CASE("objects are handed on, not copied") {
   CHECK(rig.pods.Pods().at(1) == b);
 }
 
+TEST_CASE("a pod that is to end sooner than before is told of") {
+  Rig rig;
+  auto deleted = [](const std::string& uid, int64_t grace) {
+    auto pod = MakePod("a", uid, "11");
+    pod->mutable_metadata()->mutable_deletion_timestamp()->set_seconds(1000);
+    pod->mutable_metadata()->set_deletion_grace_period_seconds(grace);
+    return pod;
+  };
+  auto pod = MakePod("a", "1", "10");
+  pod->mutable_spec()->set_termination_grace_period_seconds(40);
+  rig.pods.Replace({pod});
+  CHECK_FALSE(rig.pods.TakeSooner());
+  rig.pods.Set(deleted("1", 40));  // as it is wont to be: nothing that cannot wait
+  CHECK_FALSE(rig.pods.TakeSooner());
+  rig.pods.Set(deleted("1", 5));
+  CHECK(rig.pods.TakeSooner());
+  CHECK_FALSE(rig.pods.TakeSooner());
+  rig.pods.Set(deleted("1", 5));
+  CHECK_FALSE(rig.pods.TakeSooner());
+  rig.pods.Set(deleted("2", 0));  // another pod
+  CHECK_FALSE(rig.pods.TakeSooner());
+}
+
 TEST_CASE("mirror pods are kept apart") {
   Rig rig;
   CHECK_FALSE(rig.pods.listed());

@@ -114,6 +114,27 @@ TEST_CASE("changes come one snapshot at a time, with what did not change as it w
   CHECK(rig.tapped == Strings{"list a b", "set a", "set m", "removed a"});
 }
 
+TEST_CASE("the grace period of a forced deletion is told before the pod is gone") {
+  Rig rig;
+  auto pod = MakePod("a");
+  pod.mutable_spec()->set_termination_grace_period_seconds(60);
+  rig.Put(pod);
+  rig.Start();
+  auto last = rig.snapshots.at(0).pods.at(0);
+  // Both events lie there before anything is read.
+  auto marked = *last;
+  marked.mutable_metadata()->mutable_deletion_timestamp()->set_seconds(1000);
+  marked.mutable_metadata()->set_deletion_grace_period_seconds(0);
+  rig.Put(marked);
+  REQUIRE(rig.api.Remove({client::kPods, "ns", "a"}).ok());
+  rig.Run();
+  REQUIRE(rig.snapshots.size() == 3);
+  REQUIRE(rig.snapshots[1].pods.size() == 1);
+  CHECK(rig.snapshots[1].pods[0]->metadata().has_deletion_timestamp());
+  CHECK(rig.snapshots[1].pods[0]->metadata().deletion_grace_period_seconds() == 0);
+  CHECK(rig.snapshots[2].pods.empty());
+}
+
 TEST_CASE("a burst of events does not become a burst of snapshots") {
   Rig rig;
   rig.Start();

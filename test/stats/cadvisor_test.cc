@@ -200,6 +200,38 @@ TEST_CASE("resource metrics: what metrics-server reads") {
   CHECK(text.find("sandbox") == std::string::npos);
 }
 
+TEST_CASE("resource metrics of a container without a group: the runtime's, asked now and then") {
+  Rig rig;
+  rig.AddPod("a");
+  rig.AddPod("b");
+  auto scrape = [&rig] { return "\n" + rig.Await(rig.stats().Resource(MetricForm::kPrometheus)); };
+  scrape();
+  CHECK(rig.cri.asked == 0);  // all have groups
+  rig.AddContainer(*rig.pods[1], "elsewhere", "id-vm", {});
+  rig.tree.Remove("/kubepods/burstable/poduid-b/id-vm");
+  rig.cri.Used("id-vm", rig.clock.Now());
+  rig.cri.Used("id-a", rig.clock.Now());
+  std::string text = scrape();
+  std::string of = "{container=\"elsewhere\",namespace=\"ns\",pod=\"b\"}";
+  CHECK(Value(text, "container_cpu_usage_seconds_total" + of) == "2.5");
+  CHECK(Value(text, "container_memory_working_set_bytes" + of) == "3000000");
+  CHECK(Value(text, "container_swap_usage_bytes" + of) == "13");
+  of = "{container=\"c\",namespace=\"ns\",pod=\"a\"}";
+  CHECK(Value(text, "container_cpu_usage_seconds_total" + of) == "1.5");
+  CHECK(rig.cri.asked == 1);
+  scrape();
+  CHECK(rig.cri.asked == 1);
+  rig.clock.Advance(seconds(11));
+  scrape();
+  CHECK(rig.cri.asked == 2);
+  // It has no path that /metrics/cadvisor could name it by.
+  CHECK(rig.Cadvisor().find("elsewhere") == std::string::npos);
+  // One that had a group and has none any more has ended.
+  rig.tree.Remove("/kubepods/burstable/poduid-a/id-a");
+  rig.clock.Advance(seconds(11));
+  CHECK_FALSE(Value(scrape(), "container_cpu_usage_seconds_total" + of).has_value());
+}
+
 TEST_CASE("without control groups of pods the node is still shown") {
   Rig rig;
   auto pod = rig.AddPod("a");

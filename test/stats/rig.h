@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <optional>
 
+#include "await.h"
 #include "stats/cgroup_tree.h"
 #include "stats/disk_runtime.h"
 
@@ -41,6 +42,12 @@ struct Rig {
     options.proc.pop_back();
     options.mountinfo = tree.Proc("mountinfo");
     std::filesystem::create_directories(options.root_dir);
+  }
+
+  ~Rig() {
+    kubelet::test::Settle(io, pool);
+    made.reset();
+    io.poll();
   }
 
   void WriteNet(int pid, const std::string& name, uint64_t bytes) const {
@@ -97,8 +104,8 @@ struct Rig {
       return out;
     };
     deps.pods_cgroup = [] { return "/kubepods"; };
-    deps.pod_cgroup = [](const api::core::Pod& pod) {
-      return "/kubepods/burstable/pod" + pod.metadata().uid();
+    deps.pod_cgroup = [this](const api::core::Pod& pod) {
+      return per_qos ? "/kubepods/burstable/pod" + pod.metadata().uid() : std::string();
     };
     deps.sandbox_image = [] { return "pause:3"; };
     deps.volumes = [this](const api::core::Pod& pod) { return volumes[pod.metadata().name()]; };
@@ -142,6 +149,7 @@ struct Rig {
   std::vector<std::shared_ptr<runtime::ObservedPod>> pods;
   std::map<std::string, std::vector<VolumeDir>> volumes;
   std::map<std::string, std::vector<OwnVolume>> own;
+  bool per_qos = true;  // cgroupsPerQOS: pods have groups
   base::Task<std::vector<OwnVolume>> Own(std::string pod) { co_return own[pod]; }
   std::unique_ptr<Stats> made;
 };

@@ -125,8 +125,7 @@ TEST_CASE("disk: writable layers from the runtime, volumes and logs by their fil
   Rig rig;
   rig.AddPod("a");
   auto at = base::WallFromUnixNanos(1'699'999'990'000'000'000);
-  rig.cri.layers.push_back(
-      {runtime::ContainerId("id-a"), runtime::FilesystemUsage{at, rig.disk.path(), 4444, 44}});
+  rig.cri.Wrote("id-a", {at, rig.disk.path(), 4444, 44});
   rig.cri.info.image_filesystems.push_back({at, rig.disk.path(), 5555, 55});
   std::string data = rig.options.root_dir + "/pods/uid-a/volumes/kubernetes.io~empty-dir/data";
   WriteText(data + "/file", std::string(9000, 'x'));
@@ -139,6 +138,9 @@ TEST_CASE("disk: writable layers from the runtime, volumes and logs by their fil
   room.inodes_free = 20;
   rig.own["a"] = {{"claimed", "pvc", "ns", room}, {"share", "", "", room}};
   WriteText(rig.options.pod_logs_dir + "/ns_a_uid-a/c/0.log", std::string(5000, 'x'));
+  rig.own["a"].push_back({"device", "", "", room, true, seconds(3)});
+  base::Registry registry;
+  rig.stats().AddMetrics(registry);
   auto summary = Summary(rig);
   const auto& pod = PodOf(summary, "a");
   const auto& container = pod.at("containers").at(0);
@@ -148,7 +150,7 @@ TEST_CASE("disk: writable layers from the runtime, volumes and logs by their fil
   int64_t log = UsedBy(rig.options.pod_logs_dir + "/ns_a_uid-a/c/0.log");
   CHECK(Number(container.at("logs").at("usedBytes")) == log);
   CHECK(Number(container.at("logs").at("inodesUsed")) == 1);
-  REQUIRE(pod.at("volume").as_array().size() == 3);
+  REQUIRE(pod.at("volume").as_array().size() == 4);
   const auto& volume = pod.at("volume").at(0);
   CHECK(volume.at("name").as_string() == "data");
   int64_t bytes = Number(volume.at("usedBytes"));
@@ -166,10 +168,15 @@ TEST_CASE("disk: writable layers from the runtime, volumes and logs by their fil
   CHECK(Number(summary.at("node").at("runtime").at("imageFs").at("usedBytes")) == 5555);
   CHECK(Number(summary.at("node").at("runtime").at("containerFs").at("inodesUsed")) == 55);
 
-  base::Registry registry;
-  rig.stats().AddMetrics(registry);
   rig.stats().FillMetrics();
   std::string text = registry.Render();
+  for (const char* line : {"count{metric_source=\"du\"} 1", "count{metric_source=\"statfs\"} 2",
+                           "sum{metric_source=\"statfs\"} 0", "count{metric_source=\"block\"} 1",
+                           "sum{metric_source=\"block\"} 3"}) {
+    INFO(line);
+    CHECK(text.find(std::string("kubelet_volume_metric_collection_duration_seconds_") + line +
+                    "\n") != std::string::npos);
+  }
   const std::string of = "{namespace=\"ns\",persistentvolumeclaim=\"pvc\"} ";
   for (const auto& [name, value] : std::map<std::string, int>{{"capacity_bytes", 1000},
                                                               {"available_bytes", 300},
@@ -195,6 +202,81 @@ TEST_CASE("disk: writable layers from the runtime, volumes and logs by their fil
             "kubelet_container_log_filesystem_used_bytes{uid=\"uid-a\",namespace=\"ns\",pod=\"a\","
             "container=\"c\"} " +
             std::to_string(log) + "\n") != std::string::npos);
+}
+
+TEST_CASE("what containers write may lie on another disk than images") {
+  Rig rig;
+  auto at = rig.clock.Now();
+  std::string here = rig.disk.path(), below = rig.disk / "below", elsewhere = "/proc";
+  std::filesystem::create_directories(below);
+  auto used = [&](const std::string& containers) {
+    rig.cri.info.image_filesystems = {{at, here, 5555, 55}};
+    rig.cri.info.container_filesystems = {{at, containers, 6666, 66}};
+    rig.clock.Advance(seconds(11));
+    auto summary = Summary(rig);
+    const auto& runtime = summary.at("node").at("runtime");
+    CHECK(Number(runtime.at("imageFs").at("usedBytes")) == 5555);
+    CHECK(Number(runtime.at("imageFs").at("capacityBytes")) > 0);
+    CHECK(runtime.at("containerFs").as_object().contains("capacityBytes"));
+    return Number(runtime.at("containerFs").at("usedBytes"));
+  };
+  CHECK(used(elsewhere) == 6666);
+  CHECK(used(here) == 5555);
+  CHECK(used(below) == 5555);
+}
+
+TEST_CASE("a container without a control group has the figures of the runtime") {
+  Rig rig;
+  rig.AddPod("a");
+  bool per_qos = GENERATE(true, false);
+  rig.per_qos = per_qos;
+  if (per_qos) rig.tree.Remove("/kubepods/burstable/poduid-a/id-a");
+  rig.cri.Used("id-a", rig.clock.Now());
+  bool only = GENERATE(true, false);
+  auto summary = Summary(rig, only);
+  const auto& shown = PodOf(summary, "a");
+  CHECK(shown.contains("cpu") == per_qos);
+  CHECK(shown.contains("memory") == per_qos);
+  const auto& container = shown.at("containers").at(0);
+  CHECK(container.at("name").as_string() == "c");
+  CHECK(Number(container.at("cpu").at("usageCoreNanoSeconds")) == 2'500'000'000);
+  CHECK(Number(container.at("cpu").at("usageNanoCores")) == 100'000'000);
+  CHECK(container.at("cpu").at("time").as_string() == "2023-11-14T22:13:20Z");
+  const auto& memory = container.at("memory");
+  CHECK(Number(memory.at("workingSetBytes")) == 3'000'000);
+  CHECK(Number(memory.at("usageBytes")) == 4'000'000);
+  CHECK(Number(memory.at("rssBytes")) == 2'000'000);
+  CHECK(Number(memory.at("availableBytes")) == 5'000'000);
+  CHECK(Number(memory.at("pageFaults")) == 11);
+  CHECK(Number(memory.at("majorPageFaults")) == 12);
+  CHECK(Number(container.at("swap").at("swapUsageBytes")) == 13);
+  // Nobody told of pressure.
+  CHECK_FALSE(container.as_object().contains("io"));
+  CHECK_FALSE(container.at("cpu").as_object().contains("psi"));
+  CHECK(rig.cri.asked == 1);
+}
+
+TEST_CASE("speed by what the runtime said before, when it tells none; no limit, no room") {
+  Rig rig;
+  rig.AddPod("a");
+  rig.per_qos = false;
+  auto told = rig.clock.Now();
+  auto tell = [&](uint64_t used_ns) {
+    rig.cri.containers.clear();
+    rig.cri.Used("id-a", rig.clock.Now());
+    rig.cri.containers[0].cpu->used_ns = used_ns;
+    rig.cri.containers[0].cpu->nano_cores.reset();
+    rig.cri.containers[0].memory->available = 0;
+    auto summary = Summary(rig);
+    return PodOf(summary, "a").at("containers").at(0);
+  };
+  auto first = tell(1'000'000'000);
+  CHECK_FALSE(first.at("cpu").as_object().contains("usageNanoCores"));
+  CHECK_FALSE(first.at("memory").as_object().contains("availableBytes"));
+  rig.clock.Advance(seconds(20));
+  auto passed = rig.clock.Now() - told;
+  auto second = tell(1'000'000'000 + static_cast<uint64_t>(passed.count()) / 4);
+  CHECK(Number(second.at("cpu").at("usageNanoCores")) / 1000 == 250'000);
 }
 
 TEST_CASE("files are counted once a minute, and the answer tells how old that is") {

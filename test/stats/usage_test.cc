@@ -57,6 +57,22 @@ TEST_CASE("memory and processes of pods, as of now") {
   CHECK(usage["uid-a"].processes == 3);
 }
 
+TEST_CASE("without control groups of pods their memory is what the runtime says") {
+  Rig rig;
+  rig.per_qos = false;
+  auto pod = rig.AddPod("a");
+  rig.AddContainer(*pod, "d", "id-d", {});
+  rig.AddPod("b");
+  rig.cri.Used("id-a", rig.clock.Now());
+  rig.cri.Used("id-d", rig.clock.Now());
+  runtime::PodUsages usage;
+  rig.Await(Memory(rig.stats(), &usage));
+  REQUIRE(usage.size() == 1);  // of the other nothing is known
+  CHECK(usage["uid-a"].memory == 6'000'000);
+  REQUIRE(usage["uid-a"].containers.size() == 2);
+  CHECK(usage["uid-a"].containers[0].memory == 3'000'000);
+}
+
 TEST_CASE("files of pods: layers, logs, volumes, and what counts against the pod's limit") {
   Rig rig;
   rig.AddPod("a");
@@ -73,11 +89,7 @@ TEST_CASE("files of pods: layers, logs, volumes, and what counts against the pod
   claim.name = "p";
   claim.path = other;
   rig.volumes["a"] = {empty, claim};
-  runtime::WritableLayer layer;
-  layer.container = runtime::ContainerId("id-a");
-  layer.usage.used_bytes = 7000;
-  layer.usage.inodes_used = 3;
-  rig.cri.layers = {layer};
+  rig.cri.Wrote("id-a", {{}, "", 7000, 3});
 
   auto usage = FilesOf(rig, {"uid-a"});
   REQUIRE(usage.size() == 1);
@@ -112,10 +124,7 @@ TEST_CASE("when volumes are not to be looked at, writable layers are what is kno
   Rig rig;
   rig.options.disk_period = seconds(-1);
   rig.AddPod("a");
-  runtime::WritableLayer layer;
-  layer.container = runtime::ContainerId("id-a");
-  layer.usage.used_bytes = 7000;
-  rig.cri.layers = {layer};
+  rig.cri.Wrote("id-a", {{}, "", 7000, 0});
   auto usage = FilesOf(rig);
   CHECK(usage["uid-a"].ephemeral->bytes == 7000);
   CHECK(usage["uid-a"].volumes.empty());

@@ -463,6 +463,37 @@ TEST_CASE("a verdict makes the pod failed, with its reason; a final phase is fin
   CHECK(c.Get().reason() == row.reason);
 }
 
+TEST_CASE("what the node ends is judged when it has ended: with success it has succeeded") {
+  struct Row {
+    ContainerState state;
+    int code;
+    bool stopped, finished, is_static;
+    const char *phase, *reason;
+  };
+  auto row = GENERATE(Row{ContainerState::kRunning, 0, false, false, false, "Running", ""},
+                      Row{ContainerState::kRunning, 0, true, false, false, "Running", ""},  // not looked at since
+                      Row{ContainerState::kExited, 0, true, false, false, "Succeeded", ""},
+                      Row{ContainerState::kExited, 143, true, false, false, "Failed", "Preempting"},
+                      Row{ContainerState::kExited, 0, true, false, true, "Failed", "Preempting"},
+                      Row{ContainerState::kRunning, 0, true, true, false, "Failed", "Preempting"});
+  Case c;
+  c.Ready();
+  c.See("c", row.state, row.code);
+  c.pod.mutable_spec()->set_restart_policy("Always");
+  if (row.is_static) (*c.pod.mutable_metadata()->mutable_annotations())[api::kConfigSource] = "file";
+  c.input.terminating = true;
+  c.input.stopped = row.stopped;
+  c.input.finished = row.finished;
+  Verdict verdict{"Preempting", "for another"};
+  verdict.disruption = "driven out";
+  verdict.by_node = true;
+  c.input.verdict = verdict;
+  auto status = c.Get();
+  INFO(row.code << row.stopped << row.finished << row.is_static);
+  CHECK(status.phase() == row.phase);
+  CHECK(status.reason() == row.reason);
+}
+
 TEST_CASE("a rejected pod shows why, and no containers") {
   Case c;
   c.input.terminating = c.input.stopped = c.input.finished = true;

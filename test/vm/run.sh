@@ -7,6 +7,7 @@
 #
 #   --package FILE.deb  installs this package of the kubelet
 #   --kubelet PROGRAM   without a package: deploy/package.sh makes one of this program (default: build/release, else build/dev)
+#                       and of the kubelet-conformance of the same build folder
 #   --accel             default: tcg, software emulation, which works everywhere; kvm is several times faster
 #   --keep              keeps disk image and console log, and says where
 #   --seconds N         ends the guest after so long (default 840)
@@ -112,6 +113,7 @@ fill() {
   install -m 644 "$here"/guest/vm-test.service "$root/etc/systemd/system/"
   install -m 755 "$here"/guest/guest.py "$root/opt/vm/guest.py"
   "$top/test/images/build.sh" "$root/opt/vm/images" >/dev/null
+  install -m 755 /bin/busybox "$root/opt/vm/busybox"
   install_kubelet "$root"
   echo vm >"$root/etc/hostname"
   printf '127.0.0.1 localhost\n10.0.2.15 vm\n' >"$root/etc/hosts"

@@ -152,6 +152,50 @@ TEST_CASE("room on a claim is that of its file system; a device has its size") {
   CHECK(rooms[0].room.capacity == rooms[0].room.free);
 }
 
+// What a pod had counts as wanted: its disk would stay mounted.
+TEST_CASE("a question for the room of a pod that is being torn down leaves nothing behind") {
+  if (!NeedsRoot("mounts")) return;
+  Fixture f;
+  std::filesystem::create_directory(f.root / "disk");
+  REQUIRE(os::MountFilesystem("tmpfs", "tmpfs", f.root / "disk", "size=1048576").ok());
+  struct Counting : test::OneClaim {
+    int asked = 0;
+    base::Task<absl::StatusOr<std::shared_ptr<const api::core::PersistentVolume>>> PersistentVolume(
+        std::string name) override {
+      ++asked;
+      co_return co_await OneClaim::PersistentVolume(name);
+    }
+  } cluster;
+  cluster.volume = "local: {path: " + (f.root / "disk") + "}";
+  VolumeOptions options = f.options;
+  options.objects = &cluster;
+  options.metrics = nullptr;
+  PodVolumes first(f.io.get_executor(), f.clock, f.pool, options);
+  auto pod = Fixture::Pod("a", kMounted);
+  REQUIRE(f.Await(first.Prepare(pod)).ok());
+  PodVolumes volumes(f.io.get_executor(), f.clock, f.pool, options);
+  cluster.asked = 0;
+  for (int i = 0; i < 3; ++i) CHECK(f.Await(volumes.Rooms(pod)).size() == 1);
+  CHECK(cluster.asked == 1);  // it is asked once
+  CHECK(f.Await(volumes.Prepare(pod)).ok());
+  // With one thread the question sees what the removal, begun before, has not unmounted yet.
+  base::BlockingPool::Options one;
+  one.threads = 1;
+  base::BlockingPool pool(f.io.get_executor(), f.clock, one);
+  PodVolumes next(f.io.get_executor(), f.clock, pool, options);
+  cluster.asked = 0;
+  std::optional<std::vector<PodVolumes::Room>> rooms;
+  std::optional<absl::Status> gone;
+  f.scope.Spawn("teardown", test::StoreResult(next.Teardown("a"), gone));
+  f.scope.Spawn("rooms", test::StoreResult(next.Rooms(pod), rooms));
+  f.RunUntil([&] { return rooms && gone; });
+  CHECK(gone->ok());
+  CHECK(cluster.asked == 1);
+  REQUIRE(f.Await(first.Prepare(pod)).ok());
+  CHECK(f.Await(next.Rooms(pod)).size() == 1);
+  CHECK(cluster.asked == 2);
+}
+
 TEST_CASE("a dead mount has no room to tell of, and costs one child at a time") {
   if (!NeedsRoot("mounts of its own")) return;
   Fixture f;

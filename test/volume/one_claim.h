@@ -81,6 +81,7 @@ struct OneClaimFixture {
 
   ~OneClaimFixture() {
     for (const char* uid : {"a", "b"}) Teardown(uid).IgnoreError();
+    Settle(io, pool);
     (void)os::UnmountBelow(root.path(), true);
   }
   volume::VolumeOptions Options() {

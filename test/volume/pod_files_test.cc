@@ -3,6 +3,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "catch.h"
 #include "kubelet/os/mount.h"
 #include "os/temp_dir.h"
@@ -107,6 +109,59 @@ TEST_CASE("a pod's files go: logs, links into them, directory; other pods' links
   CHECK(std::filesystem::is_symlink(f.root / "links/theirs.log"));
   CHECK(RemovePodFiles(f.dirs, "1-2", f.logs).ok());
   CHECK(absl::IsInvalidArgument(RemovePodFiles(f.dirs, "..", f.logs)));
+}
+
+TEST_CASE("logs of pods that went while no kubelet ran go, of others nothing") {
+  Fixture f;
+  WriteText(f.logs + "/c/0.log", "x");
+  WriteText(f.root / "logs/ns_gone_3-4/c/0.log", "x");
+  WriteText(f.root / "logs/not_ours/0.log", "x");
+  WriteText(f.root / "logs/not_ours_at_all/0.log", "x");
+  REQUIRE(LinkContainerLog(f.dirs, "web_ns_c-00000001.log", f.logs + "/c/0.log").ok());
+  REQUIRE(LinkContainerLog(f.dirs, "gone_ns_c-00000002.log", f.root / "absent").ok());
+  REQUIRE(LinkContainerLog(f.dirs, "somebody's", f.root / "absent").ok());
+  WriteText(f.root / "links/agent.log", "");
+  RemoveLogs(f.dirs, OrphanLogs(ListLogs(f.dirs), {"1-2"}, {}));
+  CHECK(ReadText(f.logs + "/c/0.log") == "x");
+  CHECK_FALSE(std::filesystem::exists(f.root / "logs/ns_gone_3-4"));
+  CHECK(std::filesystem::exists(f.root / "logs/not_ours"));
+  CHECK(std::filesystem::exists(f.root / "logs/not_ours_at_all"));
+  CHECK(std::filesystem::is_symlink(f.root / "links/web_ns_c-00000001.log"));
+  CHECK_FALSE(std::filesystem::is_symlink(f.root / "links/gone_ns_c-00000002.log"));
+  CHECK(std::filesystem::is_symlink(f.root / "links/somebody's"));
+  CHECK(std::filesystem::exists(f.root / "links/agent.log"));
+}
+
+TEST_CASE("the link to a log that is just being rotated stays") {
+  Fixture f;
+  const std::string id(64, 'a');
+  REQUIRE(LinkContainerLog(f.dirs, "web_ns_c-" + id + ".log", f.logs + "/c/0.log").ok());
+  // As another kubelet cuts it.
+  REQUIRE(LinkContainerLog(f.dirs, "long_ns_c-" + id.substr(0, 7) + ".log", f.root / "x").ok());
+  REQUIRE(LinkContainerLog(f.dirs, "longer_ns_c-aa.log", f.root / "x").ok());
+  REQUIRE(LinkContainerLog(f.dirs, "other_ns_c-" + std::string(64, 'b') + ".log", f.root / "x").ok());
+  auto listed = ListLogs(f.dirs);
+  CHECK(listed.dead_links.size() == 4);
+  auto orphans = OrphanLogs(listed, {}, {"0", id, "c"});
+  std::sort(orphans.dead_links.begin(), orphans.dead_links.end());
+  CHECK(orphans.dead_links == std::vector<std::string>{"longer_ns_c-aa.log",
+                                                       "other_ns_c-" + std::string(64, 'b') + ".log"});
+  // It ended, and its log is there again: nothing is dead any more.
+  auto ended = OrphanLogs(listed, {}, {});
+  CHECK(ended.dead_links.size() == 4);
+  WriteText(f.logs + "/c/0.log", "x");
+  RemoveLogs(f.dirs, ended);
+  CHECK(std::filesystem::is_symlink(f.root / ("links/web_ns_c-" + id + ".log")));
+  CHECK_FALSE(std::filesystem::is_symlink(f.root / "links/longer_ns_c-aa.log"));
+}
+
+TEST_CASE("a link whose log cannot be asked for is not called dead") {
+  Fixture f;
+  // ELOOP and ENOTDIR: any error but ENOENT.
+  REQUIRE(LinkContainerLog(f.dirs, "a_ns_c-00000001.log", f.root / "links/a_ns_c-00000001.log").ok());
+  WriteText(f.root / "file", "");
+  REQUIRE(LinkContainerLog(f.dirs, "b_ns_c-00000001.log", f.root / "file/0.log").ok());
+  CHECK(ListLogs(f.dirs).dead_links.empty());
 }
 
 TEST_CASE("a bind mount in a pod's directory is not removed with it, nor what it shows") {

@@ -1,4 +1,5 @@
 // What was in the way of a volume is gone: its pods try again at once.
+#include <array>
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -41,6 +42,7 @@ struct ByHand {
   std::string hangs_at;
 
   ~ByHand() {
+    test::Settle(io, pool);
     (void)os::UnmountBelow(root.path(), true);
     (void)os::UnmountBelow(host.path(), true);
   }
@@ -102,6 +104,31 @@ TEST_CASE("a path that hung and answers wakes the pods that wait for it, explain
   CHECK(f.Prepare("first", f.hangs_at, "DirectoryOrCreate").ok());
   CHECK(f.Prepare("second", f.hangs_at, "DirectoryOrCreate").ok());
   CHECK(f.volumes.Explain("first").empty());
+}
+
+TEST_CASE("a look that no thread had time for does not count as one that hangs") {
+  ByHand f;
+  f.hangs_at = f.host / "x";
+  std::array<Answer, 3> answers;
+  for (size_t i = 0; i < 2; ++i) {
+    f.hung = false;
+    f.Begin("hung" + std::to_string(i), f.hangs_at, "DirectoryOrCreate", answers[i]);
+    f.RunUntil([&] { return f.hung.load(); });
+  }
+  std::string other = f.host / "y";
+  f.Begin("waits", other, "DirectoryOrCreate", answers[2]);
+  f.RunUntil([&] {
+    f.clock.Advance(std::chrono::seconds(1));
+    return answers[2].has_value();
+  });
+  CHECK(absl::IsDeadlineExceeded(answers[2]->status()));
+  f.release.set_value();
+  f.RunUntil([&] { return answers[0] && answers[1]; });
+  CHECK_FALSE(std::filesystem::exists(other));
+  f.volumes.RetryNow("waits");
+  auto again = f.Prepare("waits", other, "DirectoryOrCreate");
+  INFO(again);
+  CHECK(again.ok());
 }
 
 TEST_CASE("a pod that gets through wakes those that failed at the same path, and no others") {

@@ -140,7 +140,8 @@ class ApiRig {
       input.stopped = !view->could_run();
       input.finished = view->finished;
       if (const auto& verdict = view->verdict) {
-        input.verdict = {verdict->reason, verdict->message, verdict->rejected, verdict->disruption};
+        input.verdict = {verdict->reason, verdict->message, verdict->rejected, verdict->disruption,
+                         verdict->by_node};
       }
     }
     auto next = status::Generate(input);

@@ -81,14 +81,19 @@ TEST_CASE("a grace period is the API's, and shortening it counts at once") {
     rig.Delete("u1", 40);
     rig.Advance(5s);
   }
-  SECTION("forced after a graceful deletion: what was under way goes on") {
+  SECTION("gone after a graceful deletion: what was under way goes on") {
     rig.Delete("u1", 6);
     rig.Advance(1s);
     rig.ForceDelete("u1");
     CHECK(rig.State("u1") == "Terminating");
     rig.Advance(6s);
   }
-  SECTION("forced: the pod's own") {
+  SECTION("forced, as the API server tells it") {
+    rig.Delete("u1", 0);
+    rig.ForceDelete("u1");
+    rig.Advance(3s);
+  }
+  SECTION("gone without a word of its deletion: the pod's own") {
     rig.ForceDelete("u1");
     rig.Advance(39s);
     CHECK(rig.world.runtime.Running("web").size() == 1);

@@ -427,6 +427,32 @@ TEST_CASE("another image or other resources are another try: the back-off begins
   CHECK(world.runtime.Breaches() == Strings{});
 }
 
+TEST_CASE("metrics count every start that is tried, and one that finds no image as failed") {
+  World world;
+  base::Registry metrics;
+  world.runtime.pull_error["none:1"] = absl::NotFoundError("no such image");
+  Kubelet::Options options;
+  options.metrics = &metrics;
+  Kubelet kubelet(world, options);
+  auto text = [&metrics](const std::string& series) {
+    std::string all = metrics.Render();
+    size_t at = all.find("\n" + series + " ");
+    if (at == std::string::npos) return std::string("absent");
+    at += series.size() + 2;
+    return all.substr(at, all.find('\n', at) - at);
+  };
+  const std::string tried = "kubelet_started_containers_total{container_type=\"container\"}";
+  const std::string failed =
+      "kubelet_started_containers_errors_total{code=\"ErrImagePull\",container_type=\"container\"}";
+  PodSpec spec;
+  spec.image = "none:1";
+  kubelet.Snapshot({MakePod(spec)});
+  REQUIRE(kubelet.Waits("u1", "c") == "ErrImagePull");
+  CHECK(text(tried) == "1");
+  CHECK(text(failed) == "1");
+  CHECK(text("kubelet_run_podsandbox_duration_seconds_count{runtime_handler=\"\"}") == "1");
+}
+
 TEST_CASE("an exit that asks for it restarts all containers in their sandbox") {
   World world;
   world.runtime.SetLife("i", 1s, 0);

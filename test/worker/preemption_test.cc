@@ -107,6 +107,42 @@ TEST_CASE("a pod that does not fit is rejected, and the next one that fits is no
   CHECK(node.rig->Phase("big") == "Failed");
 }
 
+TEST_CASE("a preempted pod whose containers end with success has succeeded") {
+  Node node;
+  node.rig->world.runtime.SetStopExitCode(0);
+  node.Create("large", 600);
+  node.rig->Advance(1s);
+  node.Create("critical", 500, true);
+  node.rig->Advance(1s);
+  CHECK(node.rig->Phase("large") == "Running");
+  node.rig->Advance(4s);
+  CHECK(node.rig->Phase("large") == "Succeeded");
+  CHECK(node.Reason("large").empty());
+  REQUIRE(node.Disruption("large") != nullptr);
+  CHECK(node.rig->Breaches() == Strings{});
+}
+
+TEST_CASE("a preempted pod that cannot be stopped: events tell of the failure and of the delay") {
+  Node node;
+  node.Create("large", 600, false, 8);
+  node.rig->Advance(1s);
+  node.rig->world.runtime.Inject({"StopContainer", "", Fault::Kind::kFail, 1000});
+  node.Create("critical", 500, true);
+  node.rig->Advance(11s);
+  const auto& messages = node.rig->kubelet->messages;
+  auto told = [&](const std::string& start) {
+    return std::count_if(messages.begin(), messages.end(),
+                         [&](const auto& m) { return m.rfind(start, 0) == 0; });
+  };
+  CHECK(told("FailedKillPod : error killing pod: ") > 0);
+  CHECK(told("ExceededGracePeriod") == 0);
+  node.rig->Advance(2s);  // one and a half times its grace period
+  CHECK(told("ExceededGracePeriod : Container runtime did not kill the pod within specified grace "
+             "period.") == 1);
+  node.rig->Advance(60s);
+  CHECK(told("ExceededGracePeriod") == 1);
+}
+
 TEST_CASE("a pod that is being stopped takes up its room until it has stopped") {
   Node node;
   node.Create("a", 700);

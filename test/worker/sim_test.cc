@@ -2,6 +2,7 @@
 #include "catch.h"
 #include "fakes/node_sim.h"
 #include "fakes/pods.h"
+#include "kubelet/base/status.h"
 
 namespace kubelet::test {
 namespace {
@@ -28,6 +29,25 @@ TEST_CASE("a pod starts, and steady state asks the runtime for nothing more than
   CHECK(world.runtime.calls.size() - before <= 2 * 120 + 2);
   CHECK(world.runtime.Starts("web", "c") == 1);
   CheckRules(world);
+}
+
+TEST_CASE("a pod whose judgement is put off starts when it is judged again") {
+  World world;
+  bool known = false;
+  Kubelet::Options options;
+  options.admit = [&](const api::core::Pod&) {
+    worker::Judgement judgement;
+    judgement.later = !known;
+    return judgement;
+  };
+  Kubelet kubelet(world, options);
+  kubelet.Snapshot({MakePod({})});
+  CHECK(kubelet.workers->size() == 0);
+  CHECK(world.runtime.Count("RunPodSandbox") == 0);
+  known = true;
+  kubelet.manager->JudgeAgain();
+  world.Run();
+  CHECK(world.runtime.RunningOne("web", "c") != nullptr);
 }
 
 TEST_CASE("a removed pod leaves nothing behind") {
@@ -229,6 +249,12 @@ TEST_CASE("a container that crashes at once is started after 10, 20, 40 ... 300 
   // It lives for a second each time; the first restart is at once.
   CHECK(StartTimes(world) == std::vector<int>{0, 1, 12, 33, 74, 155, 316, 617, 918, 1219});
   CHECK(kubelet.Waits("u1", "c") == "CrashLoopBackOff");
+  std::string told = "BackOff c: Back-off restarting failed container c in pod web_ns(u1)";
+  CHECK(std::count(kubelet.messages.begin(), kubelet.messages.end(), told) > 0);
+  auto view = *kubelet.workers->View("u1");
+  CHECK(base::Message(view.last_error).find("container c: back-off 5m0s restarting failed") == 0);
+  REQUIRE(view.next_retry);
+  CHECK(*view.next_retry > world.clock.Now());
   CheckRules(world);
 }
 
@@ -377,11 +403,25 @@ TEST_CASE("a failing pull shows its error, then its back-off, and is tried after
   CHECK(kubelet.Waits("u1", "c") == "ErrImagePull");
   world.Advance(2s);
   CHECK(kubelet.Waits("u1", "c") == "ImagePullBackOff");
+  auto view = *kubelet.workers->View("u1");
+  CHECK(base::Message(view.last_error).find("container c: ") == 0);
+  REQUIRE(view.next_retry);
+  CHECK(*view.next_retry - world.clock.Now() <= 10s);
   world.Advance(78s);
   CHECK(StartTimes(world, "PullImage") == std::vector<int>{0, 10, 30, 70});
   world.runtime.pull_error.clear();
   world.Advance(80s);
   CHECK(world.runtime.RunningOne("web", "c") != nullptr);
+  CHECK(kubelet.workers->View("u1")->last_error.ok());
+}
+
+TEST_CASE("a pod whose directories cannot be made says so") {
+  World world;
+  world.node.fail["PodFiles.PreparePod"] = {absl::InternalError("no space left"), 1};
+  Kubelet kubelet(world);
+  kubelet.Snapshot({MakePod({})});
+  std::string told = "Failed : error making pod data directories: no space left";
+  CHECK(std::count(kubelet.messages.begin(), kubelet.messages.end(), told) == 1);
 }
 
 TEST_CASE("an answer that never comes for one pod does not hold up another") {

@@ -32,6 +32,10 @@ struct Claim {
   std::string websocket_protocols;  // Sec-WebSocket-Protocol: browsers carry their token there
 };
 
+// A WebSocket subprotocol of this prefix is a token in base64url
+// (staging apiserver/pkg/authentication/request/websocket/protocol.go).
+inline constexpr char kTokenProtocol[] = "base64url.bearer.authorization.k8s.io.";
+
 // The bearer token of a claim, empty: none. Pure.
 std::string TokenOf(const Claim& claim);
 

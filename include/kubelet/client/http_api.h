@@ -28,8 +28,11 @@ struct HttpApiOptions {
   // ping_timeout: a dead peer is noticed within 25 s.
   base::Nanos ping_after = std::chrono::seconds(10);
   base::Nanos ping_timeout = std::chrono::seconds(15);
-  // HTTP/1.1 has no pings: a watch over it that brings nothing for so long is ended. Bookmarks come
-  // about every minute.
+  // HTTP/1.1 has no pings. While a watch over it is silent for ping_after and nothing else is heard
+  // of the server, /livez is asked for over another connection, and silent watches end when no
+  // answer of any kind comes in ping_timeout. For a watch whose own connection is dead while others
+  // live there is this: it is ended when it brings nothing for so long. Bookmarks come about every
+  // minute.
   base::Nanos watch_silence = std::chrono::seconds(90);
   base::Nanos dial_timeout = std::chrono::seconds(10);
   bool http2 = true;  // false: HTTP/1.1 only (upstream: the environment's DISABLE_HTTP2)
@@ -54,6 +57,9 @@ class HttpApi : public Api {
 
   // Closes every connection; requests in flight end with Unavailable. The next one dials anew.
   void CloseConnections();
+  // For when a heartbeat is not answered: closes the connections that carry nothing, or have a ping
+  // that is not answered; a watch on one that lives goes on. With `http2` off all are closed.
+  void CloseStaleConnections();
   // Time of the last answer of any kind from the server; nullopt: never. For "is it reachable".
   std::optional<base::MonoTime> last_answer() const;
 

@@ -23,8 +23,6 @@ struct LoadedConfig {
   FeatureGates gates;
   std::vector<std::string> warnings;     // for the log, once
   std::vector<std::string> unsupported;  // NotBuiltYet of this configuration
-  std::vector<std::string>
-      skipped_files;  // in --config-dir without the suffix .conf; upstream logs them at -v=4
 };
 
 // InvalidArgument lists every problem, one a line, with file and field. Other codes are those of
@@ -40,9 +38,10 @@ absl::StatusOr<LoadedConfig> Load(const CommandLine& command_line, const FileRea
 std::optional<int> LoadOrExit(const std::vector<std::string>& args, const FileReader& files,
                               std::ostream& out, std::ostream& err, LoadedConfig& loaded);
 
-// Flags and fields that differ from their default and whose capability this version does not have,
-// such as `evictionSoft (--eviction-soft)` or `--kubeconfig`. The caller warns of them once, in one
-// record.
+// Flags, fields and feature gates that differ from their default and ask for what this version does
+// not do, such as `podCIDR (--pod-cidr)`, `--runtime-cgroups`, `featureGates.PodsAPI: what it is` or
+// `featureGates.WatchListClient=false: what goes on all the same`. The caller warns of them once, in
+// one record.
 std::vector<std::string> NotBuiltYet(const LoadedConfig& loaded);
 
 // `kubelet config check FILE...`: every problem of every file as `file:line: field: message`, line

@@ -33,6 +33,8 @@ class FeatureGates {
 
   // False for a name that is not known.
   bool Enabled(const std::string& name) const;
+  // Whether it is on where nobody sets it. False for a name that is not known.
+  static bool DefaultOn(const std::string& name);
 
   // A sentence for each gate that was set although it is on its way out (GA and deprecated stages).
   std::vector<std::string> Warnings() const;

@@ -40,6 +40,7 @@ struct Flags {
   base::Nanos housekeeping_interval = std::chrono::seconds(10);
   base::Nanos max_housekeeping_interval = std::chrono::seconds(15);
   std::string local_objects_dir;  // ours: ConfigMaps and Secrets of static pods; empty for none
+  std::string pod_logs_max_size;  // ours: a quantity; empty: no limit
   std::string reported_version;  // --version=vX.Y.Z…: what we say we are; empty: OwnVersion()
 };
 

@@ -12,7 +12,8 @@ namespace kubelet::config {
 
 enum class Support {
   kWorks,
-  kAccepted,  // read and checked, without effect (the remark says why)
+  kAccepted,  // read and checked, without effect or not with its full one (the remark says why)
+  kNotBuilt,  // read and checked, and what it asks for is not there yet
   kRefused,   // any value but the default ends the start with an error
 };
 const char* SupportName(Support support);

@@ -30,8 +30,12 @@ struct Options {
   // its own timeout (none at all when that is zero), PullImage and event streams have none (facts:
   // cri-client remote_runtime.go).
   base::Nanos request_timeout = std::chrono::minutes(2);
-  // Called on the core loop after each unary call, with upstream's operation_type (run_podsandbox,
-  // exec_sync …) as kubelet_runtime_operations_* names it. May be empty.
+  // Lists are read as streams where the runtime can (gate CRIListStreaming), so that none of them
+  // is bounded by the 16 MiB of one message. The first Unimplemented ends that for its service, and
+  // the list is asked for in one piece (facts: cri-client remote_runtime.go).
+  bool list_streaming = false;
+  // Called on the core loop after each call but that for events, with upstream's operation_type
+  // (run_podsandbox, exec_sync …) as kubelet_runtime_operations_* names it. May be empty.
   std::function<void(const std::string& operation, base::Nanos took, const absl::Status& status)>
       observer;
 };

@@ -5,7 +5,8 @@
 // with it; a call is over only when gRPC says so. Codes are gRPC's, one to one, and messages the
 // runtime's own words, except:
 //   Internal       the runtime said OK but left out what was asked for (an id, a status)
-//   Unimplemented  RuntimeConfig without a Linux part
+//                  or said what nobody knows (a cgroup driver)
+//   NotFound       RuntimeConfig without a Linux part
 #pragma once
 
 #include <functional>

@@ -15,6 +15,9 @@
 //    all: no line is lost either way.
 //  - All instances of a container together have max_files * max_size bytes; logs of instances that
 //    the runtime no longer has go with them.
+//  - A pod can have a budget for the logs of all its containers (pod_max_size): beyond it the
+//    oldest rotated files go, whichever container they are of. What is being written is never cut,
+//    so that each running container has max_size in any case.
 //
 // Core loop; file work on the BlockingPool (kinds `log sizes`, `log files`, `log compress`).
 #pragma once
@@ -38,6 +41,7 @@ namespace kubelet::gc {
 struct LogPolicy {
   int64_t max_size = 10 << 20;  // containerLogMaxSize, bytes; negative: no limit
   int max_files = 5;            // containerLogMaxFiles, the live one included
+  int64_t pod_max_size = -1;    // --pod-logs-max-size, bytes; negative: no limit
   int max_workers = 1;          // containerLogMaxWorkers: files compressed at once
   base::Nanos interval = std::chrono::seconds(10);  // containerLogMonitorInterval
 };
@@ -74,10 +78,11 @@ class LogRotator {
     int64_t size = -1;  // as last seen; -1: not yet
     double rate = 0;    // bytes per second, between the last two looks
     base::MonoTime looked{}, changed{}, next{};
-    bool written = false;  // was seen growing
-    int watch = -1;        // a one-shot watch stands: nothing was written since
-    bool busy = false;     // being rotated
-    int failures = 0;      // of reopening, one after the other
+    bool written = false;   // was seen growing
+    int watch = -1;         // a one-shot watch stands: nothing was written since
+    bool busy = false;      // being rotated
+    int failures = 0;       // of reopening, one after the other
+    bool reopened = false;  // as the runtime says, since the file was last seen missing
     bool tidying = false, tidy_again = false;
   };
   using Logs = std::map<std::string, Log>;  // by container id
@@ -96,6 +101,7 @@ class LogRotator {
   base::Task<void> TidyOnce(std::string id);
   base::Task<std::vector<std::string>> Trim(std::string id);
   base::Task<void> KeepBudget(std::string directory);
+  base::Task<void> KeepPodBudget(std::string id);
   base::Task<void> Compress(std::string path);
   base::Task<void> RemoveLogs(std::string path);
   Log* Find(const std::string& id);

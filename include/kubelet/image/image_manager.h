@@ -44,6 +44,8 @@ class ImageManager : public runtime::Images {
     base::Registry* metrics = nullptr;
     Objects* objects = nullptr;  // null: no API server is configured
     base::BlockingPool* pool = nullptr;  // needed for credential files, plugins and records
+    // A pull for this pod begins, again after each failure; or the image is there for it, pulled or not. May be empty.
+    std::function<void(const std::string& uid, const std::string& image, bool there)> on_pull = {};
   };
   ImageManager(Deps deps, Options options);
   ~ImageManager() override;

@@ -19,6 +19,7 @@
 
 #include "kubelet/base/async.h"
 #include "kubelet/base/clock.h"
+#include "kubelet/base/metrics.h"
 #include "kubelet/client/api.h"
 #include "kubelet/node/node_status.h"
 
@@ -48,6 +49,7 @@ class NodeAgent {
     // until it returns OK.
     std::function<base::Task<absl::Status>(std::string)> apply_pod_cidr;
     // A heartbeat failed twice in a row without an answer of the server: connections may be stale.
+    // It may as well be one slow answer: what lives must not be closed.
     std::function<void()> on_unreachable;
   };
   struct Deps {
@@ -57,6 +59,8 @@ class NodeAgent {
     // What is so now. Must not wait for a runtime that hangs: the last known answer is good enough.
     std::function<base::Task<NodeFacts>()> facts;
     std::function<double()> random;  // [0, 1), for jitter
+    base::Registry* metrics = nullptr;
+    std::optional<base::WallTime> booted = {};  // the machine, for metrics; nullopt: not known
   };
 
   NodeAgent(Deps deps, Options options, Callbacks callbacks);

@@ -121,6 +121,10 @@ core::NodeStatus ComputeStatus(const core::Node& previous, const NodeFacts& fact
 // What an object that was there before us must have of `initial`: default labels, the attach-detach
 // annotation; extended resources zeroed, huge pages that are no more removed.
 void ReconcileExisting(const core::Node& initial, const NodeOptions& options, core::Node& existing);
+// The addresses that pods are told of the node, at most one a family: those of type InternalIP go
+// before those of type ExternalIP, the first decides which family is the primary one. Empty: the
+// object has none (yet), such as before a cloud provider has seen it. pkg/util/node GetNodeHostIPs.
+std::vector<std::string> HostIps(const core::Node& node);
 // Anything differs but heartbeat times: labels, annotations, status.
 bool NodeChanged(const core::Node& before, const core::Node& after);
 

@@ -145,4 +145,8 @@ class CgroupHierarchy {
   std::vector<std::unique_ptr<Tree>> trees_;
 };
 
+// Whether the kernel counts and limits swap by cgroup. `own_group`: that of this process, since the
+// root of v2 lacks the file (checkSwapControllerAvailability, pkg/kubelet/kuberuntime).
+bool CountsSwap(const CgroupHierarchy& hierarchy, const std::string& own_group);
+
 }  // namespace kubelet::os

@@ -61,17 +61,6 @@ class ChildCalls {
   // it does not answer. OK: there was an answer, be it an error. Cancelling ends it.
   base::Task<absl::Status> AwaitAnswer(On on, std::string path, base::WallTime since);
 
-  struct MountRequest {
-    std::string type, source, target;
-    std::string options;  // comma separated; empty: none
-    std::string about;
-    base::Nanos timeout = std::chrono::minutes(2);
-  };
-  // By mount(8), which knows the helpers of other file systems (mount.nfs). The target is there.
-  // Nothing is looked at before: what is mounted already is mounted over. Errors as RunProgram;
-  // FailedPrecondition with what mount printed.
-  base::Task<absl::Status> Mount(MountRequest request);
-
   // What does not answer now, oldest first.
   struct Hung {
     std::string mount, about;

@@ -55,8 +55,8 @@ class Inotify {
 
  private:
   struct State;
-  explicit Inotify(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit Inotify(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
 };
 
 // The records of one read(2); a record cut short ends the list.

@@ -2,6 +2,7 @@
 // blocks, some for as long as a dead server likes: BlockingPool with a deadline. Thread safe.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -51,6 +52,10 @@ absl::StatusOr<bool> MakeShared(const std::string& path);
 // removed, not followed. Absent is success. FailedPrecondition names the mount point in the way;
 // all else that can go is gone by then.
 absl::Status RemoveTree(const std::string& path);
+// A part of that, for trees of millions of files: false when `until` has passed and something was
+// removed, though not all; call again. Each part removes something, or is the last.
+absl::StatusOr<bool> RemoveTreeUntil(const std::string& path,
+                                     std::chrono::steady_clock::time_point until);
 
 // The same, but for directories only: FailedPrecondition names the first file, which stays with the
 // way to it.
@@ -75,8 +80,11 @@ absl::StatusOr<int> OpenInside(const std::string& base, const std::string& relat
 absl::Status BindDescriptor(int fd, const std::string& target);
 
 // Options of one bind mount, as mount(8) names them: ro, rw, nosuid, nodev, noexec, nosymfollow and
-// their opposites, noatime, nodiratime, relatime, strictatime; `bind` and `defaults` say nothing.
-// Those that are not named stay (mount_setattr(2), Linux 5.12). FailedPrecondition for every other.
+// their opposites, noatime, nodiratime, relatime, strictatime; user, users, owner, group for the
+// bits that they bring along; shared, slave, private, unbindable, also with an `r` before it. Those
+// that are not named stay (mount_setattr(2), Linux 5.12). `bind` and `defaults` say nothing; every
+// other (sync, discard, _netdev, what a filesystem has of its own) is logged and passed over, as by
+// `mount -o bind,remount` of util-linux 2.38.
 absl::Status SetBindOptions(const std::string& target, const std::vector<std::string>& options);
 
 }  // namespace kubelet::os

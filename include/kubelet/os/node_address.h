@@ -26,16 +26,23 @@ struct HostNetwork {
   std::vector<DefaultRoute> routes;         // in the kernel's order, v4 first
   bool has_routing_table = true;            // /proc/net/route is there
   std::vector<std::string> name_addresses;  // what the node's name resolves to
+  bool name_unanswered = false;             // no resolver answered: it may resolve all the same
 };
 
 // One address, or two when `node_ips` gives two. `node_ips` is --node-ip (at most two, one a
 // family; an unspecified one such as :: only picks the family). In turn: --node-ip, a `hostname`
 // that is an address, what the node's name resolves to, the interface of a default route; IPv4
-// first unless --node-ip is IPv6. InvalidArgument for an address that cannot be a node's or is on
-// no interface; Unavailable when nothing was found.
+// first unless --node-ip is IPv6. While no resolver answers, what was chosen before (`last`) stays
+// for as long as an interface has it: a name server that is away must not move the node.
+// InvalidArgument for an address that cannot be a node's or is on no interface; Unavailable when
+// nothing was found.
 absl::StatusOr<std::vector<std::string>> ChooseNodeAddresses(
     const std::vector<std::string>& node_ips, const std::string& hostname,
-    const HostNetwork& network);
+    const HostNetwork& network, const std::vector<std::string>& last = {});
+
+// The addresses of --node-ip, canonical, without the blanks around them. What is no address is left
+// out: the configuration's check has warned of it.
+std::vector<std::string> ParseNodeIps(const std::string& flag);
 
 // InvalidArgument unless `ip` is a unicast address of one of the interfaces that others can reach.
 absl::Status ValidateNodeIp(const std::string& ip, const std::vector<NetworkInterface>& interfaces);

@@ -57,7 +57,8 @@ class Pleg : public runtime::PodObserver {
 
   bool Synced() const { return synced_; }
   std::vector<runtime::ObservedPodPtr> All() const;
-  // OK while a relist succeeded within `healthy_for`; else Unavailable with the last error.
+  // OK while a relist succeeded within `healthy_for`; else Unavailable, in upstream's words, with the last error.
+  // Not OK before Synced() either.
   absl::Status Health() const;
   // Pods whose inspection fails or has not answered, with the reason.
   std::map<std::string, std::string> Problems() const;
@@ -84,6 +85,7 @@ class Pleg : public runtime::PodObserver {
   base::Task<absl::Status> Relist();
   base::Task<void> InspectWhileDirty(std::string uid);
   base::Task<absl::StatusOr<runtime::ObservedPodPtr>> Inspect(std::string uid);
+  base::Task<absl::StatusOr<runtime::ObservedPodPtr>> TimedInspect(std::string uid);
   void OnEvent(const runtime::RuntimeEvent& event);
   void MarkDirty(const std::string& uid);
   void ForgetIfGone(const std::string& uid);
@@ -104,6 +106,8 @@ class Pleg : public runtime::PodObserver {
   base::Family<base::Histogram>* relist_seconds_ = nullptr;
   base::Family<base::Histogram>* relist_interval_ = nullptr;
   base::Family<base::Gauge>* last_seen_ = nullptr;
+  base::Histogram* pod_seconds_ = nullptr;
+  base::Counter *streams_ = nullptr, *stream_errors_ = nullptr;
   base::TaskScope scope_;
 };
 

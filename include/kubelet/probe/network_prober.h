@@ -1,5 +1,5 @@
 // Probes for real: over sockets, and through the runtime for exec. Core loop only, no threads but
-// the blocking pool's for names of hosts (nearly all are addresses).
+// the blocking pool's for names of hosts (names.h).
 #pragma once
 
 #include <memory>
@@ -9,15 +9,14 @@
 #include "kubelet/base/clock.h"
 #include "kubelet/probe/action.h"
 #include "kubelet/probe/exec_leftovers.h"
+#include "kubelet/probe/names.h"
 #include "kubelet/runtime/container_runtime.h"
 #include "kubelet/runtime/health.h"
 
 namespace kubelet::probe {
 
 // Deviations from upstream, all towards fewer false failures:
-//   http  HTTP/1.1 only, where Go offers h2 as well; a body that breaks off or hangs after a good
-//   head
-//         is a success (upstream throws the result away)
+//   http  HTTP/1.1 only, where Go offers h2 as well
 //   grpc  a refused connection fails at once, where grpc-go would try on until the timeout
 //   exec  at most `parallel_execs` at a time, the others wait for their turn; one that takes longer
 //         than `slow_exec` gives its place up. The timeout is the runtime's and begins when the
@@ -29,6 +28,7 @@ class NetworkProber : public Prober {
     std::string user_agent = "kube-probe/1.36";
     int parallel_execs = 8;
     base::Nanos slow_exec = std::chrono::seconds(2);
+    Names::Options names = {};
   };
   struct Deps {
     base::Executor executor;
@@ -40,6 +40,8 @@ class NetworkProber : public Prober {
   NetworkProber(Deps deps, Options options);
   ~NetworkProber() override;
   base::Task<Outcome> Run(Action action, std::chrono::seconds timeout) override;
+  // For whoever else asks hosts of pods.
+  Names& names() { return names_; }
 
  private:
   base::Task<Outcome> Http(HttpAction action, std::chrono::seconds timeout);
@@ -48,6 +50,7 @@ class NetworkProber : public Prober {
   base::Task<Outcome> Exec(ExecAction action, std::chrono::seconds timeout);
   Deps deps_;
   Options options_;
+  Names names_;
   base::Semaphore execs_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // timers may outlive us
   base::TaskScope scope_;                                       // watches over execs
@@ -56,6 +59,6 @@ class NetworkProber : public Prober {
 // The requests of lifecycle hooks, with `kube-lifecycle/1.36` as user agent. Errors are
 // Unavailable, in Go's words.
 std::unique_ptr<runtime::HookHttp> MakeHookHttp(base::Executor executor, base::Clock& clock,
-                                                base::BlockingPool& pool);
+                                                Names& names);
 
 }  // namespace kubelet::probe

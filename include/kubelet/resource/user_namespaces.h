@@ -3,7 +3,7 @@
 //
 // The truth is <root>/pods/<uid>/userns, in upstream's form; nothing is remembered, so that a
 // restart, or a predecessor, changes nothing. Where upstream refuses to start over a range that
-// cannot be used, or over one damaged file, only pods that want ids are refused here.
+// cannot be used, or over one damaged file, only pods that want new ids are refused here.
 //
 // Core loop object; files and programs on the BlockingPool (kind `user namespaces`).
 #pragma once
@@ -54,8 +54,8 @@ class UserNamespaces {
                  UserNamespaceOptions options);
 
   // The block of a pod whose directory is there: the one it has, else a free one, on the disk
-  // before this returns. FailedPrecondition: the range cannot be used, or its file is damaged;
-  // ResourceExhausted: all are taken.
+  // before this returns. FailedPrecondition: the range cannot be used, its file is damaged, or
+  // it has none and that of another pod (named) cannot be read; ResourceExhausted: all are taken.
   base::Task<absl::StatusOr<IdRange>> Ensure(std::string uid);
   // Absent is success.
   base::Task<absl::Status> Release(std::string uid);

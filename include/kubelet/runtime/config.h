@@ -13,6 +13,7 @@
 #include "kubelet/runtime/environment.h"
 #include "kubelet/runtime/model.h"
 #include "kubelet/runtime/ports.h"
+#include "kubelet/runtime/swap.h"
 
 namespace kubelet::runtime {
 
@@ -58,6 +59,7 @@ struct NodeContext {
   int64_t memory_capacity = 0;      // bytes, for the OOM score
   bool cgroup_v2 = false;
   bool single_process_oom_kill = false;
+  SwapContext swap;
   std::vector<std::string> hugepage_sizes;  // as CRI names them: 2MB, 1GB
   bool selinux = false;                     // enabled in the kernel
   std::vector<std::string> masked_paths;    // of this machine, besides the usual ones
@@ -92,7 +94,8 @@ std::string PodLogDirectory(const api::core::Pod& pod, const std::string& pod_lo
 std::string LegacyLogLink(const api::core::Pod& pod, const std::string& container, const std::string& id);
 
 absl::StatusOr<SandboxConfig> MakeSandboxConfig(const api::core::Pod& pod, uint32_t attempt,
-                                                const std::string& cgroup_parent, const NodeContext& node);
+                                                const std::string& cgroup_parent, const NodeContext& node,
+                                                const VolumePaths& volumes = {});
 
 // An image volume: the image it was found to be, and as the pod names it.
 struct ImageMount {
@@ -108,7 +111,7 @@ struct ContainerInputs {
   std::string image_username;
   std::vector<std::string> pod_ips;
   EnvInputs env;                                    // objects that the environment names
-  std::map<std::string, std::string> volume_paths;  // volume name -> host path
+  VolumePaths volume_paths;
   ImageMounts image_mounts;
   std::map<int, std::string> sub_paths;             // index of the mount -> host path
   UserNamespace user_namespace;

@@ -26,7 +26,7 @@ class ContainerRuntime {
 
   virtual Task<absl::StatusOr<RuntimeVersion>> Version() = 0;
   virtual Task<absl::StatusOr<RuntimeStatus>> Status() = 0;
-  // Unimplemented before containerd 2.0: use the configured driver.
+  // Unimplemented (before containerd 2.0), NotFound (nothing of Linux): the configured one; else ask again.
   virtual Task<absl::StatusOr<CgroupDriver>> RuntimeConfig() = 0;
   virtual Task<absl::Status> UpdateRuntimeConfig(std::string pod_cidr) = 0;
 

@@ -13,6 +13,7 @@
 #include "kubelet/api/downward.h"
 #include "kubelet/api/types.h"
 #include "kubelet/base/async.h"
+#include "kubelet/runtime/volume_path.h"
 
 namespace kubelet::runtime {
 
@@ -30,7 +31,6 @@ class EnvObjects {
   // Variables of the services that the pod sees. A static pod never waits for the API server: it
   // gets what is known.
   virtual base::Task<absl::StatusOr<EnvList>> ServiceEnvironment(api::PodPtr pod) = 0;
-  virtual api::NodeAllocatable Allocatable() const = 0;
   // The handler behind a RuntimeClass; empty for an empty name.
   virtual base::Task<absl::StatusOr<std::string>> RuntimeHandler(std::string runtime_class) = 0;
 };
@@ -41,7 +41,7 @@ struct EnvInputs {
   // Of fileKeyRef, by index of the variable: the value, empty when the file does not have the key. A variable that is
   // not here (gate EnvFiles is off) is empty.
   std::map<int, absl::StatusOr<std::string>> file_values;
-  std::map<std::string, std::string> volume_paths;  // volume name -> host path, for messages
+  VolumePaths volume_paths;  // for messages
   std::map<std::string, std::shared_ptr<const api::core::ConfigMap>> config_maps;
   std::map<std::string, std::shared_ptr<const api::core::Secret>> secrets;
   EnvList services;
@@ -50,8 +50,10 @@ struct EnvInputs {
 
 // Asks for what `container` names. FailedPrecondition for a missing object (`secret "x" not found`)
 // and for any at all when `objects` is null; Unavailable when the API server does not answer.
+// `allocatable`: what resourceFieldRef says of a limit that is not set.
 base::Task<absl::StatusOr<EnvInputs>> FetchEnvironment(EnvObjects* objects, api::PodPtr pod,
-                                                       const api::core::Container* container);
+                                                       const api::core::Container* container,
+                                                       api::NodeAllocatable allocatable);
 
 class Volumes;
 // Reads what fileKeyRef of `container` names into `inputs`; its volume_paths are there.

@@ -42,6 +42,7 @@ struct SyncResult {
 
 // What the worker shows of a pod under way, in words; one owner, read by `kubelet explain`.
 struct Progress {
+  std::string pod;  // namespace/name, for the log
   std::string step;
   base::WallTime since;
 };
@@ -79,6 +80,8 @@ class PodSyncer {
     EnvObjects* static_objects = nullptr;  // for static pods, in place of env_objects; null: the same
     Pinning* pinning = nullptr;            // null: no container is bound to CPUs or memory
     DeviceGrants* devices = nullptr;       // null: there are no device plugins
+    // What resourceFieldRef says where a container has no limit; empty: zero.
+    std::function<api::NodeAllocatable()> allocatable = {};
   };
   PodSyncer(Deps deps, Options options);
   ~PodSyncer();

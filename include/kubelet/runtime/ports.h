@@ -9,6 +9,7 @@
 #include "kubelet/api/types.h"
 #include "kubelet/base/async.h"
 #include "kubelet/runtime/model.h"
+#include "kubelet/runtime/volume_path.h"
 
 namespace kubelet::runtime {
 
@@ -58,8 +59,7 @@ class Images {
 class Volumes {
  public:
   virtual ~Volumes() = default;
-  // Volume name -> host path.
-  virtual base::Task<absl::StatusOr<std::map<std::string, std::string>>> Prepare(api::PodPtr pod) = 0;
+  virtual base::Task<absl::StatusOr<VolumePaths>> Prepare(api::PodPtr pod) = 0;
   // Sub paths of one container, by index of the mount, in volumes that are prepared: the host path of each. Only
   // now, since an init container may have made what they lead to.
   virtual base::Task<absl::StatusOr<std::map<int, std::string>>> PrepareSubPaths(api::PodPtr pod, std::string container,

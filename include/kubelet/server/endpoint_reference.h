@@ -8,8 +8,8 @@
 namespace kubelet::server {
 
 struct EndpointRow {
-  std::string ports;  // main (HTTPS), read-only, healthz, socket
-  std::string path;
+  std::string ports;  // main (HTTPS), read-only, healthz, socket; gRPC
+  std::string path;   // of gRPC: the socket's
   std::string methods;
   std::string permission;  // of `nodes/…`, one of which must be allowed; empty: none is asked
   std::string state;       // works, refused

@@ -1,7 +1,8 @@
-// A small HTTP/1.1 server on the core loop, for the health, read-only and local ports: GET and HEAD only, plain text.
+// A small HTTP/1.1 server on the core loop, for the health, read-only and local ports: GET and HEAD, POST where told.
 //
-// Limits: header 64 KiB, no request body, a connection that says nothing is closed after `idle`, at most
-// `max_connections` at a time (more are closed at once). A slow client holds a coroutine and nothing else.
+// Limits: header 64 KiB, body 4 KiB, a connection that says nothing is closed after `idle`, at most `max_connections`
+// at a time. Beyond that the one that has waited longest for its client makes room for the new one: first of those
+// from which a request is to come, then of those that do not take their answer.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -14,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "kubelet/base/async.h"
+#include "kubelet/server/http_metrics.h"
 
 namespace kubelet::server {
 
@@ -39,11 +41,13 @@ using LateHandler = std::function<bool(const Request&, std::function<void(Respon
 class HttpServer {
  public:
   struct Options {
-    std::string address;     // IP to listen on, with `port`
+    std::string address;     // IP to listen on, with `port`; 0.0.0.0 and :: take both families
     uint16_t port = 0;       // 0: any free one, see port()
     std::string unix_path;   // instead of address and port; made with mode 0600, replaces a stale socket
     base::Nanos idle = std::chrono::seconds(90);
     int max_connections = 256;
+    std::vector<std::string> posts;        // paths that POST may ask for as well, with a form as its body
+    std::shared_ptr<HttpMetrics> metrics;  // counts every request until its answer is sent or Stop; null: none
   };
   HttpServer(boost::asio::io_context& io, base::Clock& clock, Options options, Handler handler,
              LateHandler late = {});

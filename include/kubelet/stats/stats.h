@@ -11,7 +11,12 @@
 // A sample belongs to one group of one container id: when the group vanishes half way, it counts as
 // gone, whatever takes its place.
 //
-// Differs from upstream: cgroups that a container makes inside its own are part of it and not shown
+// A container whose group is not one of its pod's has the CPU, memory and swap that the runtime
+// tells (CRI ListContainerStats), in /stats/summary and /metrics/resource; its pod is shown without
+// figures of its own. Where no container is like that the runtime is asked for disks only.
+//
+// Differs from upstream: such a container is not in /metrics/cadvisor (upstream finds groups
+// wherever they lie); cgroups that a container makes inside its own are part of it and not shown
 // by themselves; the `oom` counters are the kernel's per group (upstream reads the kernel log, and
 // starts from 0 with each start of the kubelet); NFS is not asked for room in /metrics/cadvisor.
 #pragma once
@@ -34,9 +39,9 @@
 #include "kubelet/os/disk_usage.h"
 #include "kubelet/os/machine.h"
 #include "kubelet/runtime/container_runtime.h"
+#include "kubelet/runtime/container_stats.h"
 #include "kubelet/runtime/observed.h"
 #include "kubelet/runtime/pod_usage.h"
-#include "kubelet/runtime/writable_layers.h"
 
 namespace kubelet::stats {
 
@@ -57,6 +62,8 @@ struct OwnVolume {
   std::string name;
   std::string claim, claim_namespace;  // the PersistentVolumeClaim behind it; empty: none
   os::Filesystem room;
+  bool device = false;  // all that is known of it is its size
+  base::Nanos took{};   // to find that out
 };
 
 class Stats {
@@ -81,7 +88,7 @@ class Stats {
     base::Executor executor;
     base::Clock& clock;
     base::BlockingPool& pool;
-    runtime::WritableLayers& layers;
+    runtime::ContainerStatsSource& runtime_stats;
     runtime::ImageService& images;
     std::function<std::vector<PodInput>()> pods;
     // Of all pods, such as /kubepods; empty: there is none.

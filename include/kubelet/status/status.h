@@ -14,11 +14,14 @@
 
 namespace kubelet::status {
 
-// Phase Failed with this reason and message, whatever the containers did.
+// Phase Failed with this reason and message, whatever the containers did (but see by_node).
 struct Verdict {
   std::string reason, message;
   bool rejected = false;  // never admitted: no containers are shown unless some ran
   std::string disruption = {};  // message of DisruptionTarget, when the node drove it out
+  // Preempted, evicted or shut down: judged when nothing runs any more, and what has then succeeded
+  // all the same is Succeeded, without reason (pkg/kubelet/kubelet.go SyncTerminatingPod).
+  bool by_node = false;
 };
 
 struct Input {

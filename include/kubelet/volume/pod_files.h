@@ -48,9 +48,21 @@ absl::Status LinkContainerLog(const PodDirs& dirs, const std::string& link,
 absl::Status RemovePodFiles(const PodDirs& dirs, const std::string& uid,
                             const std::string& log_dir);
 
-// Log directories `<namespace>_<name>_<uid>` of pods not in `live`, and links that lead nowhere:
-// what pods left that went while no kubelet ran. Best effort.
-void RemoveOrphanLogs(const PodDirs& dirs, const std::set<std::string>& live);
+// Names in the log directories: `<namespace>_<name>_<uid>` of pods, and links `….log` whose log is
+// not there.
+struct LogNames {
+  std::vector<std::string> pods, dead_links;
+};
+// What is not there or cannot be read is left out: of a link that may lead somewhere (EIO, ESTALE)
+// nothing is said.
+LogNames ListLogs(const PodDirs& dirs);
+// Those that pods left which went while no kubelet ran. `pods`: uids of all that live; `containers`:
+// ids of those that have not ended, whose log is away only while it is being rotated. Both are to be
+// asked for after the list was made. Pure.
+LogNames OrphanLogs(LogNames listed, const std::set<std::string>& pods,
+                    const std::set<std::string>& containers);
+// Best effort. A link that leads somewhere by now stays.
+void RemoveLogs(const PodDirs& dirs, const LogNames& names);
 
 // At most `limit` bytes from the end of a termination file; empty when it is not there.
 std::string ReadTerminationMessage(const std::string& path, size_t limit = 4096);

@@ -45,6 +45,7 @@
 namespace kubelet::volume {
 
 struct PersistentPlan;
+struct VolumePlan;
 struct MountCall;
 struct DiskProgram;
 struct Place;
@@ -52,14 +53,13 @@ class Places;
 
 struct VolumeOptions {
   std::string root_dir = "/var/lib/kubelet";
-  // Most that a memory volume may hold: the node's allocatable memory; 0: only what the pod says
-  // limits it.
-  int64_t memory_bytes = 0;
   // Where API volumes come from; null: there is no API server, and a pod that needs one is refused.
   Objects* objects = nullptr;
   // The same for static pods; null: as for all others.
   Objects* static_objects = nullptr;
-  std::function<api::NodeAllocatable()> allocatable;  // for resourceFieldRef; may be empty
+  // For resourceFieldRef, and the most that a memory volume may hold. Empty: only what the pod says
+  // limits that.
+  std::function<api::NodeAllocatable()> allocatable;
   // The node's labels, for nodeAffinity of PersistentVolumes; Unavailable: not known yet. Empty:
   // all volumes fit.
   std::function<absl::StatusOr<std::map<std::string, std::string>>()> node_labels;
@@ -67,6 +67,8 @@ struct VolumeOptions {
   std::chrono::seconds prepare_timeout{120};
   std::chrono::seconds teardown_timeout{120};
   std::chrono::seconds unmount_timeout{30};  // of what may hang; then it is detached
+  // So long at a time files of a pod that is gone are removed; then others have their turn.
+  std::chrono::milliseconds removal_turn{500};
   os::ChildCalls::Options children;
   base::Registry* metrics = nullptr;
   // FailedMount and the like. `pod` is null when its volumes are being taken away.
@@ -75,7 +77,8 @@ struct VolumeOptions {
       on_event;
   // A pod whose volume failed may try again at once: what it failed on answers.
   std::function<void(const std::string& uid)> on_ready;
-  // Called on the pool thread before a host path is looked at: a test lets it hang.
+  // Called on the pool thread before a host path is looked at, or files below it are removed: a
+  // test lets it hang.
   std::function<void(const std::string& path)> before_look;
   std::string mount_program = "mount";  // mount(8), for what needs a helper: nfs
 };
@@ -83,6 +86,7 @@ struct VolumeOptions {
 struct VolumePath {
   std::string host_path;
   bool selinux_relabel = false;  // ours to relabel: not for host paths
+  std::optional<int64_t> group;  // PersistentVolume annotation pv.beta.kubernetes.io/gid
 };
 // By volume name.
 using VolumeMap = std::map<std::string, VolumePath>;
@@ -123,7 +127,8 @@ class PodVolumes {
 
   // Unmounts what the mount table shows below the pod's directory, then removes volumes, sub paths
   // and markers. Never crosses a mount point, and removes no file of a volume kind that it did not
-  // make. When nothing of the pod runs any more. Absent is success; Unavailable or
+  // make. When nothing of the pod runs any more. Takes as long as there are files; meanwhile the
+  // volumes of others are set up and taken away. Absent is success; Unavailable or
   // FailedPrecondition name what is in the way.
   base::Task<absl::Status> Teardown(std::string uid);
 
@@ -148,6 +153,8 @@ class PodVolumes {
   struct Room {
     std::string volume, claim;  // name of the claim; empty: none
     os::Filesystem room;
+    bool device = false;  // its size is all that can be told
+    base::Nanos took{};   // to find out
   };
   base::Task<std::vector<Room>> Rooms(api::PodPtr pod);
 
@@ -175,20 +182,29 @@ class PodVolumes {
                                            std::string mount_point, std::shared_ptr<VolumeMap> out);
   // The mount that a look at this path may hang on (os::MayHang).
   base::Task<absl::StatusOr<std::optional<os::Mount>>> MayHangAt(std::string path);
-  // A call in a child about a path on `mount`.
+  // A call in a child about a path on `mount`. A pod that fails because of what is at `looked_for`
+  // tries again when something else is mounted there.
   base::Task<absl::StatusOr<std::string>> CallOn(os::Mount mount, api::PodPtr pod,
                                                  std::string volume, std::string call,
-                                                 std::vector<std::string> args);
+                                                 std::vector<std::string> args,
+                                                 std::string looked_for);
+  // Binds a local volume of a pod with an fsGroup. The first pod that has it mounted gives its
+  // files to the group, once, also when it is interrupted; for every other they stay as they are,
+  // and the event AlreadyMountedVolume tells when it has another group (pkg/volume/local/local.go
+  // SetUpAt of 1.36).
+  base::Task<absl::Status> BindForGroup(api::PodPtr pod, std::string volume, std::string dir);
+  base::Task<absl::Status> SettleGroup(api::PodPtr pod, std::string volume, std::string dir);
+  base::Task<absl::Status> TellGroup(api::PodPtr pod, std::string volume, std::string dir);
   // Everything below `dir` (a volume of the pod that is mounted) goes to the pod's fsGroup, in a
-  // child with several threads; goes on where an earlier attempt was killed. OK when the pod has
-  // none.
-  base::Task<absl::Status> GiveToGroup(api::PodPtr pod, std::string volume, std::string dir,
-                                       bool read_only);
+  // child with several threads; goes on where an earlier attempt was killed.
+  base::Task<absl::Status> GiveToGroup(api::PodPtr pod, std::string volume, std::string dir);
   struct Round;
   // One volume's turn: `work` when it may be tried, and what became of it.
   base::Task<void> Attempt(std::shared_ptr<Round> round, std::string volume,
                            base::Task<absl::Status> work);
   base::Task<void> PrepareLocal(std::shared_ptr<Round> round);
+  // What is left when nothing is mounted any more.
+  base::Task<absl::Status> RemoveFiles(std::string uid);
   base::Task<absl::Status> UnmountHanging(std::string uid, std::string pod_dir);
   base::Task<absl::Status> UnmountInChild(std::string uid, os::Mount mount);
   base::Task<absl::StatusOr<std::vector<os::Mount>>> MountsLeft(std::string dir);
@@ -198,6 +214,9 @@ class PodVolumes {
                                              std::shared_ptr<VolumeMap> out);
   base::Task<absl::Status> PlanOf(api::PodPtr pod, std::string volume);
   base::Task<absl::Status> BindLocal(api::PodPtr pod, std::string volume);
+  // bind.cc: BindPersistent or MapBlock, by a child where the path may hang.
+  base::Task<absl::StatusOr<bool>> BindAtPath(api::PodPtr pod, std::string volume,
+                                              PersistentPlan plan);
   base::Task<absl::Status> MountNfs(api::PodPtr pod, std::string volume);
   base::Task<absl::Status> RunMount(std::string about, MountCall call);
   void CountForced(const std::string& uid, bool good);
@@ -212,9 +231,12 @@ class PodVolumes {
                                                           std::string doing);
   base::Task<absl::Status> ReleaseDevices(std::string uid, std::vector<std::string> names);
   base::Task<absl::Status> UnmountDevice(std::string uid, std::string name);
-  // rooms.cc
+  // rooms.cc: what Prepare knows, or what is found out without it. A pod that is being torn down
+  // is not remembered.
+  base::Task<absl::StatusOr<PersistentPlan>> PlanForRoom(api::PodPtr pod, std::string volume);
   base::Task<absl::StatusOr<os::Filesystem>> RoomOn(os::Mount mount, std::string about);
 
+  absl::StatusOr<VolumePlan> PlanOfPod(const api::core::Pod& pod) const;
   Objects* ObjectsOf(const api::core::Pod& pod) const;
   base::Task<absl::Status> FillApiVolume(api::PodPtr pod, std::string volume, bool only_existing,
                                          std::shared_ptr<VolumeMap> out);

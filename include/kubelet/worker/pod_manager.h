@@ -30,6 +30,8 @@ struct Rejection {
 };
 
 struct Judgement {
+  // Not to be told yet: the pod waits without a worker until PodManager::JudgeAgain.
+  bool later = false;
   std::optional<Rejection> rejection;
   // Admitted, and these pods are ended for it: it starts after them.
   std::vector<std::string> preempt;
@@ -58,6 +60,8 @@ class PodManager {
   void OnSynced();
   void OnObserved(const std::string& uid);
   void OnWorkerForgotten(const std::string& uid);
+  // What a judgement had to wait for is there.
+  void JudgeAgain() { Reconcile(); }
   // Refused after admission let it in, before anything of it was started: told and counted alike.
   void Reject(const api::PodPtr& pod, const Rejection& rejection);
 

@@ -41,13 +41,17 @@ class PodRuntime {
   virtual void Forget(const std::string& uid) = 0;
 };
 
-// Why a pod that is still wanted is over: it is Failed, with this reason and message, whatever its containers did.
+// Why a pod that is still wanted is over: it is Failed, with this reason and message, whatever its containers did
+// (but see by_node).
 struct Verdict {
   std::string reason;   // `DeadlineExceeded`, `Evicted`, `NodeAffinity`
   std::string message;
   bool rejected = false;  // it was never admitted; no status of containers is shown
   // The node drove it out: message of its condition DisruptionTarget (reason TerminationByKubelet); empty: it did not.
   std::string disruption = {};
+  // Preempted, evicted, or its node shuts down: a pod that all the same ends with success has
+  // succeeded (pkg/kubelet/kubelet.go SyncTerminatingPod); one that takes too long to end is told of.
+  bool by_node = false;
 };
 // Message of a pod that admission refused, as shown in its status.
 std::string RejectionMessage(const std::string& why);
@@ -62,6 +66,8 @@ struct WorkerView {
   absl::Status last_error;
   base::WallTime last_error_at;
   std::optional<base::WallTime> next_retry;
+  // By this kubelet, in this life of the pod.
+  base::WallTime first_seen;
   bool terminal = false;
   bool looked = false;  // it was synced once in the life of this worker: `waiting` says something
   std::optional<Verdict> verdict;
@@ -167,6 +173,8 @@ class PodWorkers {
   base::Task<void> CancelStep(std::shared_ptr<base::TaskScope> step);
   void Transition(Worker& worker, const Event& event);
   void Retry(Worker& worker, const absl::Status& status);
+  void Tell(const Worker& worker, const std::string& reason, const std::string& message) const;
+  void WatchEnd(const WorkerPtr& worker, std::chrono::seconds grace);
   bool MayStart(const Worker& worker) const;
   void LeaveName(const std::string& full_name, const std::string& uid);
   void Finish(const WorkerPtr& worker);
@@ -176,7 +184,10 @@ class PodWorkers {
   std::map<std::string, WorkerPtr> workers_;
   std::map<std::string, std::deque<std::string>> names_;  // full name -> uids in order of arrival
   std::map<std::string, std::string> reserved_;           // uid -> full name
-  base::Family<base::Histogram>* durations_ = nullptr;
+  base::WallTime born_;
+  std::set<std::string> again_;  // uids that ended while they were wanted again
+  struct Metrics;
+  std::unique_ptr<Metrics> metrics_;  // null: none
   base::TaskScope scope_;
 };
 

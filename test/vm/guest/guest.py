@@ -12,6 +12,7 @@ import urllib.request
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 MANIFESTS = pathlib.Path("/etc/kubernetes/manifests")
 STATE = pathlib.Path("/var/lib/vm-test.json")
+NOTES = pathlib.Path("/var/lib/vm-notes")
 UID = "11111111-2222-3333-4444-555555555555"
 LINE = open("/dev/ttyS0", "w", encoding="utf-8")
 
@@ -78,21 +79,24 @@ def running(name, seconds=300):
     return until(name + " runs", lambda: container(name), seconds)
 
 
-def write(name, resources, command="trap 'exit 0' TERM; while :; do sleep 3600 & wait; done", uid="", policy="Always"):
+def write(name, resources, command="trap 'exit 0' TERM; while :; do sleep 3600 & wait; done", uid="", policy="Always", grace=5, priority=0):
     text = f"""apiVersion: v1
 kind: Pod
 metadata:
   name: {name}
   {"uid: " + uid if uid else "labels: {run: vm}"}
 spec:
-  terminationGracePeriodSeconds: 5
+  terminationGracePeriodSeconds: {grace}
   restartPolicy: {policy}
+  {"priority: %d" % priority if priority else ""}
+  volumes: [{{name: notes, hostPath: {{path: {NOTES}, type: DirectoryOrCreate}}}}]
   containers:
   - name: main
     image: kubelet.test/busybox:1
     imagePullPolicy: Never
     command: ["sh", "-c", {json.dumps(command)}]
     resources: {json.dumps(resources)}
+    volumeMounts: [{{name: notes, mountPath: /notes}}]
 """
     (MANIFESTS / (".new-" + name)).write_text(text)
     os.rename(MANIFESTS / (".new-" + name), MANIFESTS / (name + ".yaml"))
@@ -275,6 +279,34 @@ def test_stop_leaves_the_pods():
     again("started", stop)
 
 
+def test_a_shutdown_is_held_up():
+    """A delay lock at logind, for as long as both periods together; logind's own limit of 5 s is raised for it."""
+    until("lock", lambda: "kubelet" in run("systemd-inhibit", "--list", "--no-legend", "--no-pager", ok=False))
+    until("delay", lambda: run("busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1",
+                               "org.freedesktop.login1.Manager", "InhibitDelayMaxUSec", ok=False) == "t 60000000")
+
+
+def test_pods_that_note_their_end():
+    """For the reboot: when each was told to end, and when it did, by the clock of this boot."""
+    for name, priority in (("ordinary", 0), ("critical", 2000000000)):
+        note = "cut -d' ' -f1 /proc/uptime >/notes/%s." % name
+        write(name, {}, "trap '%sterm; sleep 2; %send; sync; exit 0' TERM; while :; do sleep 3600 & wait; done"
+              % (note.replace("'", '"'), note.replace("'", '"')), grace=15, priority=priority)
+    for name in ("ordinary", "critical"):
+        running(name)
+        check(not list(NOTES.glob(name + ".*")), name + ": no note yet")
+
+
+def test_the_shutdown_ended_pods_in_order():
+    noted = {}
+    for name in ("ordinary.term", "ordinary.end", "critical.term", "critical.end"):
+        check((NOTES / name).exists(), "%s is not there: %s" % (name, os.listdir(NOTES) if NOTES.exists() else "no notes"))
+        noted[name] = float((NOTES / name).read_text())
+    check(noted["ordinary.end"] - noted["ordinary.term"] >= 2, "had its time: %s" % noted)
+    check(noted["critical.end"] - noted["critical.term"] >= 2, "had its time: %s" % noted)
+    check(noted["critical.term"] >= noted["ordinary.end"], "critical pods end last: %s" % noted)
+
+
 def test_pods_come_back_after_a_reboot():
     before = json.loads(STATE.read_text())
     until("active", lambda: unit("kubelet", "ActiveState") == "active")
@@ -285,13 +317,25 @@ def test_pods_come_back_after_a_reboot():
     check(ended["status"]["phase"] == "Failed" and not container("oom0"), "what ended is not run again: %s" % ended["status"])
 
 
+def test_conformance_runner_makes_slices():
+    """The last test: its kubelet ends the pods of the service's. The runtime says systemd, so the groups have to be slices."""
+    run("systemctl", "stop", "kubelet")
+    done = subprocess.run(["kubelet-conformance", "--kubelet", "/usr/bin/kubelet", "--cri", "unix:///run/containerd/containerd.sock",
+                           "--busybox", "/opt/vm/busybox", "--end-other-pods", "--patience", "5", "--parallel", "2",
+                           "--focus", "^resources/(guaranteed-group|burstable-group|limits-of-container|qos-groups)$"],
+                          capture_output=True, text=True, timeout=500, check=False)
+    check(done.returncode == 0, "exit code %d: %s" % (done.returncode, (done.stdout + done.stderr)[-1500:].replace("\n", " | ")))
+    check("4 passed" in done.stdout, done.stdout[-300:])
+    check(not list(CGROUPS.glob("conformance*")), "groups are left: %s" % list(CGROUPS.glob("conformance*")))
+
+
 BEFORE = (
     test_systemd_and_unified_cgroups, test_unit_is_active_once_it_says_so, test_watchdog_is_fed, test_pods_run_in_slices_and_scopes,
     test_limits_are_in_the_groups_and_in_systemd, test_node_allocatable_is_enforced, test_limits_survive_a_daemon_reload,
     test_cpu_limit_is_enforced, test_memory_limit_ends_in_oomkilled, test_removed_pod_leaves_no_unit, test_restart_of_the_unit,
-    test_kill, test_watchdog_bites, test_stop_leaves_the_pods)
-AFTER = (test_pods_come_back_after_a_reboot, test_unit_is_active_once_it_says_so, test_watchdog_is_fed,
-         test_limits_are_in_the_groups_and_in_systemd, test_limits_survive_a_daemon_reload)
+    test_kill, test_watchdog_bites, test_stop_leaves_the_pods, test_a_shutdown_is_held_up, test_pods_that_note_their_end)
+AFTER = (test_the_shutdown_ended_pods_in_order, test_pods_come_back_after_a_reboot, test_a_shutdown_is_held_up, test_unit_is_active_once_it_says_so, test_watchdog_is_fed,
+         test_limits_are_in_the_groups_and_in_systemd, test_limits_survive_a_daemon_reload, test_conformance_runner_makes_slices)
 
 
 def report(since):
