@@ -359,13 +359,9 @@ def main():
         if options.pods:
             bench.runtime("real", os.environ["KUBELET_TEST_CRI"], options.pods)
         if options.fake:
-            with tempfile.TemporaryDirectory(prefix="kubelet-bench-") as folder:
-                fake = FakeRuntime(folder, options.fake_cri)
+            with tempfile.TemporaryDirectory(prefix="kubelet-bench-") as folder, FakeRuntime(folder, options.fake_cri) as fake:
                 fake.start()
-                try:
-                    bench.runtime("fake", fake.endpoint, options.fake)
-                finally:
-                    fake.kill()
+                bench.runtime("fake", fake.endpoint, options.fake)
     except Failed as error:
         sys.exit("bench: %s" % error)
     finally:

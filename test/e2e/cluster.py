@@ -823,6 +823,7 @@ def scenario_kubectl_streams():
                 with urllib.request.urlopen("http://127.0.0.1:%d/index.html" % port, timeout=20) as page:
                     check(page.read() == b"page\n", "port-forward")
             forward.kill()
+            forward.wait()
             node.server.delete("%s/web" % node.api_pods)
             check(follower.wait(30) == 0, "the followed log ends with the container")
 

@@ -23,16 +23,13 @@ def check(good, what):
 def cluster(*server_flags, config="", node_flags=None, runtime_flags=()):
     """A server, a runtime and a node that has not been started."""
     with tempfile.TemporaryDirectory(prefix="fake-e2e-") as folder:
-        runtime = FakeRuntime(folder)
-        runtime.start("--no-logs", *runtime_flags)
-        try:
+        with FakeRuntime(folder) as runtime:
+            runtime.start("--no-logs", *runtime_flags)
             with ApiServer(folder, "fake%d" % os.getpid(), server_flags) as server:
                 chosen = node_flags(server, pathlib.Path(folder)) if node_flags else None
                 with ClusterNode(server, "maxPods: 200\n" + config, chosen, endpoint=runtime.endpoint) as node:
                     node.runtime = runtime
                     yield server, node
-        finally:
-            runtime.kill()
 
 
 class Admin:

@@ -70,10 +70,28 @@ def run_scenario(scope):
         sys.exit("usage: %s %s" % (program, " | ".join(scenarios)))
     started = time.monotonic()
     try:
-        scenarios[sys.argv[1]]()
+        try:
+            scenarios[sys.argv[1]]()
+        finally:
+            left = end_children()
+        if left:
+            raise Failed("left running: %s" % "; ".join(left))
     except Failed as error:
         sys.exit("FAILED %s: %s" % (sys.argv[1], error))
     print("ok %s (%.1f s)" % (sys.argv[1], time.monotonic() - started))
+
+
+def end_children():
+    """Kills what this process started and did not end itself, so that nothing outlives a scenario however it ends; its commands."""
+    commands = []
+    for pids in pathlib.Path("/proc/self/task").glob("*/children"):
+        for pid in map(int, pids.read_text().split()):
+            command = pathlib.Path("/proc/%d/cmdline" % pid).read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            if command:  # otherwise it has ended
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                commands.append(command)
+    return commands
 
 
 def sanitized():
@@ -104,6 +122,14 @@ class FakeRuntime:
         self.process.kill()
         self.process.wait()
         self.socket.unlink(missing_ok=True)
+
+    def __enter__(self):
+        """Not started yet: a test says when, and with which flags."""
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.process and self.process.poll() is None:
+            self.kill()
 
 
 class ApiServer:

@@ -48,15 +48,12 @@ class ServiceManager:
 def node(config="", flags=(), **environment):
     """A node on a fake runtime, and the variables that it starts with."""
     with tempfile.TemporaryDirectory(prefix="service-e2e-") as folder:
-        runtime = FakeRuntime(folder)
-        runtime.start("--no-logs")
-        manager = ServiceManager(folder)
-        os.environ.update(NOTIFY_SOCKET=manager.path, **environment)
-        try:
+        with FakeRuntime(folder) as runtime:
+            runtime.start("--no-logs")
+            manager = ServiceManager(folder)
+            os.environ.update(NOTIFY_SOCKET=manager.path, **environment)
             with Node(config, flags, endpoint=runtime.endpoint) as kubelet:
                 yield kubelet, manager
-        finally:
-            runtime.kill()
 
 
 def scenario_watchdog():

@@ -389,8 +389,7 @@ def scenario_pod_cidr():
         lines = [line for line in node.metrics().splitlines() if 'operation_type="update_runtime_config"' in line]
         return [line.split()[-1] for line in lines if line.startswith("kubelet_runtime_operations_total")]
     with tempfile.TemporaryDirectory() as folder:
-        runtime = FakeRuntime(folder)
-        with Node("podCIDR: 10.77.0.0/24\n", endpoint=runtime.endpoint) as node:
+        with FakeRuntime(folder) as runtime, Node("podCIDR: 10.77.0.0/24\n", endpoint=runtime.endpoint) as node:
             node.start()
             check(not told(), "nobody to tell yet")
             runtime.start()
@@ -403,8 +402,7 @@ def scenario_pod_cidr():
 def scenario_runtime_comes_later():
     """No runtime at the start, then one, then another in its place: the kubelet says so and goes on by itself."""
     with tempfile.TemporaryDirectory() as folder:
-        runtime = FakeRuntime(folder)
-        with Node(endpoint=runtime.endpoint) as node:
+        with FakeRuntime(folder) as runtime, Node(endpoint=runtime.endpoint) as node:
             node.start()
             node.write("a.yaml", node.manifest("a"))
             until("explain says that the runtime is away", lambda: "untime" in node.cli("explain"), 10)
@@ -418,7 +416,6 @@ def scenario_runtime_comes_later():
             until("a runs on the new runtime", lambda: node.ids("a"), 20)
             (node.manifests / "a.yaml").unlink()
             until("gone", lambda: not node.sandboxes("a"), 20)
-        runtime.kill()
 
 
 def scenario_bad_start():
