@@ -104,7 +104,7 @@ Task<absl::StatusOr<ObservedPodPtr>> Pleg::TimedInspect(std::string uid) {
 
 Task<absl::StatusOr<ObservedPodPtr>> Pleg::Inspect(std::string uid) {
   MonoTime asked = deps_.clock.Mono();
-  pods_[uid].dirty = false;
+  EntryOf(uid).dirty = false;
   pods_[uid].asked = asked;
   const uint64_t distrusted = pods_[uid].distrusted;
   auto fail = [&](const absl::Status& status) {

@@ -28,7 +28,7 @@ std::string UidOf(const runtime::Container& container) {
 Pleg::Pleg(Deps deps, Options options)
     : deps_(std::move(deps)),
       options_(options),
-      relist_now_(deps_.executor, deps_.clock),
+      turn_(deps_.executor, deps_.clock),
       inspected_(deps_.executor, deps_.clock),
       inspections_(deps_.executor, deps_.clock, options.inspect_parallelism),
       scope_(deps_.executor) {
@@ -112,8 +112,8 @@ Task<void> Pleg::RelistLoop() {
   Nanos retry = options_.retry_initial;
   for (;;) {
     MonoTime started = deps_.clock.Mono();
+    relist_asked_ = false;
     auto status = co_await Relist();
-    MonoTime next;
     if (status.ok()) {
       if (relist_seconds_ != nullptr) {
         relist_seconds_->Only().Observe(Seconds(deps_.clock.Mono() - started));
@@ -124,15 +124,38 @@ Task<void> Pleg::RelistLoop() {
       last_relist_ = started;
       last_error_ = absl::OkStatus();
       retry = options_.retry_initial;
-      next = started + (events_flow_ ? options_.audit_period : options_.relist_period);
+      co_await AwaitTurn();
     } else {
       if (last_error_.ok()) LOG_ERROR("Cannot list pods of the container runtime; will retry", "err", status);
       last_error_ = status;
-      next = deps_.clock.Mono() + retry;
+      co_await turn_.Wait(deps_.clock.Mono() + retry);
       retry = std::min(retry * 2, options_.relist_period);
     }
-    co_await relist_now_.Wait(next);
   }
+}
+
+Task<void> Pleg::AwaitTurn() {
+  while (!relist_asked_ && deps_.clock.Mono() < NextAudit()) co_await turn_.Wait(NextAudit());
+}
+
+MonoTime Pleg::NextAudit() const {
+  if (!events_flow_) return last_relist_ + options_.relist_period;
+  if (pods_.empty()) return last_relist_ + options_.empty_audit_period;
+  return std::max(last_relist_, first_pod_) + options_.audit_period;
+}
+
+void Pleg::RelistNow() {
+  relist_asked_ = true;
+  turn_.Notify();
+}
+
+// The first pod shortens the period; the time until then does not count, so its start is not joined by a relist.
+Pleg::Entry& Pleg::EntryOf(const std::string& uid) {
+  if (pods_.empty()) {
+    first_pod_ = deps_.clock.Mono();
+    turn_.Notify();
+  }
+  return pods_[uid];
 }
 
 Task<absl::Status> Pleg::Relist() {
@@ -207,11 +230,11 @@ Task<void> Pleg::EventLoop() {
       retry = options_.retry_initial;
       if (streams_ != nullptr) streams_->Add();
       LOG_V(2, "Runtime events flow; relist is the audit", "period", base::GoDuration(options_.audit_period));
-      relist_now_.Notify();  // what happened while nobody listened
+      RelistNow();  // what happened while nobody listened
     };
     std::function<void(const runtime::RuntimeEvent&)> on_event = [this](const runtime::RuntimeEvent& e) { OnEvent(e); };
     auto status = co_await deps_.runtime.StreamEvents(std::move(on_open), std::move(on_event));
-    if (events_flow_) relist_now_.Notify();
+    if (events_flow_) RelistNow();
     events_flow_ = false;
     if (!status.ok() && stream_errors_ != nullptr) stream_errors_->Add();
     if (absl::IsUnimplemented(status)) {
@@ -240,11 +263,11 @@ void Pleg::OnEvent(const runtime::RuntimeEvent& event) {
       return;
     }
   }
-  relist_now_.Notify();
+  RelistNow();
 }
 
 void Pleg::MarkDirty(const std::string& uid) {
-  auto& entry = pods_[uid];
+  auto& entry = EntryOf(uid);
   entry.dirty = true;
   if (entry.held || entry.inspecting) return;
   entry.inspecting = true;
@@ -253,7 +276,7 @@ void Pleg::MarkDirty(const std::string& uid) {
 }
 
 void Pleg::Hold(const std::string& uid, bool held) {
-  auto& entry = pods_[uid];
+  auto& entry = EntryOf(uid);
   entry.held = held;
   if (held) return;
   if (entry.dirty) {

@@ -31,6 +31,27 @@ TEST_CASE("a pod starts, and steady state asks the runtime for nothing more than
   CheckRules(world);
 }
 
+TEST_CASE("a node without pods is audited twice a minute, and as usual from its first pod on") {
+  World world;
+  Kubelet kubelet(world);
+  kubelet.Snapshot({});
+  world.Advance(10s);
+  size_t before = world.runtime.calls.size();
+  world.Advance(10min);
+  CHECK(world.runtime.calls.size() - before <= 2 * 20 + 2);
+  world.Advance(7s);
+  world.runtime.SetEventFaults(100, 0, 0, 1);
+  kubelet.Snapshot({MakePod({})});
+  CHECK(world.runtime.RunningOne("web", "c") != nullptr);
+  size_t started = world.runtime.Count("ListPodSandbox");
+  world.Advance(2s);
+  CHECK(world.runtime.Count("ListPodSandbox") == started);
+  world.runtime.Exit("web", "c", 1);
+  world.Advance(5s);
+  CHECK(world.runtime.Starts("web", "c") == 2);
+  CheckRules(world);
+}
+
 TEST_CASE("a pod whose judgement is put off starts when it is judged again") {
   World world;
   bool known = false;

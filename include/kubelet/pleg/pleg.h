@@ -1,8 +1,9 @@
 // Pod lifecycle events: knows what the runtime holds and says when a pod's part of it changed.
 //
 // Two inputs, one truth. Runtime events are hints ("look at pod X"); their content is not believed. A relist
-// of everything is the audit: every second without an event stream, every few seconds with one. Either way
-// the pod is then inspected by itself, so an answer that never comes delays that pod alone.
+// of everything is the audit: every second without an event stream, every few seconds with one, twice a minute
+// while there is no pod either. Either way the pod is then inspected by itself, so an answer that never comes
+// delays that pod alone.
 //
 // Core loop only. Differs from upstream (pkg/kubelet/pleg): no serial inspection, no event channel that can
 // overflow, and a pod that cannot be inspected does not make the node unhealthy; it is named by Problems().
@@ -27,6 +28,7 @@ class Pleg : public runtime::PodObserver {
   struct Options {
     base::Nanos relist_period = std::chrono::seconds(1);   // upstream's genericPlegRelistPeriod
     base::Nanos audit_period = std::chrono::seconds(5);    // while events flow
+    base::Nanos empty_audit_period = std::chrono::seconds(30);  // ... and no pod is known
     base::Nanos retry_initial = std::chrono::milliseconds(100);
     base::Nanos healthy_for = std::chrono::minutes(3);     // upstream's relist threshold
     int inspect_parallelism = 16;
@@ -53,7 +55,7 @@ class Pleg : public runtime::PodObserver {
   base::Task<absl::StatusOr<runtime::ObservedPodPtr>> Refresh(std::string uid) override;
   void Hold(const std::string& uid, bool held) override;
   bool Known(const std::string& uid) const override;
-  void Distrust(const std::string& uid) override { ++pods_[uid].distrusted; }
+  void Distrust(const std::string& uid) override { ++EntryOf(uid).distrusted; }
 
   bool Synced() const { return synced_; }
   std::vector<runtime::ObservedPodPtr> All() const;
@@ -83,6 +85,10 @@ class Pleg : public runtime::PodObserver {
   base::Task<void> RelistLoop();
   base::Task<void> EventLoop();
   base::Task<absl::Status> Relist();
+  base::Task<void> AwaitTurn();
+  base::MonoTime NextAudit() const;
+  void RelistNow();
+  Entry& EntryOf(const std::string& uid);
   base::Task<void> InspectWhileDirty(std::string uid);
   base::Task<absl::StatusOr<runtime::ObservedPodPtr>> Inspect(std::string uid);
   base::Task<absl::StatusOr<runtime::ObservedPodPtr>> TimedInspect(std::string uid);
@@ -100,7 +106,9 @@ class Pleg : public runtime::PodObserver {
   bool events_flow_ = false;
   base::MonoTime last_relist_{};
   absl::Status last_error_;
-  base::WakeEvent relist_now_;
+  bool relist_asked_ = false;
+  base::MonoTime first_pod_{};  // when there was a pod after there had been none
+  base::WakeEvent turn_;        // the relist loop is to look again at when its turn is
   base::WakeEvent inspected_;
   base::Semaphore inspections_;
   base::Family<base::Histogram>* relist_seconds_ = nullptr;
