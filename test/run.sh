@@ -129,7 +129,7 @@ stop_node() {
     left=1
   fi
   while IFS=: read -r name value; do
-    echo "$value" >"/proc/sys/$name" || left=1
+    [ "$(cat "/proc/sys/$name")" = "$value" ] || echo "$value" >"/proc/sys/$name" || left=1
   done <"$run.kernel"
   rm -f "$run.before" "$run.kernel"
   if [ $left = 0 ]; then add 1 0; fi

@@ -149,6 +149,7 @@ class Kubelet {
   base::BlockingPool pool_;
   Node node_;
   bool trim_scheduled_ = false;
+  std::string own_pod_cidr_;  // podCIDR of the configuration, until it is told or the Node has one
   int signals_ = 0;
   base::WallTime started_{};
   base::MonoTime healthy_{};  // when pods could last be worked on; zero: not yet

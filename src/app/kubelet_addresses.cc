@@ -45,8 +45,8 @@ Task<void> Kubelet::FindAddresses() {
     std::function<Addresses()> work = [config = &config_, name = node_.name, last] {
       return NodeAddresses(*config, name, false, last);
     };
-    auto found = co_await pool_.Run<std::vector<std::string>>("lookup", std::chrono::minutes(1),
-                                                              std::move(work));
+    auto found = co_await pool_.Run<std::vector<std::string>>(
+        "node address", std::chrono::minutes(1), std::move(work));
     auto ended = clock_.Mono();
     TakeAddresses(std::move(found));
     bool have = node_.addresses.ok();

@@ -38,6 +38,7 @@ void Kubelet::MakeCluster() {
   hooks.on_node = [this] { UseHostIps(); };
   hooks.ending = [this](const std::string& full_name) { return Ending(full_name); };
   hooks.apply_pod_cidr = [this](std::string cidrs) {
+    own_pod_cidr_.clear();  // the Node has the last word
     return runtime_->UpdateRuntimeConfig(std::move(cidrs));
   };
   hooks.on_serving_change = [this] {

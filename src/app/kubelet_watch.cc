@@ -76,10 +76,10 @@ std::string Kubelet::CgroupTrouble() const {
 // Asks for version and status until the runtime is there, then looks now and then whether it still
 // is.
 Task<void> Kubelet::WatchRuntime() {
-  std::string pod_cidr = config_.kubelet.pod_cidr();
+  own_pod_cidr_ = config_.kubelet.pod_cidr();
   for (;;) {
     auto status = co_await runtime_->Status();
-    if (status.ok() && !pod_cidr.empty()) co_await TellPodCidr(*runtime_, pod_cidr);
+    if (status.ok() && !own_pod_cidr_.empty()) co_await TellPodCidr(*runtime_, own_pod_cidr_);
     const absl::Status driver_trouble = driver_choice_->trouble();
     bool first = status.ok() && node_.runtime_name.empty();
     if (first) {

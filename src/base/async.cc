@@ -54,12 +54,15 @@ Task<bool> WakeEvent::Wait(std::optional<MonoTime> deadline) {
   }
   bool notified = co_await promise.Get();
   if (deadline) state->clock.Cancel(timer);
-  // Asio itself throws only at the next co_await: until then the task would go on in objects that may be gone.
+  co_await LeaveIfCancelled();
+  co_return notified;
+}
+
+Task<void> LeaveIfCancelled() {
   auto cancellation = co_await asio::this_coro::cancellation_state;
   if (cancellation.cancelled() != asio::cancellation_type::none) {
     throw boost::system::system_error(asio::error::operation_aborted);
   }
-  co_return notified;
 }
 
 Task<void> SleepFor(Clock& clock, Nanos d) {

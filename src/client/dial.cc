@@ -52,7 +52,7 @@ base::Task<absl::StatusOr<Endpoints>> Resolve(base::BlockingPool& pool, std::str
     co_return numeric;
   }
   std::function<absl::StatusOr<Endpoints>()> work = [host, port] { return Lookup(host, port); };
-  auto found = co_await pool.Run<Endpoints>("lookup", timeout, std::move(work));
+  auto found = co_await pool.Run<Endpoints>("lookup " + host, timeout, std::move(work));
   if (!found.ok()) co_return absl::UnavailableError(base::Message(found.status()));
   co_return found;
 }

@@ -1,11 +1,7 @@
 #include "gc/log_compressor.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <linux/ioprio.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -15,46 +11,12 @@
 #include <vector>
 
 #include "kubelet/base/status.h"
+#include "kubelet/os/low_priority.h"
 
 namespace kubelet::gc {
 namespace {
 
 constexpr size_t kBlock = 128 * 1024;
-
-bool MayRaisePriority() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct data[2]{};
-  if (syscall(SYS_capget, &header, data) != 0) return false;
-  return (data[0].effective & (1u << CAP_SYS_NICE)) != 0;
-}
-
-// The thread is the pool's: it gets back what it had. Without the right to that it keeps its nice
-// value all along.
-class LowPriority {
- public:
-  LowPriority() {
-    static const bool may = MayRaisePriority();
-    auto thread = static_cast<id_t>(gettid());
-    if (may) {
-      nice_ = getpriority(PRIO_PROCESS, thread);
-      niced_ = setpriority(PRIO_PROCESS, thread, 19) == 0;
-    }
-    io_ = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0);
-    if (io_ >= 0)
-      syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
-  }
-  ~LowPriority() {
-    if (niced_) setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice_);
-    if (io_ >= 0) syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, io_);
-  }
-  LowPriority(const LowPriority&) = delete;
-  LowPriority& operator=(const LowPriority&) = delete;
-
- private:
-  int nice_ = 0;
-  bool niced_ = false;
-  long io_ = -1;
-};
 
 std::string Little(uint64_t value) {
   std::string out;
@@ -158,7 +120,7 @@ absl::Status LogCompressor::Finish() {
 }
 
 absl::StatusOr<bool> LogCompressor::Step() {
-  LowPriority low;
+  os::LowPriority low;
   if (!state_) RETURN_IF_ERROR(Begin());
   std::vector<char> block(kBlock);
   for (size_t taken = 0; taken < kStep;) {

@@ -1,15 +1,9 @@
-#include <fcntl.h>
-#include <linux/mount.h>
-#include <sys/mount.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "os/bind_options.h"
 
-#include <cerrno>
+#include <cstdint>
 #include <map>
 
 #include "kubelet/base/log.h"
-#include "kubelet/base/status.h"
-#include "kubelet/os/mount.h"
 
 namespace kubelet::os {
 namespace {
@@ -61,7 +55,7 @@ const std::map<std::string, Change>& Known() {
 
 }  // namespace
 
-absl::Status SetBindOptions(const std::string& target, const std::vector<std::string>& options) {
+mount_attr BindAttributes(const std::string& target, const std::vector<std::string>& options) {
   mount_attr attributes{};
   std::string passed_over;
   for (const auto& option : options) {
@@ -80,12 +74,7 @@ absl::Status SetBindOptions(const std::string& target, const std::vector<std::st
   if (!passed_over.empty())
     LOG_INFO("A bind mount cannot have these options; they are passed over", "mount", target,
              "options", passed_over);
-  if (attributes.attr_set == 0 && attributes.attr_clr == 0 && attributes.propagation == 0)
-    return absl::OkStatus();
-  long done = syscall(SYS_mount_setattr, AT_FDCWD, target.c_str(), AT_SYMLINK_NOFOLLOW, &attributes,
-                      sizeof attributes);
-  if (done == 0) return absl::OkStatus();
-  return base::ErrnoStatus(errno, "set the options of the mount " + target);
+  return attributes;
 }
 
 }  // namespace kubelet::os

@@ -2,10 +2,8 @@
 
 #include <fcntl.h>
 #include <fts.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -18,10 +16,6 @@
 
 namespace kubelet::os {
 namespace {
-
-constexpr int kLowNice = 15;
-// ioprio_set(2): no header has these.
-constexpr int kOfThread = 1, kIdleDisk = 3 << 13;
 
 struct Closer {
   void operator()(FTS* tree) const { fts_close(tree); }
@@ -59,21 +53,6 @@ absl::StatusOr<TreeUsage> UsageOfTree(const std::string& path, const std::atomic
     ++usage.inodes;
   }
   return usage;
-}
-
-LowPriority::LowPriority() {
-  if (geteuid() != 0) return;
-  auto thread = static_cast<id_t>(syscall(SYS_gettid));
-  errno = 0;
-  nice_ = getpriority(PRIO_PROCESS, thread);
-  changed_ = errno == 0 && setpriority(PRIO_PROCESS, thread, kLowNice) == 0;
-  if (changed_) syscall(SYS_ioprio_set, kOfThread, 0, kIdleDisk);
-}
-
-LowPriority::~LowPriority() {
-  if (!changed_) return;
-  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), nice_);
-  syscall(SYS_ioprio_set, kOfThread, 0, 0);
 }
 
 absl::StatusOr<Filesystem> ReadFilesystem(const std::string& path) {

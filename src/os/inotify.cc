@@ -83,6 +83,7 @@ base::Task<absl::StatusOr<std::vector<InotifyEvent>>> Inotify::Read() {
     auto& ec = std::get<0>(result);
     if (ec == asio::error::operation_aborted) throw boost::system::system_error(ec);
     if (ec) co_return absl::UnavailableError("inotify: " + ec.message());
+    co_await base::LeaveIfCancelled();
   }
 }
 

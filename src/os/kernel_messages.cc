@@ -87,6 +87,7 @@ base::Task<absl::StatusOr<std::vector<OomKill>>> KernelMessages::Read() {
     auto& ec = std::get<0>(result);
     if (ec == asio::error::operation_aborted) throw boost::system::system_error(ec);
     if (ec) co_return absl::UnavailableError("the kernel's log: " + ec.message());
+    co_await base::LeaveIfCancelled();
   }
   co_return kills;
 }

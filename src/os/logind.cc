@@ -82,6 +82,7 @@ class BusLogind : public Logind {
       auto [error] = co_await descriptor.async_wait(
           Descriptor::wait_read, asio::as_tuple(asio::use_awaitable_t<base::Executor>()));
       if (error) throw boost::system::system_error(error);  // cancelled
+      co_await base::LeaveIfCancelled();
     }
   }
 

@@ -12,6 +12,7 @@
 
 #include "kubelet/base/status.h"
 #include "kubelet/os/mountinfo.h"
+#include "os/bind_options.h"
 #include "os/fd.h"
 #include "os/openat2.h"
 
@@ -147,7 +148,23 @@ absl::StatusOr<int> OpenInside(const std::string& base, const std::string& relat
   return fd;
 }
 
-absl::Status BindDescriptor(int fd, const std::string& target) {
+namespace {
+
+// Whoever is killed on the way leaves no mount without its options.
+absl::Status BindWith(int fd, const std::string& target, mount_attr attributes) {
+  Fd tree(open_tree(fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+  if (!tree.ok()) return base::ErrnoStatus(errno, "open the source of the mount " + target);
+  if (mount_setattr(tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0)
+    return base::ErrnoStatus(errno, "set the options of the mount " + target);
+  if (move_mount(tree.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) == 0)
+    return absl::OkStatus();
+  return base::ErrnoStatus(errno, "bind mount on " + target);
+}
+
+}  // namespace
+
+absl::Status BindDescriptor(int fd, const std::string& target,
+                            const std::vector<std::string>& options) {
   struct stat source {
   }, there{};
   if (fstat(fd, &source) != 0) return base::ErrnoStatus(errno, "stat the source of " + target);
@@ -165,6 +182,9 @@ absl::Status BindDescriptor(int fd, const std::string& target) {
     Fd file(open(target.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));
     if (!file.ok()) return base::ErrnoStatus(errno, "create " + target);
   }
+  const mount_attr attributes = BindAttributes(target, options);
+  if (attributes.attr_set != 0 || attributes.attr_clr != 0 || attributes.propagation != 0)
+    return BindWith(fd, target, attributes);
   std::string link = "/proc/self/fd/" + std::to_string(fd);
   if (mount(link.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) == 0) return absl::OkStatus();
   return base::ErrnoStatus(errno, "bind mount on " + target);

@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <cstring>
@@ -21,6 +22,8 @@ namespace {
 constexpr char kKind[] = "probe lookup";
 // A resolver gives up by itself; should it not, its thread is lost and the next name gets another.
 constexpr base::Nanos kLongest = std::chrono::minutes(10);
+constexpr base::Nanos kKeepMost = std::chrono::minutes(1);
+constexpr int kMost = 2;  // look-ups under way
 
 Found AskSystem(const std::string& host) {
   addrinfo hints{};
@@ -73,8 +76,9 @@ struct Names::State : std::enable_shared_from_this<Names::State> {
   }
 
   void Next() {
-    if (busy || queue.empty() || scope == nullptr) return;
-    busy = true;
+    if (turn_taken || under_way >= kMost || queue.empty() || scope == nullptr) return;
+    turn_taken = true;
+    ++under_way;
     std::string host = std::move(queue.front());
     queue.pop_front();
     scope->Spawn("lookup " + host, Run(weak_from_this(), host));
@@ -87,8 +91,13 @@ struct Names::State : std::enable_shared_from_this<Names::State> {
     for (const auto& waiter : it->second.waiters) Arm(*waiter);
   }
 
-  void Ended(const std::string& host, const Found& found) {
-    busy = false;
+  void PassTurn() {
+    turn_taken = false;
+    Next();
+  }
+
+  void Ended(const std::string& host, const Found& found, base::Nanos took) {
+    --under_way;
     Name& name = names[host];
     for (const auto& waiter : name.waiters) {
       if (waiter->timer) clock.Cancel(*waiter->timer);
@@ -97,11 +106,11 @@ struct Names::State : std::enable_shared_from_this<Names::State> {
     name.waiters.clear();
     name.wanted = name.began = false;
     name.known = found;
-    name.until = clock.Mono() + options.keep;
+    const base::Nanos longer = found.ok() ? base::Nanos(0) : std::min(took, kKeepMost);
+    name.until = clock.Mono() + std::max(options.keep, longer);
     std::erase_if(names, [now = clock.Mono()](const auto& entry) {
       return !entry.second.wanted && entry.second.until <= now;
     });
-    Next();
   }
 
   base::Executor executor;
@@ -110,7 +119,8 @@ struct Names::State : std::enable_shared_from_this<Names::State> {
   Options options;
   std::map<std::string, Name> names;
   std::deque<std::string> queue;
-  bool busy = false;
+  bool turn_taken = false;
+  int under_way = 0;
   base::TaskScope* scope = nullptr;  // null once Names is gone
 };
 
@@ -133,9 +143,24 @@ Task<void> Names::Run(std::weak_ptr<State> weak, std::string host) {
     return resolve(host);
   };
   base::BlockingPool& pool = state->pool;
+  base::Clock& clock = state->clock;
+  auto in_turn = std::make_shared<bool>(true);
+  auto timer = clock.After(state->options.slow, [weak, in_turn] {
+    *in_turn = false;
+    if (auto alive = weak.lock()) alive->PassTurn();
+  });
+  base::MonoTime began = clock.Mono();
   state.reset();
   auto found = co_await pool.Run<Addresses>(kKind, kLongest, std::move(work));
-  if (auto alive = weak.lock()) alive->Ended(host, found);
+  clock.Cancel(timer);
+  auto alive = weak.lock();
+  if (!alive) co_return;
+  alive->Ended(host, found, clock.Mono() - began);
+  if (*in_turn) {
+    alive->PassTurn();
+  } else {
+    alive->Next();
+  }
 }
 
 Task<Found> Names::Find(std::string host, base::Nanos timeout) {

@@ -45,6 +45,7 @@ absl::StatusOr<std::set<uint64_t>> Taken(const std::string& pods_dir, const IdRa
   std::filesystem::directory_iterator entries(pods_dir, ec);
   if (ec) return absl::FailedPreconditionError("cannot list " + pods_dir + ": " + ec.message());
   for (const auto& entry : entries) {
+    if (!entry.is_directory(ec)) continue;  // not a pod's
     auto block = ReadBlock(entry.path().string());
     if (!block.ok()) {
       return absl::FailedPreconditionError(

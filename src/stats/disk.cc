@@ -3,6 +3,7 @@
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
 #include "kubelet/os/file.h"
+#include "kubelet/os/low_priority.h"
 
 namespace kubelet::stats {
 namespace {

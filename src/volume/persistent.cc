@@ -140,25 +140,21 @@ absl::Status CheckLocal(const PersistentPlan& plan, int error, mode_t mode) {
   return StepFailed("MountVolume.NewMounter initialization", plan.name, status);
 }
 
-// The bind itself, when there was none.
-struct Bound {
-  bool before = false, is_device = false;
-};
-absl::StatusOr<Bound> Bind(const PersistentPlan& plan, const std::string& target) {
-  Bound bound;
-  ASSIGN_OR_RETURN(bound.before, MountedOrMade(target));
-  if (bound.before) return bound;
+// The bind itself, when there was none. False: it is a device, and is not bound.
+absl::StatusOr<bool> Bind(const PersistentPlan& plan, const std::string& target) {
+  ASSIGN_OR_RETURN(bool before, MountedOrMade(target));
+  if (before) return true;
   int fd = open(plan.path.c_str(), O_PATH | O_CLOEXEC);
   if (fd < 0) return CheckLocal(plan, errno, 0);
   struct stat info {};
   absl::Status status;
   if (fstat(fd, &info) != 0) status = base::ErrnoStatus(errno, "stat " + plan.path);
   if (status.ok()) status = CheckLocal(plan, 0, info.st_mode);
-  bound.is_device = plan.kind == Kind::kLocal && S_ISBLK(info.st_mode);
-  if (status.ok() && !bound.is_device) status = os::BindDescriptor(fd, target);
+  const bool is_device = plan.kind == Kind::kLocal && S_ISBLK(info.st_mode);
+  if (status.ok() && !is_device) status = os::BindDescriptor(fd, target, plan.options);
   close(fd);
   if (!status.ok()) return status;
-  return bound;
+  return !is_device;
 }
 
 }  // namespace
@@ -225,13 +221,8 @@ absl::StatusOr<bool> BindPersistent(const std::string& pod_dir, const Persistent
   if (UsedInPlace(plan)) return true;
   std::string target = PersistentPath(pod_dir, plan);
   auto bound = Bind(plan, target);
-  if (bound.ok() && (bound->before || bound->is_device)) return !bound->is_device;
-  absl::Status status = bound.status();
-  if (status.ok()) status = os::SetBindOptions(target, plan.options);
-  if (status.ok()) return true;
-  // Half a volume would pass for a whole one the next time.
-  if (os::Unmount(target, true).ok()) os::RemoveDirectories(target).IgnoreError();
-  return status;
+  if (!bound.ok()) os::RemoveDirectories(target).IgnoreError();
+  return bound;
 }
 
 absl::Status CheckOnlyPod(const std::string& root_dir, const std::string& uid,

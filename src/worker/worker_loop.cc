@@ -259,20 +259,25 @@ Task<void> PodWorkers::KillOnce(WorkerPtr worker) {
 
 void PodWorkers::Tell(const Worker& worker, const std::string& reason,
                       const std::string& message) const {
-  if (!deps_.on_event || !worker.pod) return;
+  TellTo(deps_.on_event, worker, reason, message);
+}
+
+void PodWorkers::TellTo(const OnEvent& on_event, const Worker& worker, const std::string& reason,
+                        const std::string& message) {
+  if (!on_event || !worker.pod) return;
   runtime::PodEvent event;
   event.warning = true;
   event.reason = reason;
   event.message = message;
-  deps_.on_event(*worker.pod, event);
+  on_event(*worker.pod, event);
 }
 
 // pkg/kubelet/pod_workers.go killPodNow: told once; the stop goes on.
 void PodWorkers::WatchEnd(const WorkerPtr& worker, std::chrono::seconds grace) {
   auto patience = std::max(grace * 3 / 2, kLeastPatience);
-  deps_.clock.After(patience, [this, weak = std::weak_ptr<Worker>(worker)] {
+  deps_.clock.After(patience, [weak = std::weak_ptr<Worker>(worker), tell = deps_.on_event] {
     auto late = weak.lock();
-    if (late && CouldRun(late->state)) Tell(*late, kExceededGrace, kExceededGraceMessage);
+    if (late && CouldRun(late->state)) TellTo(tell, *late, kExceededGrace, kExceededGraceMessage);
   });
 }
 

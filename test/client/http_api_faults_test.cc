@@ -140,7 +140,7 @@ TEST_CASE("HTTP/1.1: a server that has gone silent is noticed by a request in pl
   Bench bench;
   bench.server_options.http2 = false;
   bench.options.ping_after = 200ms;
-  bench.options.ping_timeout = 500ms;
+  bench.options.ping_timeout = 3s;
   Watched watched;
   fakes::ResponderPtr responder;
   OpenWatch(bench, watched, responder);
@@ -271,7 +271,7 @@ TEST_CASE(
   }
   SECTION("a ping without an answer") {
     bench.options.ping_after = 100ms;
-    bench.options.ping_timeout = 1s;
+    bench.options.ping_timeout = 5s;
     Watched watched;
     fakes::ResponderPtr responder;
     OpenWatch(bench, watched, responder);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -88,6 +89,7 @@ absl::Status Node::Prepare() {
     if (!fs::exists(dir, ec)) made_.push_back(dir);
   std::ofstream(options_.dir + "/resolv.conf")
       << "nameserver 192.0.2.53\nsearch host.example\noptions ndots:2\n";
+  tuned_ = os::TuneKernel(os::TunableMode::kCheck);
   return options_.groups.Make();
 }
 
@@ -213,6 +215,13 @@ absl::Status Node::CleanUp() {
     for (const char* file : {"/kubelet.sock", "/kubelet_internal_checkpoint"})
       if (dir == made_.front()) fs::remove(dir + file, ec);
     rmdir(dir.c_str());
+  }
+  // A kubelet sets them and leaves them so.
+  for (const auto& tunable : tuned_) {
+    std::string file = tunable.name;
+    std::replace(file.begin(), file.end(), '.', '/');
+    if (absl::IsFailedPrecondition(tunable.status))
+      std::ofstream("/proc/sys/" + file) << tunable.before;
   }
   absl::Status groups = options_.groups.Remove();
   return status.ok() ? groups : status;

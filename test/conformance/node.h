@@ -10,6 +10,7 @@
 #include "conformance/cgroups.h"
 #include "conformance/http.h"
 #include "conformance/value.h"
+#include "kubelet/os/kernel_tunables.h"
 
 namespace kubelet::conformance {
 
@@ -57,6 +58,7 @@ class Node {
   HttpClient::Deps deps_;
   Options options_;
   std::vector<std::string> made_;  // directories that were not there before
+  std::vector<os::TunableResult> tuned_;  // of the kernel, which were not as a kubelet wants them
   uint16_t https_, healthz_, readonly_;
   pid_t pid_ = -1;
   int exit_status_ = 0;

@@ -20,6 +20,9 @@ def file_disk(file):
         yield device
     finally:
         if device:
+            # What a kubelet that was killed had made of it: that would hold this one, and its file.
+            for inner in holders(device):
+                subprocess.run(["losetup", "-d", inner], check=False)
             subprocess.run(["losetup", "-d", device], check=False)
 
 

@@ -296,7 +296,8 @@ def scenario_dead_mount():
             took = sorted(seen.ready[n] - started[n] for n in started)
             print("50 pods beside 20 stuck ones: median %.0f ms, p99 %.0f ms" % (took[25] * 1000, took[49] * 1000))
             check(took[49] <= 30, "they started in %.1f s" % took[49])
-            check("D" not in states(node.process.pid), "no thread of the kubelet hangs: %s" % states(node.process.pid))
+            # One that waits for a disk is so for a moment.
+            until("no thread of the kubelet hangs", lambda: "D" not in states(node.process.pid), 10)
             told = node.cli("explain")
             for name in ("dead1", "dead2"):
                 check("No answer from the mount %s (fuse.dead server:/dead) since " % (host / name) in told,

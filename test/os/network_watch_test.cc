@@ -3,12 +3,19 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstring>
+#include <iostream>
 #include <string>
+#include <thread>
 
 #include "catch.h"
+#include "os/fd.h"
 
 namespace kubelet::os {
 namespace {
@@ -60,6 +67,32 @@ TEST_CASE("news of the network that may change the node's address") {
     CHECK_FALSE(MattersToAddresses(whole.substr(0, length)));
   nlmsghdr empty{};
   CHECK_FALSE(MattersToAddresses(std::string(reinterpret_cast<const char*>(&empty), sizeof empty)));
+}
+
+TEST_CASE("what changes in the network is told") {
+  int told = 0;
+  bool apart = false;
+  // A network namespace of its own, of this thread alone.
+  std::thread([&] {
+    apart = unshare(CLONE_NEWNET) == 0;
+    if (!apart) return;
+    boost::asio::io_context io(1);
+    NetworkWatch watch(io.get_executor(), [&told] { ++told; });
+    if (!watch.Start().ok()) return;
+    io.poll();
+    Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request{};
+    std::strcpy(request.ifr_name, "lo");
+    request.ifr_flags = IFF_UP;
+    if (told != 0 || ioctl(any.get(), SIOCSIFFLAGS, &request) != 0) return;
+    io.restart();
+    for (int i = 0; i < 500 && told == 0; ++i) io.run_one_for(std::chrono::milliseconds(20));
+  }).join();
+  if (apart) {
+    CHECK(told > 0);
+  } else {
+    std::cerr << "SKIPPED: this process may not make a network namespace\n";
+  }
 }
 
 TEST_CASE("a watch of the network starts, twice, and ends without a word") {

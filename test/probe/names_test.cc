@@ -54,7 +54,7 @@ struct Bench {
   base::TaskScope scope{io.get_executor()};
 
   ~Bench() {
-    server->Answer("dead");
+    for (const char* host : {"dead", "mute", "nobody"}) server->Answer(host);
     test::Settle(io, pool);
   }
   Names::Options Options() const {
@@ -95,13 +95,51 @@ TEST_CASE("a name without an answer fails those who ask for it, and nobody else"
   b.Until([&] { return again.has_value(); });
   CHECK(absl::IsDeadlineExceeded(again->status()));
   CHECK(b.server->Asked("dead") == 1);
-  // Its turn has not come: it is late, and has not failed, however long that takes.
-  b.clock.Advance(60s, [&] { b.Poll(); });
-  CHECK_FALSE(other.has_value());
-  b.server->Answer("dead");
+  // The turn of the other has come by now: it is late, and has not failed.
   b.Until([&] { return other.has_value(); });
   REQUIRE(other->ok());
   CHECK((*other)->front().to_string() == "10.0.0.1");
+  CHECK(b.server->Asked("dead") == 1);
+}
+
+TEST_CASE("two names without an answer are all that is looked up; a third waits, and has not failed") {
+  Bench b;
+  b.server->silent = {"dead", "mute"};
+  std::optional<Found> dead, mute, other;
+  b.Find("dead", 1s, &dead);
+  b.Until([&] { return b.server->Asked("dead") == 1; });
+  b.Find("mute", 1s, &mute);
+  b.Find("other", 1s, &other);
+  b.clock.Advance(2s, [&] { b.Poll(); });
+  b.Until([&] { return b.server->Asked("mute") == 1; });
+  b.clock.Advance(60s, [&] { b.Poll(); });
+  CHECK_FALSE(other.has_value());
+  CHECK(b.server->Asked("other") == 0);
+  b.server->Answer("mute");
+  b.Until([&] { return other.has_value(); });
+  CHECK(other->ok());
+}
+
+TEST_CASE("a name that took long to be unknown stays unknown for as long") {
+  Bench b;
+  b.server->silent = {"nobody"};
+  std::optional<Found> first, second, third;
+  b.Find("nobody", 1s, &first);
+  b.Until([&] { return b.server->Asked("nobody") == 1; });
+  b.Poll();
+  b.clock.Advance(20s, [&] { b.Poll(); });
+  b.server->Answer("nobody");
+  b.Until([&] { return b.pool.Quiet(); });
+  b.Poll();
+  b.clock.Advance(19s, [&] { b.Poll(); });
+  b.Find("nobody", 1s, &second);
+  b.Until([&] { return second.has_value(); });
+  CHECK(absl::IsUnavailable(second->status()));
+  CHECK(b.server->Asked("nobody") == 1);
+  b.clock.Advance(1s, [&] { b.Poll(); });
+  b.Find("nobody", 1s, &third);
+  b.Until([&] { return third.has_value(); });
+  CHECK(b.server->Asked("nobody") == 2);
 }
 
 TEST_CASE("a dead name holds one thread of the pool, whoever asks") {

@@ -41,6 +41,10 @@ class WakeEvent {
   std::shared_ptr<State> state_;
 };
 
+// Throws operation_aborted in a task that was cancelled. Asio itself does so only at the next co_await that suspends: a
+// task whose wait ended just before would go on till then, in objects that may be gone.
+Task<void> LeaveIfCancelled();
+
 // Suspends for `d`; the only sleep of the core loop.
 Task<void> SleepFor(Clock& clock, Nanos d);
 

@@ -25,20 +25,6 @@ struct TreeUsage {
 absl::StatusOr<TreeUsage> UsageOfTree(const std::string& path,
                                       const std::atomic<bool>* stop = nullptr);
 
-// While it lives, its thread takes disk and CPU only when nobody else wants them; nothing happens
-// where the process could not take that back (without CAP_SYS_NICE).
-class LowPriority {
- public:
-  LowPriority();
-  ~LowPriority();
-  LowPriority(const LowPriority&) = delete;
-  LowPriority& operator=(const LowPriority&) = delete;
-
- private:
-  int nice_ = 0;
-  bool changed_ = false;
-};
-
 struct Filesystem {
   uint64_t capacity = 0, free = 0, available = 0;  // bytes; available: without what is root's
   uint64_t inodes = 0, inodes_free = 0;

@@ -77,14 +77,15 @@ absl::StatusOr<int> OpenInside(const std::string& base, const std::string& relat
 
 // Bind mounts what the descriptor refers to onto `target`, which is made: a file for a file, else a
 // directory (0750). A target that shows the same file already stays.
-absl::Status BindDescriptor(int fd, const std::string& target);
-
-// Options of one bind mount, as mount(8) names them: ro, rw, nosuid, nodev, noexec, nosymfollow and
-// their opposites, noatime, nodiratime, relatime, strictatime; user, users, owner, group for the
-// bits that they bring along; shared, slave, private, unbindable, also with an `r` before it. Those
-// that are not named stay (mount_setattr(2), Linux 5.12). `bind` and `defaults` say nothing; every
-// other (sync, discard, _netdev, what a filesystem has of its own) is logged and passed over, as by
+//
+// Options are as mount(8) names them: ro, rw, nosuid, nodev, noexec, nosymfollow and their
+// opposites, noatime, nodiratime, relatime, strictatime; user, users, owner, group for the bits
+// that they bring along; shared, slave, private, unbindable, also with an `r` before it. Those that
+// are not named stay as the source has them. The mount has them from its first moment on:
+// mount_setattr(2) before move_mount(2), Linux 5.12. `bind` and `defaults` say nothing; every other
+// (sync, discard, _netdev, what a filesystem has of its own) is logged and passed over, as by
 // `mount -o bind,remount` of util-linux 2.38.
-absl::Status SetBindOptions(const std::string& target, const std::vector<std::string>& options);
+absl::Status BindDescriptor(int fd, const std::string& target,
+                            const std::vector<std::string>& options = {});
 
 }  // namespace kubelet::os

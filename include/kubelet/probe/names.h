@@ -1,10 +1,10 @@
 // Addresses behind the names of hosts that probes and hooks are sent to (nearly all are addresses,
 // and need none of this).
 //
-// One name is looked up at a time, on one thread of the pool, and all who ask for it wait for the
-// same answer. A name server that does not answer so costs the pods that ask for that name a
-// failure, and all others only time: a wait for one's turn does not count against a timeout. Core
-// loop only.
+// One name is looked up at a time, and all who ask for it wait for the same answer. One that takes
+// long gives its turn to the next, so there are two at most, each on a thread of the pool. A name
+// server that does not answer so costs the pods that ask for that name a failure, and all others a
+// little time: a wait for one's turn does not count against a timeout. Core loop only.
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
@@ -23,8 +23,10 @@ class Names {
  public:
   using Addresses = std::vector<boost::asio::ip::address>;
   struct Options {
-    // What was found, or not found, is told again for so long.
+    // What was found, or not found, is told again for so long; what was not found for as long as
+    // the look-up took, if that is longer.
     base::Nanos keep = std::chrono::seconds(1);
+    base::Nanos slow = std::chrono::seconds(2);  // after this the next name has its turn
     // Blocking. Empty: the system's resolver.
     std::function<absl::StatusOr<Addresses>(const std::string& host)> resolve = {};
   };

@@ -88,6 +88,7 @@ class PodWorkers {
     base::Nanos retry_max = std::chrono::seconds(30);
     std::chrono::seconds orphan_grace{1};                  // pkg/kubelet: runtime pods nobody wants
   };
+  using OnEvent = std::function<void(const api::core::Pod&, const runtime::PodEvent&)>;
   struct Deps {
     base::Executor executor;
     base::Clock& clock;
@@ -102,7 +103,7 @@ class PodWorkers {
     base::Registry* metrics = nullptr;
     // When the pod was started, for activeDeadlineSeconds; empty: what the API shows, else when it was taken on.
     std::function<std::optional<base::WallTime>(const api::core::Pod&)> started_at;
-    std::function<void(const api::core::Pod&, const runtime::PodEvent&)> on_event;
+    OnEvent on_event;
   };
   PodWorkers(Deps deps, Options options);
   ~PodWorkers();
@@ -174,6 +175,8 @@ class PodWorkers {
   void Transition(Worker& worker, const Event& event);
   void Retry(Worker& worker, const absl::Status& status);
   void Tell(const Worker& worker, const std::string& reason, const std::string& message) const;
+  static void TellTo(const OnEvent& on_event, const Worker& worker, const std::string& reason,
+                     const std::string& message);
   void WatchEnd(const WorkerPtr& worker, std::chrono::seconds grace);
   bool MayStart(const Worker& worker) const;
   void LeaveName(const std::string& full_name, const std::string& uid);
