@@ -141,6 +141,7 @@ struct TaskScope::State : std::enable_shared_from_this<TaskScope::State> {
     std::string name;
     asio::cancellation_signal cancel;
   };
+  struct Ended;
   explicit State(Executor e) : executor(std::move(e)) {}
 
   void CancelAll() {
@@ -148,9 +149,6 @@ struct TaskScope::State : std::enable_shared_from_this<TaskScope::State> {
     // A cancelled task may end inside emit and erase itself: walk a copy of the handles.
     std::vector<std::shared_ptr<Entry>> copy(tasks.begin(), tasks.end());
     for (auto& entry : copy) entry->cancel.emit(asio::cancellation_type::terminal);
-    // Outside of the loop asio posts the cancel, with a bare pointer into the entry: a task whose end is queued
-    // before it must not take the entry along.
-    if (!copy.empty()) asio::post(executor, [copy = std::move(copy)] {});
   }
 
   Executor executor;
@@ -179,13 +177,14 @@ Task<void> EndQuietly(Task<void> task) {
 
 }  // namespace
 
-void TaskScope::Spawn(std::string name, Task<void> task) {
-  if (state_->stopping) return;
-  auto state = state_;
-  auto entry = std::make_shared<State::Entry>();
-  entry->name = std::move(name);
-  state->tasks.push_back(entry);
-  auto done = [state, entry](std::exception_ptr error) {
+// What asio calls when a task has ended. It has a cancellation slot of its own and no executor: then asio cancels inside
+// emit, wherever that is called. With bind_cancellation_slot it would post the cancel when the scope goes outside of the
+// loop, and what is queued before that would wake the task as if its owner still lived.
+struct TaskScope::State::Ended {
+  using cancellation_slot_type = asio::cancellation_slot;
+  cancellation_slot_type get_cancellation_slot() const noexcept { return entry->cancel.slot(); }
+
+  void operator()(std::exception_ptr error) {
     state->tasks.remove(entry);
     if (error) {
       try {
@@ -202,15 +201,26 @@ void TaskScope::Spawn(std::string name, Task<void> task) {
       auto waiters = std::exchange(state->on_empty, {});
       for (auto& waiter : waiters) waiter();
     }
-  };
+  }
+
+  std::shared_ptr<State> state;
+  std::shared_ptr<Entry> entry;
+};
+
+void TaskScope::Spawn(std::string name, Task<void> task) {
+  if (state_->stopping) return;
+  auto state = state_;
+  auto entry = std::make_shared<State::Entry>();
+  entry->name = std::move(name);
+  state->tasks.push_back(entry);
+  State::Ended ended{state, entry};
   // co_spawn would run the task inside this call when it is made on the loop; callers rely on it not being so.
-  asio::post(state->executor, [state, entry, task = std::move(task), done = std::move(done)]() mutable {
+  asio::post(state->executor, [state, task = std::move(task), ended = std::move(ended)]() mutable {
     if (state->stopping) {
-      done(nullptr);
+      ended(nullptr);
       return;
     }
-    asio::co_spawn(state->executor, EndQuietly(std::move(task)),
-                   asio::bind_cancellation_slot(entry->cancel.slot(), std::move(done)));
+    asio::co_spawn(state->executor, EndQuietly(std::move(task)), std::move(ended));
   });
 }
 
