@@ -122,6 +122,7 @@ TEST_CASE("CPU and memory only") {
 }
 
 TEST_CASE("disk: writable layers from the runtime, volumes and logs by their files") {
+  base::Registry registry;  // outlives the rig, whose last walks still count in it
   Rig rig;
   rig.AddPod("a");
   auto at = base::WallFromUnixNanos(1'699'999'990'000'000'000);
@@ -139,7 +140,6 @@ TEST_CASE("disk: writable layers from the runtime, volumes and logs by their fil
   rig.own["a"] = {{"claimed", "pvc", "ns", room}, {"share", "", "", room}};
   WriteText(rig.options.pod_logs_dir + "/ns_a_uid-a/c/0.log", std::string(5000, 'x'));
   rig.own["a"].push_back({"device", "", "", room, true, seconds(3)});
-  base::Registry registry;
   rig.stats().AddMetrics(registry);
   auto summary = Summary(rig);
   const auto& pod = PodOf(summary, "a");
