@@ -7,18 +7,17 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <csignal>
-#include <filesystem>
 #include <fstream>
 
 #include "catch.h"
 #include "fakes/certificates.h"
 #include "fakes/fake_runtime.h"
+#include "os/temp_dir.h"
 
 namespace kubelet::app {
 namespace {
 
 namespace asio = boost::asio;
-namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 class NoPods : public runtime::PodObserver {
@@ -59,10 +58,10 @@ Met Meet(uint16_t port) {
 }
 
 struct Bench {
+  test::TempDir dir;
   asio::io_context io{1};
   base::ManualClock clock;
   base::BlockingPool pool{io.get_executor(), clock, {}};
-  std::string dir;
   config::LoadedConfig config;
   Node node;
   base::Registry metrics;
@@ -74,12 +73,10 @@ struct Bench {
   std::unique_ptr<SecurePort> port;
 
   explicit Bench(const std::string& fields) {
-    std::string name = (fs::temp_directory_path() / "kubelet-port-XXXXXX").string();
-    dir = mkdtemp(name.data());
     node.name = "node";
     Load(fields);
     client::ServingOptions options;
-    options.cert_dir = dir;
+    options.cert_dir = dir.path();
     options.hostname = options.node_name = node.name;
     client::ServingCertificate::Deps parts{io.get_executor(), clock, pool};
     parts.random = [] { return 0.5; };
@@ -101,13 +98,12 @@ struct Bench {
     scope.Spawn("stop", StopIt(&stopped));
     Until([&] { return stopped; });
     certificate.reset();
-    fs::remove_all(dir);
   }
   void Load(const std::string& fields) {
-    std::ofstream(dir + "/config.yaml") << "apiVersion: kubelet.config.k8s.io/v1beta1\n"
+    std::ofstream(dir / "config.yaml") << "apiVersion: kubelet.config.k8s.io/v1beta1\n"
                                            "kind: KubeletConfiguration\naddress: 127.0.0.1\n"
                                         << fields;
-    std::vector<std::string> args = {"--config=" + dir + "/config.yaml"};
+    std::vector<std::string> args = {"--config=" + (dir / "config.yaml")};
     auto line = config::ParseCommandLine(args);
     REQUIRE(line.ok());
     auto loaded = config::Load(*line, config::FileReader());
@@ -138,25 +134,22 @@ TEST_CASE("without a client CA certificates are not asked for") {
 }
 
 TEST_CASE("no handshake before a configured client CA is read, which may come later") {
-  std::string name = (fs::temp_directory_path() / "kubelet-ca-XXXXXX").string();
-  std::string dir = mkdtemp(name.data()), ca = dir + "/ca.crt";
-  {
-    Bench bench("authentication: {x509: {clientCAFile: " + ca + "}}\n");
-    CHECK(Meet(bench.port->port()) == Met::kRefused);
-    fakes::CertificateAuthority clients("clients");
-    std::ofstream(ca) << clients.certificate();
-    Met met = Met::kRefused;
-    CHECK(bench.Until([&] {
-      bench.clock.Advance(10s, [&] {
-        bench.io.restart();
-        bench.io.poll();
-      });
-      met = Meet(bench.port->port());
-      return met != Met::kRefused;
-    }));
-    CHECK(met == Met::kAsked);
-  }
-  fs::remove_all(dir);
+  test::TempDir dir;
+  std::string ca = dir / "ca.crt";
+  Bench bench("authentication: {x509: {clientCAFile: " + ca + "}}\n");
+  CHECK(Meet(bench.port->port()) == Met::kRefused);
+  fakes::CertificateAuthority clients("clients");
+  std::ofstream(ca) << clients.certificate();
+  Met met = Met::kRefused;
+  CHECK(bench.Until([&] {
+    bench.clock.Advance(10s, [&] {
+      bench.io.restart();
+      bench.io.poll();
+    });
+    met = Meet(bench.port->port());
+    return met != Met::kRefused;
+  }));
+  CHECK(met == Met::kAsked);
 }
 
 }  // namespace
