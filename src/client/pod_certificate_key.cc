@@ -14,7 +14,7 @@ namespace {
 using BioPtr = std::unique_ptr<BIO, OpenSslFree<BIO_free_all>>;
 
 // The digests that go with them in Go's x509.CreateCertificateRequest.
-struct Kind {
+struct KeyKind {
   const char* name;
   EVP_PKEY* (*make)();
   const EVP_MD* (*digest)();
@@ -23,7 +23,7 @@ struct Kind {
 EVP_PKEY* MakeEd25519() { return EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"); }
 const EVP_MD* NoDigest() { return nullptr; }
 
-constexpr Kind kKinds[] = {
+constexpr KeyKind kKinds[] = {
     {"RSA3072", [] { return EVP_RSA_gen(3072); }, EVP_sha256},
     {"RSA4096", [] { return EVP_RSA_gen(4096); }, EVP_sha256},
     {"ECDSAP256", [] { return EVP_EC_gen("P-256"); }, EVP_sha256},
@@ -62,7 +62,7 @@ absl::StatusOr<std::string> StubRequest(EVP_PKEY* key, const EVP_MD* digest) {
 }  // namespace
 
 absl::StatusOr<KeyAndProof> MakeKeyAndProof(const std::string& key_type) {
-  for (const Kind& kind : kKinds) {
+  for (const KeyKind& kind : kKinds) {
     if (key_type != kind.name) continue;
     ERR_clear_error();
     KeyPtr key(kind.make());

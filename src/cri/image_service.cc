@@ -6,7 +6,7 @@
 
 namespace kubelet::cri {
 
-using Stub = v1::ImageService::Stub;
+using Images = v1::ImageService::Stub;
 
 GrpcImageService::GrpcImageService(const CriConnection& connection) : core_(connection.core()) {}
 GrpcImageService::~GrpcImageService() = default;
@@ -20,7 +20,7 @@ base::Task<absl::StatusOr<std::optional<runtime::Image>>> GrpcImageService::Imag
   auto call = NewCall<v1::ImageStatusRequest, v1::ImageStatusResponse>();
   *call->request.mutable_image() = ToProto(image);
   absl::Status status =
-      co_await Invoke(core_, "image_status", core_->images.get(), &Stub::PrepareAsyncImageStatus,
+      co_await Invoke(core_, "image_status", core_->images.get(), &Images::PrepareAsyncImageStatus,
                       call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   std::optional<runtime::Image> found;
@@ -42,7 +42,7 @@ base::Task<absl::StatusOr<std::string>> GrpcImageService::PullImage(
   *call->request.mutable_sandbox_config() = ToProto(sandbox);
   std::optional<base::Nanos> no_limit;
   absl::Status status = co_await Invoke(core_, "pull_image", core_->images.get(),
-                                        &Stub::PrepareAsyncPullImage, call, no_limit);
+                                        &Images::PrepareAsyncPullImage, call, no_limit);
   if (!status.ok()) co_return status;
   if (call->response.image_ref().empty()) {
     co_return absl::InternalError("PullImage: the reference of image \"" + image.image +
@@ -54,14 +54,14 @@ base::Task<absl::StatusOr<std::string>> GrpcImageService::PullImage(
 base::Task<absl::Status> GrpcImageService::RemoveImage(std::string image) {
   auto call = NewCall<v1::RemoveImageRequest, v1::RemoveImageResponse>();
   call->request.mutable_image()->set_image(image);
-  return Invoke(core_, "remove_image", core_->images.get(), &Stub::PrepareAsyncRemoveImage, call,
+  return Invoke(core_, "remove_image", core_->images.get(), &Images::PrepareAsyncRemoveImage, call,
                 core_->options.request_timeout);
 }
 
 base::Task<absl::StatusOr<runtime::ImageService::FsInfo>> GrpcImageService::ImageFsInfo() {
   auto call = NewCall<v1::ImageFsInfoRequest, v1::ImageFsInfoResponse>();
   absl::Status status =
-      co_await Invoke(core_, "image_fs_info", core_->images.get(), &Stub::PrepareAsyncImageFsInfo,
+      co_await Invoke(core_, "image_fs_info", core_->images.get(), &Images::PrepareAsyncImageFsInfo,
                       call, core_->options.request_timeout);
   if (!status.ok()) co_return status;
   FsInfo info;

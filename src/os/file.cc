@@ -12,25 +12,11 @@
 #include <memory>
 
 #include "kubelet/base/status.h"
+#include "os/fd.h"
 #include "os/openat2.h"
 
 namespace kubelet::os {
 namespace {
-
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  int get() const { return fd_; }
-  int Close() { return ::close(std::exchange(fd_, -1)); }
-
- private:
-  int fd_;
-};
 
 FileInfo InfoOf(const struct statx& stat) {
   FileInfo info;
@@ -180,7 +166,8 @@ absl::Status WriteFileAtomic(const std::string& path, const std::string& data, u
   Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
   if (file.get() < 0) return base::ErrnoStatus(errno, "create " + temporary);
   absl::Status status = WriteAll(file.get(), data, temporary);
-  if (file.Close() != 0 && status.ok()) status = base::ErrnoStatus(errno, "close " + temporary);
+  if (::close(file.Release()) != 0 && status.ok())
+    status = base::ErrnoStatus(errno, "close " + temporary);
   if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) {
     status = base::ErrnoStatus(errno, "rename " + temporary + " to " + path);
   }

@@ -84,7 +84,7 @@ void PodStore::KeepResized(const std::string& source, const std::vector<api::Pod
       if (MessageDifferencer::Equals(wanted.pod->spec(), pod->spec())) continue;
       if (shape.empty()) shape = api::ResizeShape(*pod);
       if (api::ResizeShape(*wanted.pod) != shape) continue;
-      std::erase_if(adopted_, [&](const auto& pair) { return pair.second.uid == known; });
+      std::erase_if(adopted_, [&known = known](const auto& pair) { return pair.second.uid == known; });
       adopted_[uid] = {known, true};
       break;
     }

@@ -6,6 +6,7 @@
 #include "kubelet/api/pod.h"
 #include "kubelet/base/log.h"
 #include "kubelet/base/status.h"
+#include "runtime/pod_text.h"
 
 namespace kubelet::runtime {
 
@@ -14,10 +15,6 @@ using base::Task;
 namespace {
 
 constexpr int kMaxPort = 65535;
-
-std::string PodText(const api::core::Pod& pod) {
-  return pod.metadata().name() + "_" + pod.metadata().namespace_() + "(" + pod.metadata().uid() + ")";
-}
 
 std::string Quoted(const std::string& text) { return "\"" + absl::CEscape(text) + "\""; }
 

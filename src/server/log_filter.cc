@@ -75,7 +75,7 @@ absl::Status LogFilter::BeginLong(std::string& out) {
   // The form of Docker's is told by a whole line: by the next.
   if (auto status = json ? absl::OkStatus() : Detect(start); !status.ok()) return status;
   LogLine line;
-  rest_.emplace();
+  rest_ = Rest{};
   if (json) {
     rest_->entry = true;
     Put(kLeftOut, out);

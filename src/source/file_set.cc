@@ -345,7 +345,9 @@ void FileSet::Accept(const std::string& path, Entry& entry) {
 }
 
 void FileSet::UpdateProblems(base::WallTime now) {
-  for (auto& [path, entry] : entries_) {
+  for (auto& each : entries_) {
+    const std::string& path = each.first;
+    auto& entry = each.second;
     std::vector<Problem> fresh;
     auto add = [&](const std::string& text, bool warning) {
       Problem problem;

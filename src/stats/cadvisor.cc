@@ -91,7 +91,7 @@ void Traffic(Scene& s, const Group& g) {
 
 // Of the machine's filesystems, under the root group.
 template <auto Member>
-void Disk(Scene& s, const Group& g) {
+void DiskCount(Scene& s, const Group& g) {
   if (g.kind != GroupKind::kRoot) return;
   for (const auto& fs : s.collector.filesystems())
     s.out.Whole(g, fs.disk.*Member, g.at, {fs.labels, "", "", ""});
@@ -208,7 +208,7 @@ const Family kFamilies[] = {
      Room<&os::Filesystem::inodes_free>},
     {"container_fs_inodes_total", kGauge, "Number of Inodes", Room<&os::Filesystem::inodes>},
     {"container_fs_io_current", kGauge, "Number of I/Os currently in progress",
-     Disk<&D::in_progress>},
+     DiskCount<&D::in_progress>},
     {"container_fs_io_time_seconds_total", kCounter, "Cumulative count of seconds spent doing I/Os",
      DiskTime<&D::io_ms>},
     {"container_fs_io_time_weighted_seconds_total", kCounter,
@@ -221,13 +221,13 @@ const Family kFamilies[] = {
     {"container_fs_reads_bytes_total", kCounter, "Cumulative count of bytes read",
      Traffic<&T::bytes, &T::seen_bytes, T::kRead>},
     {"container_fs_reads_merged_total", kCounter, "Cumulative count of reads merged",
-     Disk<&D::reads_merged>},
+     DiskCount<&D::reads_merged>},
     {"container_fs_reads_total", kCounter, "Cumulative count of reads completed",
      Operations<T::kRead, &D::reads>},
     {"container_fs_sector_reads_total", kCounter, "Cumulative count of sector reads completed",
-     Disk<&D::sectors_read>},
+     DiskCount<&D::sectors_read>},
     {"container_fs_sector_writes_total", kCounter, "Cumulative count of sector writes completed",
-     Disk<&D::sectors_written>},
+     DiskCount<&D::sectors_written>},
     {"container_fs_usage_bytes", kGauge,
      "Number of bytes that are consumed by the container on this filesystem.", RoomUsed},
     {"container_fs_write_seconds_total", kCounter, "Cumulative count of seconds spent writing",
@@ -235,7 +235,7 @@ const Family kFamilies[] = {
     {"container_fs_writes_bytes_total", kCounter, "Cumulative count of bytes written",
      Traffic<&T::bytes, &T::seen_bytes, T::kWrite>},
     {"container_fs_writes_merged_total", kCounter, "Cumulative count of writes merged",
-     Disk<&D::writes_merged>},
+     DiskCount<&D::writes_merged>},
     {"container_fs_writes_total", kCounter, "Cumulative count of writes completed",
      Operations<T::kWrite, &D::writes>},
     {"container_health_state", kGauge, "The result of the container's health check",

@@ -173,7 +173,7 @@ void Operations::TornDown(const std::string& uid, base::MonoTime begun,
   }
   auto& failure = pods_[uid].teardown;
   if (!failure) {
-    failure.emplace();
+    failure = Failure{};
     failure->since = clock_.Now();
   }
   ++failure->count;

@@ -61,7 +61,7 @@ struct Want {
   std::vector<std::string> values;
 };
 
-void Add(api::core::NodeSelectorRequirement* out, const Want& want) {
+void Require(api::core::NodeSelectorRequirement* out, const Want& want) {
   out->set_key(want.key);
   out->set_operator_(want.op);
   for (const auto& value : want.values) out->add_values(value);
@@ -87,7 +87,7 @@ TEST_CASE("operators of node affinity") {
                        ->mutable_affinity()
                        ->mutable_node_affinity()
                        ->mutable_required_during_scheduling_ignored_during_execution();
-  Add(required->add_node_selector_terms()->add_match_expressions(), row.want);
+  Require(required->add_node_selector_terms()->add_match_expressions(), row.want);
   CHECK(MatchesNode(pod, kNode) == row.matches);
 }
 
@@ -101,9 +101,9 @@ TEST_CASE("one term is enough, and all of it has to match; an empty one matches 
   required->add_node_selector_terms();
   CHECK_FALSE(MatchesNode(pod, kNode));
   auto* term = required->add_node_selector_terms();
-  Add(term->add_match_fields(), {"metadata.name", "In", {"n1"}});  // as DaemonSets do
+  Require(term->add_match_fields(), {"metadata.name", "In", {"n1"}});  // as DaemonSets do
   CHECK(MatchesNode(pod, kNode));
-  Add(term->add_match_expressions(), {"zone", "In", {"b"}});
+  Require(term->add_match_expressions(), {"zone", "In", {"b"}});
   CHECK_FALSE(MatchesNode(pod, kNode));
 }
 

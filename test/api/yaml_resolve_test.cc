@@ -12,7 +12,7 @@
 namespace kubelet::api {
 namespace {
 
-struct Case {
+struct YamlResolveCase {
   std::string yaml;
   std::string json;
 };
@@ -24,7 +24,7 @@ std::string Resolve(const std::string& scalar) {
 }
 
 TEST_CASE("a plain scalar means what go-yaml v2 takes it for", "[yaml]") {
-  const std::vector<Case> cases = {
+  const std::vector<YamlResolveCase> cases = {
       {"yes", "true"},
       {"Yes", "true"},
       {"YES", "true"},
@@ -144,7 +144,7 @@ TEST_CASE("a plain scalar means what go-yaml v2 takes it for", "[yaml]") {
       {"-x", "\"-x\""},
       {"\xc3\xa9", "\"\xc3\xa9\""},
   };
-  for (const Case& c : cases) {
+  for (const YamlResolveCase& c : cases) {
     INFO(c.yaml);
     CHECK(Resolve(c.yaml) == c.json);
   }
@@ -168,7 +168,7 @@ TEST_CASE("JSON has no infinity and no NaN", "[yaml]") {
 }
 
 TEST_CASE("explicit tags", "[yaml]") {
-  const std::vector<Case> cases = {
+  const std::vector<YamlResolveCase> cases = {
       {"!!str 5", "\"5\""},
       {"!!str yes", "\"yes\""},
       {"!!str ~", "\"~\""},
@@ -199,7 +199,7 @@ TEST_CASE("explicit tags", "[yaml]") {
       {"!!binary a=Gk", "yaml: line 1: !!binary value contains invalid base64 data"},
       {"!e!x 5", "yaml: line 1: found undefined tag handle"},
   };
-  for (const Case& c : cases) {
+  for (const YamlResolveCase& c : cases) {
     INFO(c.yaml);
     CHECK(Resolve(c.yaml) == c.json);
   }
@@ -209,7 +209,7 @@ TEST_CASE("explicit tags", "[yaml]") {
 }
 
 TEST_CASE("keys become strings as sigs.k8s.io/yaml makes them", "[yaml]") {
-  const std::vector<Case> cases = {
+  const std::vector<YamlResolveCase> cases = {
       {"1: x", R"({"1":"x"})"},
       {"0x10: x", R"({"16":"x"})"},
       {"yes: x", R"({"true":"x"})"},
@@ -236,7 +236,7 @@ TEST_CASE("keys become strings as sigs.k8s.io/yaml makes them", "[yaml]") {
       {"a: 1\n[b]: x", "yaml: line 2: invalid map key: a sequence cannot be a key"},
       {"? {b: c}\n: x", "yaml: line 1: invalid map key: a mapping cannot be a key"},
   };
-  for (const Case& c : cases) {
+  for (const YamlResolveCase& c : cases) {
     INFO(c.yaml);
     auto json = YamlToJson(c.yaml);
     CHECK((json.ok() ? *json : base::Message(json.status())) == c.json);

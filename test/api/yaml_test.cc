@@ -10,7 +10,7 @@
 namespace kubelet::api {
 namespace {
 
-struct Case {
+struct YamlCase {
   std::string yaml;
   std::string expected;  // JSON, or the message
 };
@@ -20,8 +20,8 @@ std::string Read(const std::string& yaml) {
   return json.ok() ? *json : base::Message(json.status());
 }
 
-void CheckAll(const std::vector<Case>& cases) {
-  for (const Case& c : cases) {
+void CheckAll(const std::vector<YamlCase>& cases) {
+  for (const YamlCase& c : cases) {
     INFO(c.yaml);
     CHECK(Read(c.yaml) == c.expected);
   }

@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct Bench {
+struct NodeCgroupsBench {
   boost::asio::io_context io{1};
   base::ManualClock clock;
   base::BlockingPool pool{io.get_executor(), clock, {1, 1}};
@@ -24,7 +24,7 @@ struct Bench {
   std::vector<std::string> events;
   std::unique_ptr<NodeCgroups> groups;
 
-  Bench() {
+  NodeCgroupsBench() {
     auto& kc = config.kubelet;
     kc.set_cgroups_per_qos(false);
     kc.add_enforce_node_allocatable("kube-reserved");
@@ -45,7 +45,7 @@ struct Bench {
     deps.on_trouble = [this] { ++changes; };
     groups = std::make_unique<NodeCgroups>(std::move(deps));
   }
-  ~Bench() {
+  ~NodeCgroupsBench() {
     test::Settle(io, pool);
     groups.reset();
     io.restart();
@@ -72,7 +72,7 @@ struct Bench {
 };
 
 TEST_CASE("groups that cannot be made are the node's trouble until they can") {
-  Bench bench;
+  NodeCgroupsBench bench;
   CHECK(bench.groups->Trouble().ok());  // nothing was tried
   bench.groups->UseDriver(runtime::CgroupDriver::kCgroupfs);
   bench.Until([&] { return !bench.groups->Trouble().ok(); });
@@ -91,7 +91,7 @@ TEST_CASE("groups that cannot be made are the node's trouble until they can") {
 }
 
 TEST_CASE("a driver that is named twice makes the groups once") {
-  Bench bench;
+  NodeCgroupsBench bench;
   bench.MakeReserved();
   bench.groups->UseDriver(runtime::CgroupDriver::kCgroupfs);
   bench.groups->UseDriver(runtime::CgroupDriver::kCgroupfs);

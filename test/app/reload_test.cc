@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-struct Bench {
+struct ReloadBench {
   boost::asio::io_context io{1};
   base::ManualClock clock;
   base::BlockingPool pool{io.get_executor(), clock, {}};
@@ -22,7 +22,7 @@ struct Bench {
   int applied = 0;
   std::unique_ptr<Reload> reload;
 
-  explicit Bench(std::vector<std::string> more = {}) {
+  explicit ReloadBench(std::vector<std::string> more = {}) {
     std::string name = (fs::temp_directory_path() / "kubelet-reload-XXXXXX").string();
     dir = mkdtemp(name.data());
     file = dir + "/config.yaml";
@@ -40,7 +40,7 @@ struct Bench {
     reload = std::make_unique<Reload>(std::move(deps));
     reload->Start();
   }
-  ~Bench() {
+  ~ReloadBench() {
     if (reload) {
       bool stopped = false;
       base::TaskScope scope(io.get_executor());
@@ -84,7 +84,7 @@ struct Bench {
 };
 
 TEST_CASE("what can be taken over is, and the rest is told") {
-  Bench bench;
+  ReloadBench bench;
   CHECK(bench.reload->Report() == "The configuration is that of the start of this process.\n");
   bench.Write("containerLogMaxFiles: 9\nmaxPods: 77\n");
   bench.Again();
@@ -106,7 +106,7 @@ TEST_CASE("what can be taken over is, and the rest is told") {
 }
 
 TEST_CASE("a file that is no good changes nothing") {
-  Bench bench;
+  ReloadBench bench;
   bench.Write("containerLogMaxFiles: 9\nmaxPods: -1\n");
   bench.Again();
   CHECK_FALSE(bench.reload->last()->status.ok());
@@ -123,7 +123,7 @@ TEST_CASE("a file that is no good changes nothing") {
 }
 
 TEST_CASE("a flag goes before the file, also later") {
-  Bench bench({"--v=3"});
+  ReloadBench bench({"--v=3"});
   bench.Write("logging:\n  verbosity: 7\n");
   bench.Again();
   CHECK(bench.reload->last()->taken.empty());
@@ -131,7 +131,7 @@ TEST_CASE("a flag goes before the file, also later") {
 }
 
 TEST_CASE("a file that changes is read by itself") {
-  Bench bench;
+  ReloadBench bench;
   bench.Until([n = 0]() mutable { return n++ > 20; });  // the watch stands
   bench.Write("containerLogMaxFiles: 8\n");
   CHECK(bench.Until([&] { return bench.config.kubelet.container_log_max_files() == 8; }));

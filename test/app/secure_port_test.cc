@@ -57,7 +57,7 @@ Met Meet(uint16_t port) {
   return asked ? Met::kAsked : Met::kNotAsked;
 }
 
-struct Bench {
+struct SecurePortBench {
   test::TempDir dir;
   asio::io_context io{1};
   base::ManualClock clock;
@@ -72,7 +72,7 @@ struct Bench {
   std::unique_ptr<client::ServingCertificate> certificate;
   std::unique_ptr<SecurePort> port;
 
-  explicit Bench(const std::string& fields) {
+  explicit SecurePortBench(const std::string& fields) {
     node.name = "node";
     Load(fields);
     client::ServingOptions options;
@@ -90,7 +90,7 @@ struct Bench {
     port->Start();
     REQUIRE(Until([&] { return port->port() != 0; }));
   }
-  ~Bench() {
+  ~SecurePortBench() {
     port->Stop();
     port.reset();
     bool stopped = false;
@@ -129,14 +129,14 @@ struct Bench {
 };
 
 TEST_CASE("without a client CA certificates are not asked for") {
-  Bench bench("");
+  SecurePortBench bench("");
   CHECK(Meet(bench.port->port()) == Met::kNotAsked);
 }
 
 TEST_CASE("no handshake before a configured client CA is read, which may come later") {
   test::TempDir dir;
   std::string ca = dir / "ca.crt";
-  Bench bench("authentication: {x509: {clientCAFile: " + ca + "}}\n");
+  SecurePortBench bench("authentication: {x509: {clientCAFile: " + ca + "}}\n");
   CHECK(Meet(bench.port->port()) == Met::kRefused);
   fakes::CertificateAuthority clients("clients");
   std::ofstream(ca) << clients.certificate();

@@ -40,7 +40,7 @@ class TestCredentials : public Credentials {
 };
 
 // One authority for all tests: making keys takes time.
-inline const fakes::CertificateAuthority& TestCa() {
+inline const fakes::CertificateAuthority& ServersCa() {
   static const fakes::CertificateAuthority ca;
   return ca;
 }
@@ -51,14 +51,14 @@ inline fakes::KeyPair ServerPair(std::chrono::seconds until = std::chrono::hours
   options.common_name = "kube-apiserver";
   options.names = names;
   options.valid_until = until;
-  return TestCa().Issue(options);
+  return ServersCa().Issue(options);
 }
 
 inline fakes::KeyPair NodePair(const std::string& name) {
   fakes::CertificateOptions options;
   options.common_name = name;
   options.organizations = {"system:nodes"};
-  return TestCa().Issue(options);
+  return ServersCa().Issue(options);
 }
 
 struct Outcome {
@@ -74,7 +74,7 @@ struct Watched {
   absl::Status end;
 };
 
-struct Bench {
+struct HttpBench {
   using Handler = fakes::HttpServer::Handler;
   boost::asio::io_context io{1};
   base::RealClock clock{io};
@@ -90,18 +90,18 @@ struct Bench {
   std::unique_ptr<HttpApi> api;
   std::unique_ptr<base::TaskScope> scope;
 
-  Bench() {
+  HttpBench() {
     static const fakes::KeyPair pair = ServerPair();
     server_options.certificate = pair.certificate;
     server_options.key = pair.key;
-    server_options.client_ca = TestCa().certificate();
+    server_options.client_ca = ServersCa().certificate();
     options.user_agent = "kubelet/test";
-    config.ca_pem = TestCa().certificate();
+    config.ca_pem = ServersCa().certificate();
     handler = [](const fakes::HttpRequest& request, fakes::ResponderPtr responder) {
       ReplyPod(responder, request.path.substr(request.path.rfind('/') + 1));
     };
   }
-  ~Bench() {
+  ~HttpBench() {
     scope.reset();
     api.reset();
     server.reset();

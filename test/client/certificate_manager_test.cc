@@ -7,7 +7,7 @@
 
 using namespace kubelet;
 using namespace kubelet::client;
-using namespace kubelet::client::test;
+using namespace kubelet::client::support;
 using S = CertificateHealth::State;
 
 namespace {
@@ -40,7 +40,7 @@ std::string InlineConfig(const PemPair& pair) {
 }
 
 // A node, its files and its API server.
-struct Bench {
+struct CertificateManagerBench {
   TempDir dir;
   Loop loop;
   FakeSigner signer{loop.io.get_executor(), loop.clock};
@@ -49,14 +49,14 @@ struct Bench {
   int clients = 0;
   std::unique_ptr<CertificateManager> manager;
 
-  Bench() {
+  CertificateManagerBench() {
     options.kubeconfig = dir / "kubelet.conf";
     options.bootstrap_kubeconfig = dir / "bootstrap.conf";
     options.cert_dir = dir / "pki";
     options.node_name = "n1";
     options.rotate = true;
   }
-  ~Bench() { Stop(); }
+  ~CertificateManagerBench() { Stop(); }
   void Start() {
     CertificateManager::Deps deps{loop.io.get_executor(), loop.clock, loop.pool};
     deps.make_api = [this](const ClientConfig& config, Credentials& credentials) {
@@ -141,7 +141,7 @@ TEST_CASE("certificates: what is asked for when") {
 }
 
 TEST_CASE("certificates: from a token to a certificate, the files as upstream leaves them") {
-  Bench b;
+  CertificateManagerBench b;
   b.options.rotate = GENERATE(false, true);
   b.Bootstrap();
   b.signer.mode = FakeSigner::Mode::kHold;
@@ -183,7 +183,7 @@ TEST_CASE("certificates: from a token to a certificate, the files as upstream le
 }
 
 TEST_CASE("certificates: a restart while approval is awaited goes on with the same request") {
-  Bench b;
+  CertificateManagerBench b;
   b.Bootstrap();
   b.signer.mode = FakeSigner::Mode::kHold;
   b.Start();
@@ -219,7 +219,7 @@ TEST_CASE("certificates: a restart while approval is awaited goes on with the sa
 }
 
 TEST_CASE("certificates: denied, failed, deleted and never approved requests") {
-  Bench b;
+  CertificateManagerBench b;
   b.Bootstrap();
   b.signer.mode = FakeSigner::Mode::kHold;
   b.Start();
@@ -278,7 +278,7 @@ TEST_CASE("certificates: denied, failed, deleted and never approved requests") {
 }
 
 TEST_CASE("certificates: rotation at 80 percent, with the certificate itself") {
-  Bench b;
+  CertificateManagerBench b;
   b.Give(10h);  // an hour of it is gone
   b.signer.life = 1000h;
   b.Start();
@@ -294,7 +294,7 @@ TEST_CASE("certificates: rotation at 80 percent, with the certificate itself") {
 }
 
 TEST_CASE("certificates: without rotation a valid certificate is left alone until it has expired") {
-  Bench b;
+  CertificateManagerBench b;
   b.options.rotate = false;
   b.Bootstrap();
   b.Give(3h, "somebody else");
@@ -308,7 +308,7 @@ TEST_CASE("certificates: without rotation a valid certificate is left alone unti
 }
 
 TEST_CASE("certificates: a certificate inline in the kubeconfig is replaced at once") {
-  Bench b;
+  CertificateManagerBench b;
   b.options.bootstrap_kubeconfig.clear();
   auto now = b.loop.clock.Now();
   auto pair = b.signer.ca.Issue("system:node:n1", now - 1h, now + 100h);
@@ -326,7 +326,7 @@ TEST_CASE("certificates: a certificate inline in the kubeconfig is replaced at o
 TEST_CASE(
     "certificates: kubeadm init finds kubelet-client-current.pem before the server has issued "
     "anything") {
-  Bench b;
+  CertificateManagerBench b;
   b.Bootstrap();
   auto now = b.loop.clock.Now();
   auto pair = b.signer.ca.Issue("system:node:n1", now - 1h, now + 100h);
@@ -349,7 +349,7 @@ TEST_CASE(
 }
 
 TEST_CASE("K1: the clock jumps two years ahead and back: nothing is lost, no restart") {
-  Bench b;
+  CertificateManagerBench b;
   bool has_bootstrap = GENERATE(false, true);
   if (!has_bootstrap) b.options.bootstrap_kubeconfig.clear();
   if (has_bootstrap) b.Bootstrap();
@@ -373,7 +373,7 @@ TEST_CASE("K1: the clock jumps two years ahead and back: nothing is lost, no res
 }
 
 TEST_CASE("K1: a clock behind: the certificate is shown, not replaced, and the state is told") {
-  Bench b;
+  CertificateManagerBench b;
   b.Bootstrap();
   b.Give(8760h);
   b.Start();
@@ -387,7 +387,7 @@ TEST_CASE("K1: a clock behind: the certificate is shown, not replaced, and the s
 }
 
 TEST_CASE("K1: expired without a bootstrap file: a file that comes later is enough") {
-  Bench b;
+  CertificateManagerBench b;
   b.Give(2h);
   b.signer.refuse = absl::UnauthenticatedError("Unauthorized");
   b.loop.clock.JumpWall(3h);
@@ -413,7 +413,7 @@ TEST_CASE("K1: expired without a bootstrap file: a file that comes later is enou
 }
 
 TEST_CASE("K1: expired with a bootstrap file: asked for again, by turns with the old certificate") {
-  Bench b;
+  CertificateManagerBench b;
   b.Bootstrap();
   b.Give(2h);
   b.loop.clock.JumpWall(3h);
@@ -436,7 +436,7 @@ TEST_CASE("K1: expired with a bootstrap file: asked for again, by turns with the
 }
 
 TEST_CASE("certificates: a server that rejects the certificate for long leads to bootstrap") {
-  Bench b;
+  CertificateManagerBench b;
   b.Bootstrap();
   b.Give(8760h);
   b.Start();
@@ -458,7 +458,7 @@ TEST_CASE("certificates: a server that rejects the certificate for long leads to
 }
 
 TEST_CASE("certificates: a server whose clock is far behind is not flooded with requests") {
-  Bench b;
+  CertificateManagerBench b;
   b.Bootstrap();
   b.signer.server_clock = -std::chrono::hours(8766);
   b.Start();
@@ -471,7 +471,7 @@ TEST_CASE("certificates: a server whose clock is far behind is not flooded with 
 }
 
 TEST_CASE("certificates: a crash between storing and the kubeconfig, and one while asking") {
-  Bench b;
+  CertificateManagerBench b;
   b.Bootstrap();
   SECTION("the pair is stored, the kubeconfig is not") {
     auto now = b.loop.clock.Now();
@@ -498,7 +498,7 @@ TEST_CASE("certificates: a crash between storing and the kubeconfig, and one whi
 }
 
 TEST_CASE("certificates: neither kubeconfig nor bootstrap file at the start") {
-  Bench b;
+  CertificateManagerBench b;
   auto config = LoadNodeConfig(b.options);
   CHECK(absl::IsUnavailable(config.status()));
   CHECK(Contains(std::string(config.status().message()), b.options.kubeconfig));

@@ -4,11 +4,11 @@
 
 using namespace kubelet;
 using namespace kubelet::client;
-using namespace kubelet::client::test;
+using namespace kubelet::client::support;
 
 namespace {
 
-struct Bench {
+struct CertificateStoreBench {
   TempDir dir;
   TestCa ca;
   base::WallTime now = base::WallFromUnixNanos(1'700'000'000'000'000'000);
@@ -25,7 +25,7 @@ struct Bench {
 }  // namespace
 
 TEST_CASE("certificate store: the layout is upstream's") {
-  Bench b;
+  CertificateStoreBench b;
   CHECK(absl::IsNotFound(b.store.Load().status()));
   auto stored = b.store.Update(b.Pair("one"), b.now);
   REQUIRE(stored.ok());
@@ -44,7 +44,7 @@ TEST_CASE("certificate store: the layout is upstream's") {
 }
 
 TEST_CASE("certificate store: a pair that does not belong together changes nothing") {
-  Bench b;
+  CertificateStoreBench b;
   REQUIRE(b.store.Update(b.Pair("one"), b.now).ok());
   PemPair mixed = b.Pair("two");
   mixed.key_pem = b.Pair("three").key_pem;
@@ -53,7 +53,7 @@ TEST_CASE("certificate store: a pair that does not belong together changes nothi
 }
 
 TEST_CASE("certificate store: a crash between any two steps leaves the old pair or the new one") {
-  Bench b;
+  CertificateStoreBench b;
   bool had_old = GENERATE(false, true);
   if (had_old) REQUIRE(b.store.Update(b.Pair("old"), b.now).ok());
   PemPair fresh = b.Pair("new");
@@ -80,7 +80,7 @@ TEST_CASE("certificate store: a crash between any two steps leaves the old pair 
 }
 
 TEST_CASE("certificate store: broken files are told, and an older pair stands in") {
-  Bench b;
+  CertificateStoreBench b;
   REQUIRE(b.store.Update(b.Pair("old"), b.now).ok());
   REQUIRE(b.store.Update(b.Pair("new"), b.now + 1s).ok());
   std::string target = fs::read_symlink(b.store.CurrentPath());
@@ -106,7 +106,7 @@ TEST_CASE("certificate store: broken files are told, and an older pair stands in
 }
 
 TEST_CASE("certificate store: the pair of the configuration, then .crt and .key") {
-  Bench b;
+  CertificateStoreBench b;
   CertificateStore store("kubelet-client", b.dir / "pki", b.dir / "c.pem", b.dir / "k.pem");
   auto legacy = b.Pair("legacy"), configured = b.Pair("configured");
   Write(b.dir / "pki/kubelet-client.crt", legacy.cert_pem);
@@ -122,7 +122,7 @@ TEST_CASE("certificate store: the pair of the configuration, then .crt and .key"
 }
 
 TEST_CASE("certificate store: a file in the link's place is kept under another name") {
-  Bench b;
+  CertificateStoreBench b;
   auto own = b.Pair("by hand");
   Write(b.store.CurrentPath(), own.cert_pem + own.key_pem);
   CHECK(b.Current() == "by hand");

@@ -10,12 +10,12 @@
 
 using namespace kubelet;
 using namespace kubelet::client;
-using namespace kubelet::client::test;
+using namespace kubelet::client::support;
 using S = CertificateHealth::State;
 
 namespace {
 
-struct Bench {
+struct CredentialsBench {
   TempDir dir;
   TestCa ca;
   Loop loop;
@@ -45,7 +45,7 @@ struct Bench {
 }  // namespace
 
 TEST_CASE("credentials: token files are read again, bad ones keep the last good") {
-  Bench b;
+  CredentialsBench b;
   ClientConfig config;
   config.token_file = b.dir / "t";
   b.Make(config);
@@ -83,7 +83,7 @@ TEST_CASE("credentials: token files are read again, bad ones keep the last good"
 }
 
 TEST_CASE("credentials: a token stands in for a token file that cannot be read") {
-  Bench b;
+  CredentialsBench b;
   ClientConfig config;
   config.token = "text";
   config.token_file = b.dir / "t";
@@ -95,7 +95,7 @@ TEST_CASE("credentials: a token stands in for a token file that cannot be read")
 }
 
 TEST_CASE("credentials: a half-written pair keeps the last good one") {
-  Bench b;
+  CredentialsBench b;
   auto one = b.Pair(), two = b.Pair();
   ClientConfig config;
   config.cert_file = b.dir / "c.pem";
@@ -124,7 +124,7 @@ TEST_CASE("credentials: a half-written pair keeps the last good one") {
 }
 
 TEST_CASE("credentials: a mended kubeconfig is taken over without a restart") {
-  Bench b;
+  CredentialsBench b;
   auto text = [](const std::string& server, const std::string& token) {
     return "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
            "clusters: [{name: k, cluster: {server: '" +
@@ -188,7 +188,7 @@ TEST_CASE("exec plugin: what it is told and what it may answer") {
 namespace {
 
 // `script` prints with $TOKEN; each run leaves a line in `runs`.
-ClientConfig Plugin(Bench& b, const std::string& script) {
+ClientConfig Plugin(CredentialsBench& b, const std::string& script) {
   Write(b.dir / "plugin",
         "#!/bin/sh\necho \"$1 $MORE $KUBERNETES_EXEC_INFO\" >> " + b.dir.path + "/runs\n" + script,
         0755);
@@ -210,7 +210,7 @@ std::string Print(const std::string& token, const std::string& expires = "") {
          status + "}}'\n";
 }
 
-size_t Runs(Bench& b) {
+size_t Runs(CredentialsBench& b) {
   std::string text = Read(b.dir / "runs");
   return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
 }
@@ -218,7 +218,7 @@ size_t Runs(Bench& b) {
 }  // namespace
 
 TEST_CASE("exec plugin: kept until it expires or is rejected") {
-  Bench b;
+  CredentialsBench b;
   b.Make(Plugin(b, Print("t1", "2023-11-14T22:15:20Z")));  // two minutes after the clock's start
   CHECK(b.Token() == "t1");
   CHECK(Read(b.dir / "runs").rfind("arg more {\"kind\":\"ExecCredential\"", 0) == 0);
@@ -243,7 +243,7 @@ TEST_CASE("exec plugin: kept until it expires or is rejected") {
 }
 
 TEST_CASE("exec plugin: failures are told with what it said, and not hammered") {
-  Bench b;
+  CredentialsBench b;
   auto config = Plugin(b, "echo no network >&2; exit 3");
   config.exec->install_hint = "get it at example.com";
   b.Make(config);

@@ -21,7 +21,7 @@
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/clock.h"
 
-namespace kubelet::client::test {
+namespace kubelet::client::support {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
@@ -174,4 +174,4 @@ class TestCa {
   std::string pem_;
 };
 
-}  // namespace kubelet::client::test
+}  // namespace kubelet::client::support

@@ -3,7 +3,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-namespace kubelet::client::test {
+namespace kubelet::client::support {
 namespace {
 
 std::time_t Seconds(base::WallTime t) { return base::UnixNanos(t) / 1'000'000'000; }
@@ -69,4 +69,4 @@ PemPair TestCa::Issue(const std::string& common_name, base::WallTime from,
   return Issue(want, from, to);
 }
 
-}  // namespace kubelet::client::test
+}  // namespace kubelet::client::support

@@ -9,7 +9,7 @@
 #include "kubelet/client/api.h"
 #include "kubelet/client/credentials.h"
 
-namespace kubelet::client::test {
+namespace kubelet::client::support {
 
 class FakeSigner {
  public:
@@ -60,4 +60,4 @@ class FakeSigner {
   std::list<std::shared_ptr<Watch>> watches_;
 };
 
-}  // namespace kubelet::client::test
+}  // namespace kubelet::client::support

@@ -1,6 +1,6 @@
 #include "fake_signer.h"
 
-namespace kubelet::client::test {
+namespace kubelet::client::support {
 
 using Csr = FakeSigner::Csr;
 using CsrList = k8s::io::api::certificates::v1::CertificateSigningRequestList;
@@ -133,4 +133,4 @@ std::unique_ptr<Api> FakeSigner::Client(Credentials* credentials) {
   return std::make_unique<SignerClient>(*this, credentials);
 }
 
-}  // namespace kubelet::client::test
+}  // namespace kubelet::client::support

@@ -23,9 +23,9 @@ bool Has(const absl::Status& status, const std::string& text) {
 }
 
 // Opens a watch whose head has come; the server's side is `responder`.
-void OpenWatch(Bench& bench, Watched& watched, fakes::ResponderPtr& responder) {
+void OpenWatch(HttpBench& bench, Watched& watched, fakes::ResponderPtr& responder) {
   bench.handler = [&](const fakes::HttpRequest& request, fakes::ResponderPtr r) {
-    if (request.query.find("watch=true") == std::string::npos) return Bench::ReplyPod(r, "x");
+    if (request.query.find("watch=true") == std::string::npos) return HttpBench::ReplyPod(r, "x");
     responder = std::move(r);
     responder->Head(200, {{"content-type", "application/json"}});
   };
@@ -37,36 +37,36 @@ void OpenWatch(Bench& bench, Watched& watched, fakes::ResponderPtr& responder) {
 }  // namespace
 
 TEST_CASE("a connection cut under a watch ends it at once, and the next call dials anew") {
-  Bench bench;
+  HttpBench bench;
   SECTION("HTTP/2") {}
   SECTION("HTTP/1.1") { bench.server_options.http2 = false; }
   Watched watched;
   fakes::ResponderPtr responder;
   OpenWatch(bench, watched, responder);
-  responder->Body(Bench::Event("a"));
+  responder->Body(HttpBench::Event("a"));
   REQUIRE(bench.RunUntil([&] { return watched.names.size() == 1; }));
   bench.server->DropConnections();
   REQUIRE(bench.RunUntil([&] { return watched.done; }, 5s));
   CHECK(watched.end.code() == absl::StatusCode::kUnavailable);
-  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
   CHECK(bench.server->accepted() == 2);
 }
 
 TEST_CASE("a read that lost its connection is sent once more, a write only when it was not sent") {
-  Bench bench;
+  HttpBench bench;
   int drops = 1;
   bench.handler = [&](const fakes::HttpRequest&, fakes::ResponderPtr responder) {
     if (drops-- > 0) return bench.server->DropConnections();
-    Bench::ReplyPod(responder, "x");
+    HttpBench::ReplyPod(responder, "x");
   };
   bench.Start();
-  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
   CHECK(bench.requests.size() == 2);
   drops = 2;
-  CHECK(bench.Do(Bench::GetPod("x")).status.code() == absl::StatusCode::kUnavailable);
+  CHECK(bench.Do(HttpBench::GetPod("x")).status.code() == absl::StatusCode::kUnavailable);
   drops = 1;
   bench.requests.clear();
-  Call patch = Bench::GetPod("x");
+  Call patch = HttpBench::GetPod("x");
   patch.verb = Call::Verb::kPatch;
   patch.patch = "{}";
   CHECK(bench.Do(patch).status.code() == absl::StatusCode::kUnavailable);
@@ -74,14 +74,14 @@ TEST_CASE("a read that lost its connection is sent once more, a write only when 
 }
 
 TEST_CASE("a refused stream is sent again, whatever it does") {
-  Bench bench;
+  HttpBench bench;
   int refusals = 2;
   bench.handler = [&](const fakes::HttpRequest&, fakes::ResponderPtr responder) {
     if (refusals-- > 0) return responder->Reset(7);
-    Bench::ReplyPod(responder, "x");
+    HttpBench::ReplyPod(responder, "x");
   };
   bench.Start();
-  Call patch = Bench::GetPod("x");
+  Call patch = HttpBench::GetPod("x");
   patch.verb = Call::Verb::kPatch;
   patch.patch = "{}";
   CHECK(bench.Do(patch).status == absl::OkStatus());
@@ -91,7 +91,7 @@ TEST_CASE("a refused stream is sent again, whatever it does") {
 }
 
 TEST_CASE("a server that has gone silent is noticed by a ping") {
-  Bench bench;
+  HttpBench bench;
   bench.options.ping_after = 200ms;
   bench.options.ping_timeout = 300ms;
   Watched watched;
@@ -107,11 +107,11 @@ TEST_CASE("a server that has gone silent is noticed by a ping") {
   CHECK(IsSilence(watched.end));
   CHECK(bench.clock.Mono() - frozen < 2s);
   bench.server->Freeze(false);
-  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
 }
 
 TEST_CASE("HTTP/1.1: a watch on a connection that has gone silent ends") {
-  Bench bench;
+  HttpBench bench;
   bench.server_options.http2 = false;
   bench.options.ping_after = 50ms;  // how often it looks
   bench.options.watch_silence = 600ms;
@@ -122,7 +122,7 @@ TEST_CASE("HTTP/1.1: a watch on a connection that has gone silent ends") {
   // What brings something now and then goes on.
   for (int i = 1; i <= 8; ++i) {
     bench.RunUntil([&] { return bench.clock.Mono() - open > i * 100ms; });
-    responder->Body(Bench::Event("a"));
+    responder->Body(HttpBench::Event("a"));
   }
   REQUIRE(bench.RunUntil([&] { return watched.names.size() == 8; }));
   CHECK_FALSE(watched.done);
@@ -133,11 +133,11 @@ TEST_CASE("HTTP/1.1: a watch on a connection that has gone silent ends") {
   CHECK(Has(watched.end, "brought nothing"));
   CHECK(bench.clock.Mono() - frozen > 400ms);
   bench.server->Freeze(false);
-  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
 }
 
 TEST_CASE("HTTP/1.1: a server that has gone silent is noticed by a request in place of a ping") {
-  Bench bench;
+  HttpBench bench;
   bench.server_options.http2 = false;
   bench.options.ping_after = 200ms;
   bench.options.ping_timeout = 3s;
@@ -161,7 +161,7 @@ TEST_CASE("HTTP/1.1: a server that has gone silent is noticed by a request in pl
   CHECK(IsSilence(watched.end));
   CHECK(Has(watched.end, "no sign of life"));
   bench.server->Freeze(false);
-  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
 }
 
 TEST_CASE("a peer that vanishes is noticed by the system, whatever is under way") {
@@ -182,18 +182,18 @@ TEST_CASE("a peer that vanishes is noticed by the system, whatever is under way"
 }
 
 TEST_CASE("GOAWAY: new requests go elsewhere, old ones run out") {
-  Bench bench;
+  HttpBench bench;
   Watched watched;
   fakes::ResponderPtr responder;
   OpenWatch(bench, watched, responder);
   bench.server->Goaway();
   CHECK(bench.RunUntil([&] {
     bench.requests.clear();
-    REQUIRE(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+    REQUIRE(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
     return bench.requests.back().connection == 2;
   }));
   CHECK_FALSE(watched.done);
-  responder->Body(Bench::Event("late"));
+  responder->Body(HttpBench::Event("late"));
   REQUIRE(bench.RunUntil([&] { return !watched.names.empty(); }));
   responder->End();
   REQUIRE(bench.RunUntil([&] { return watched.done; }));
@@ -202,7 +202,7 @@ TEST_CASE("GOAWAY: new requests go elsewhere, old ones run out") {
 }
 
 TEST_CASE("another client certificate: new requests show it, watches end, the old one goes") {
-  Bench bench;
+  HttpBench bench;
   bench.options.ping_after = 100ms;  // how soon a quiet connection looks
   auto old_pair = NodePair("system:node:old"), new_pair = NodePair("system:node:new");
   bench.credentials.presented.cert_pem = old_pair.certificate;
@@ -216,31 +216,31 @@ TEST_CASE("another client certificate: new requests show it, watches end, the ol
   bench.credentials.presented.key_pem = new_pair.key;
   bench.credentials.presented.generation = 2;
   SECTION("a request comes") {
-    CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+    CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
     CHECK(bench.requests.back().peer_name == "system:node:new");
   }
   SECTION("nothing comes") {}
   REQUIRE(bench.RunUntil([&] { return watched.done; }));
   CHECK(watched.end.code() == absl::StatusCode::kUnavailable);
   CHECK(Has(watched.end, "credentials were renewed"));
-  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
   CHECK(bench.requests.back().peer_name == "system:node:new");
   CHECK(bench.RunUntil([&] { return bench.server->open_connections() == 1; }));
 }
 
 TEST_CASE("closing the connections ends what is in flight") {
-  Bench bench;
+  HttpBench bench;
   Watched watched;
   fakes::ResponderPtr responder;
   OpenWatch(bench, watched, responder);
   bench.api->CloseConnections();
   REQUIRE(bench.RunUntil([&] { return watched.done; }));
   CHECK(watched.end.code() == absl::StatusCode::kUnavailable);
-  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
 }
 
 TEST_CASE("a heartbeat without an answer ends no watch of a connection that lives") {
-  Bench bench;
+  HttpBench bench;
   Watched watched;
   fakes::ResponderPtr responder, held;
   OpenWatch(bench, watched, responder);
@@ -249,23 +249,23 @@ TEST_CASE("a heartbeat without an answer ends no watch of a connection that live
     if (!request.path.ends_with("/slow")) return others(request, std::move(r));
     held = std::move(r);
   };
-  Call call = Bench::GetPod("slow");
+  Call call = HttpBench::GetPod("slow");
   call.timeout = 300ms;
   CHECK(bench.Do(call).status.code() == absl::StatusCode::kDeadlineExceeded);
   bench.api->CloseStaleConnections();
-  responder->Body(Bench::Event("a"));
+  responder->Body(HttpBench::Event("a"));
   REQUIRE(bench.RunUntil([&] { return !watched.names.empty() || watched.done; }));
   CHECK_FALSE(watched.done);
-  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
   CHECK(bench.server->accepted() == 1);
 }
 
 TEST_CASE(
     "a heartbeat without an answer closes what is idle, or silent when asked for a sign of life") {
-  Bench bench;
+  HttpBench bench;
   SECTION("idle") {
     bench.Start();
-    REQUIRE(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+    REQUIRE(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
     bench.api->CloseStaleConnections();
     CHECK(bench.RunUntil([&] { return bench.server->open_connections() == 0; }));
   }
@@ -293,7 +293,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a call ends with its time, whatever the server does") {
-  Bench bench;
+  HttpBench bench;
   std::string when;
   fakes::ResponderPtr responder;
   SECTION("no answer") {
@@ -315,7 +315,7 @@ TEST_CASE("a call ends with its time, whatever the server does") {
     bench.server->Freeze(true);
     when = "waiting for a connection";
   }
-  Call call = Bench::GetPod("x");
+  Call call = HttpBench::GetPod("x");
   call.timeout = 500ms;
   auto begin = bench.clock.Mono();
   auto out = bench.Do(call);
@@ -326,7 +326,7 @@ TEST_CASE("a call ends with its time, whatever the server does") {
 }
 
 TEST_CASE("why there is no connection: refused, authority, expiry, name, time") {
-  Bench bench;
+  HttpBench bench;
   std::string cause;
   auto code = absl::StatusCode::kUnavailable;
   SECTION("refused") {
@@ -371,25 +371,25 @@ TEST_CASE("why there is no connection: refused, authority, expiry, name, time") 
     cause = "the scheme must be http or https";
     code = absl::StatusCode::kInvalidArgument;
   }
-  auto out = bench.Do(Bench::GetPod("x"));
+  auto out = bench.Do(HttpBench::GetPod("x"));
   CHECK(out.status.code() == code);
   CAPTURE(out.status.ToString());
   CHECK(Has(out.status, cause));
   // While the back-off runs a call does not even try.
-  auto again = bench.Do(Bench::GetPod("x"));
+  auto again = bench.Do(HttpBench::GetPod("x"));
   CHECK(Has(again.status, cause));
 }
 
 TEST_CASE("a server that comes back is found") {
-  Bench bench;
+  HttpBench bench;
   bench.Start();
   bench.server->StopAccepting();
   for (int i = 0; i < 3; ++i) {
-    CHECK(bench.Do(Bench::GetPod("x")).status.code() == absl::StatusCode::kUnavailable);
+    CHECK(bench.Do(HttpBench::GetPod("x")).status.code() == absl::StatusCode::kUnavailable);
   }
   bench.server->Accept();
   auto begin = bench.clock.Mono();
-  while (!bench.Do(Bench::GetPod("x")).status.ok()) {
+  while (!bench.Do(HttpBench::GetPod("x")).status.ok()) {
     auto turn = bench.clock.Mono() + 20ms;
     bench.RunUntil([&] { return bench.clock.Mono() > turn; });
     REQUIRE(bench.clock.Mono() - begin < 5s);
@@ -398,17 +398,17 @@ TEST_CASE("a server that comes back is found") {
 }
 
 TEST_CASE("after an outage the first write does not queue behind the tries and the watches") {
-  Bench bench;
+  HttpBench bench;
   bench.options.qps = 0.001;
   bench.options.burst = 2;
   bench.handler = [](const fakes::HttpRequest& request, fakes::ResponderPtr responder) {
-    if (request.query.find("watch=true") == std::string::npos) Bench::ReplyPod(responder, "x");
+    if (request.query.find("watch=true") == std::string::npos) HttpBench::ReplyPod(responder, "x");
   };
   bench.Start();
   bench.server->StopAccepting();
   for (int i = 0; i < 4; ++i) {
     // Some of them dial, some come while the back-off runs.
-    CHECK(bench.Do(Bench::GetPod("x")).status.code() == absl::StatusCode::kUnavailable);
+    CHECK(bench.Do(HttpBench::GetPod("x")).status.code() == absl::StatusCode::kUnavailable);
     auto turn = bench.clock.Mono() + (i % 2 == 0 ? 300ms : 0ms);
     bench.RunUntil([&] { return bench.clock.Mono() >= turn; });
   }
@@ -419,13 +419,13 @@ TEST_CASE("after an outage the first write does not queue behind the tries and t
   bench.BeginWatch(one);
   bench.BeginWatch(two);
   REQUIRE(bench.RunUntil([&] { return bench.requests.size() == 2; }));
-  Call call = Bench::GetPod("x");
+  Call call = HttpBench::GetPod("x");
   call.timeout = 5s;
   CHECK(bench.Do(call).status == absl::OkStatus());
 }
 
 TEST_CASE("tls-server-name is what counts, and insecure counts nothing") {
-  Bench bench;
+  HttpBench bench;
   SECTION("another name that the certificate has") {
     auto pair = ServerPair(1h, "DNS:api.test");
     bench.server_options.certificate = pair.certificate;
@@ -443,7 +443,7 @@ TEST_CASE("tls-server-name is what counts, and insecure counts nothing") {
     bench.config.ca_pem = bench.server_options.certificate;
   }
   bench.Start();
-  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
 }
 
 namespace {
@@ -522,17 +522,17 @@ struct ConnectProxy {
 }  // namespace
 
 TEST_CASE("through a proxy: CONNECT with its credentials, TLS with the server behind it") {
-  Bench bench;
+  HttpBench bench;
   bench.config.server = "https://api.test:6443";
   // The proxy needs the server's port and the client the proxy's: the client starts last.
   auto server = std::make_unique<fakes::HttpServer>(
       bench.io.get_executor(), bench.server_options,
-      [](const fakes::HttpRequest&, fakes::ResponderPtr r) { Bench::ReplyPod(r, "x"); });
+      [](const fakes::HttpRequest&, fakes::ResponderPtr r) { HttpBench::ReplyPod(r, "x"); });
   ConnectProxy proxy(bench.io.get_executor(), server->port());
   bench.config.proxy_url = "http://user:pa%3Ass@127.0.0.1:" + proxy.port();
   bench.Start();
   SECTION("it lets us") {
-    CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+    CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
     REQUIRE(proxy.heads.size() == 1);
     CHECK(proxy.heads[0].find("CONNECT api.test:6443 HTTP/1.1\r\nHost: api.test:6443\r\n") == 0);
     CHECK(proxy.heads[0].find("Proxy-Authorization: Basic dXNlcjpwYTpzcw==\r\n") !=
@@ -540,35 +540,35 @@ TEST_CASE("through a proxy: CONNECT with its credentials, TLS with the server be
   }
   SECTION("it does not") {
     proxy.answer = "HTTP/1.1 403 Forbidden\r\n\r\n";
-    auto out = bench.Do(Bench::GetPod("x"));
+    auto out = bench.Do(HttpBench::GetPod("x"));
     CHECK(out.status.code() == absl::StatusCode::kUnavailable);
     CHECK(Has(out.status, "proxy: CONNECT api.test:6443: 403 Forbidden"));
   }
   SECTION("it is not there") {
     proxy.acceptor.close();
-    CHECK(Has(bench.Do(Bench::GetPod("x")).status, "proxy 127.0.0.1:"));
+    CHECK(Has(bench.Do(HttpBench::GetPod("x")).status, "proxy 127.0.0.1:"));
   }
 }
 
 TEST_CASE("through a SOCKS5 proxy, which looks the name up") {
-  Bench bench;
+  HttpBench bench;
   bench.config.server = "https://api.test:6443";
   auto server = std::make_unique<fakes::HttpServer>(
       bench.io.get_executor(), bench.server_options,
-      [](const fakes::HttpRequest&, fakes::ResponderPtr r) { Bench::ReplyPod(r, "x"); });
+      [](const fakes::HttpRequest&, fakes::ResponderPtr r) { HttpBench::ReplyPod(r, "x"); });
   ConnectProxy proxy(bench.io.get_executor(), server->port());
   proxy.socks = true;
   bench.config.proxy_url = "socks5://user:pa%3Ass@127.0.0.1:" + proxy.port();
   bench.Start();
   SECTION("it lets us") {
     proxy.answer = std::string("\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00", 10);
-    CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+    CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
     REQUIRE(proxy.heads.size() == 3);
     CHECK(proxy.heads[1] == "\x01\x04user\x05pa:ss");
     CHECK(proxy.heads[2] == std::string("\x05\x01\x00\x03\x08", 5) + "api.test\x19\x2b");
   }
   SECTION("it does not") {
     proxy.answer = std::string("\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00", 10);
-    CHECK(Has(bench.Do(Bench::GetPod("x")).status, "proxy: SOCKS5: not allowed"));
+    CHECK(Has(bench.Do(HttpBench::GetPod("x")).status, "proxy: SOCKS5: not allowed"));
   }
 }

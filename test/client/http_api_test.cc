@@ -21,13 +21,13 @@ void ReplyStatus(const fakes::ResponderPtr& responder, int code, const std::stri
 }  // namespace
 
 TEST_CASE("a GET names the object, the forms and the agent, over HTTP/2 with the certificate") {
-  Bench bench;
+  HttpBench bench;
   auto pair = NodePair("system:node:n1");
   bench.credentials.presented.cert_pem = pair.certificate;
   bench.credentials.presented.key_pem = pair.key;
   bench.credentials.presented.bearer_token = "secret";
   bench.Start();
-  Call call = Bench::GetPod("web");
+  Call call = HttpBench::GetPod("web");
   call.query.emplace_back("resourceVersion", "0 1");
   auto out = bench.Do(call);
   REQUIRE(out.status == absl::OkStatus());
@@ -49,14 +49,14 @@ TEST_CASE("a GET names the object, the forms and the agent, over HTTP/2 with the
 }
 
 TEST_CASE("who the kubeconfig says to act as is sent with every request") {
-  Bench bench;
+  HttpBench bench;
   SECTION("HTTP/2") {}
   SECTION("HTTP/1.1") { bench.server_options.http2 = false; }
   bench.config.headers = {{"Impersonate-User", "jane"},
                           {"Impersonate-Group", "ops"},
                           {"Impersonate-Extra-reason", "test"}};
   bench.Start();
-  REQUIRE(bench.Do(Bench::GetPod("web")).status == absl::OkStatus());
+  REQUIRE(bench.Do(HttpBench::GetPod("web")).status == absl::OkStatus());
   Watched watched;
   bench.BeginWatch(watched);
   REQUIRE(bench.RunUntil([&] { return bench.requests.size() == 2; }));
@@ -68,7 +68,7 @@ TEST_CASE("who the kubeconfig says to act as is sent with every request") {
 }
 
 TEST_CASE("bodies: objects in protobuf, patches in JSON, DeleteOptions with a deletion") {
-  Bench bench;
+  HttpBench bench;
   bench.Start();
   auto pod = std::make_shared<api::core::Pod>();
   pod->mutable_metadata()->set_name(std::string(300'000, 'x'));  // beyond the first window
@@ -77,14 +77,14 @@ TEST_CASE("bodies: objects in protobuf, patches in JSON, DeleteOptions with a de
   create.path = {kPods, "default", "", ""};
   create.body = pod;
   REQUIRE(bench.Do(create).status.ok());
-  Call patch = Bench::GetPod("web");
+  Call patch = HttpBench::GetPod("web");
   patch.verb = Call::Verb::kPatch;
   patch.path.subresource = "status";
   patch.patch = "{\"status\":{}}";
   REQUIRE(bench.Do(patch).status.ok());
   auto options = std::make_shared<api::meta::DeleteOptions>();
   options->set_grace_period_seconds(0);
-  Call remove = Bench::GetPod("web");
+  Call remove = HttpBench::GetPod("web");
   remove.verb = Call::Verb::kDelete;
   remove.body = options;
   REQUIRE(bench.Do(remove).status.ok());
@@ -105,16 +105,16 @@ TEST_CASE("bodies: objects in protobuf, patches in JSON, DeleteOptions with a de
 }
 
 TEST_CASE("20 calls at once share one connection") {
-  Bench bench;
+  HttpBench bench;
   std::vector<fakes::ResponderPtr> held;
   bench.handler = [&](const fakes::HttpRequest&, fakes::ResponderPtr responder) {
     held.push_back(std::move(responder));
     if (held.size() < 20) return;
-    for (auto& each : held) Bench::ReplyPod(each, "x");
+    for (auto& each : held) HttpBench::ReplyPod(each, "x");
   };
   bench.Start();
   std::vector<Outcome> outcomes(20);
-  for (auto& outcome : outcomes) bench.Begin(Bench::GetPod("x"), outcome);
+  for (auto& outcome : outcomes) bench.Begin(HttpBench::GetPod("x"), outcome);
   REQUIRE(bench.RunUntil([&] {
     for (const auto& outcome : outcomes) {
       if (!outcome.done) return false;
@@ -126,29 +126,29 @@ TEST_CASE("20 calls at once share one connection") {
 }
 
 TEST_CASE("more requests than the server's streams go over a second connection") {
-  Bench bench;
+  HttpBench bench;
   bench.server_options.max_streams = 2;
   std::vector<fakes::ResponderPtr> held;
   bench.handler = [&](const fakes::HttpRequest&, fakes::ResponderPtr responder) {
     held.push_back(std::move(responder));
     if (held.size() == 3) {
-      for (auto& each : held) Bench::ReplyPod(each, "x");
+      for (auto& each : held) HttpBench::ReplyPod(each, "x");
     }
   };
   bench.Start();
   Outcome outcomes[3];
-  bench.Begin(Bench::GetPod("x"), outcomes[0]);
+  bench.Begin(HttpBench::GetPod("x"), outcomes[0]);
   REQUIRE(bench.RunUntil([&] { return held.size() == 1; }));
-  bench.Begin(Bench::GetPod("x"), outcomes[1]);
+  bench.Begin(HttpBench::GetPod("x"), outcomes[1]);
   REQUIRE(bench.RunUntil([&] { return held.size() == 2; }));
-  bench.Begin(Bench::GetPod("x"), outcomes[2]);
+  bench.Begin(HttpBench::GetPod("x"), outcomes[2]);
   REQUIRE(bench.RunUntil([&] { return outcomes[0].done && outcomes[1].done && outcomes[2].done; }));
   for (const auto& outcome : outcomes) CHECK(outcome.status == absl::OkStatus());
   CHECK(bench.server->accepted() == 2);
 }
 
 TEST_CASE("JSON answers are read, and asked for once the server knows no protobuf") {
-  Bench bench;
+  HttpBench bench;
   bench.handler = [&](const fakes::HttpRequest& request, fakes::ResponderPtr responder) {
     if (request.headers.at("content-type") != "application/json") {
       ReplyStatus(responder, 415, "UnsupportedMediaType");
@@ -171,7 +171,7 @@ TEST_CASE("JSON answers are read, and asked for once the server knows no protobu
 }
 
 TEST_CASE("a packed answer is unpacked, and none is asked for when compression is off") {
-  Bench bench;
+  HttpBench bench;
   bench.handler = [&](const fakes::HttpRequest& request, fakes::ResponderPtr responder) {
     std::string body = "{\"metadata\":{\"name\":\"packed\"}}";
     fakes::Responder::Headers headers{{"content-type", "application/json"}};
@@ -197,111 +197,111 @@ TEST_CASE("a packed answer is unpacked, and none is asked for when compression i
   SECTION("off") { bench.config.disable_compression = true; }
   bool off = bench.config.disable_compression;
   bench.Start();
-  auto out = bench.Do(Bench::GetPod("web"));
+  auto out = bench.Do(HttpBench::GetPod("web"));
   CHECK(out.status == absl::OkStatus());
   CHECK(out.pod.metadata().name() == "packed");
   CHECK((bench.requests[0].headers.count("accept-encoding") == 0) == off);
 }
 
 TEST_CASE("errors of the server carry its words") {
-  Bench bench;
+  HttpBench bench;
   bench.handler = [](const fakes::HttpRequest&, fakes::ResponderPtr responder) {
     ReplyStatus(responder, 409, "Conflict");
   };
   bench.Start();
-  auto out = bench.Do(Bench::GetPod("web"));
+  auto out = bench.Do(HttpBench::GetPod("web"));
   CHECK(out.status.code() == absl::StatusCode::kAborted);
   REQUIRE(ErrorOf(out.status));
   CHECK(ErrorOf(out.status)->reason == "Conflict");
 }
 
 TEST_CASE("Retry-After is honoured, up to the deadline and unless the caller declines") {
-  Bench bench;
+  HttpBench bench;
   int refusals = 1;
   std::string wait = "1";
   bench.handler = [&](const fakes::HttpRequest&, fakes::ResponderPtr responder) {
     if (refusals-- > 0) {
       ReplyStatus(responder, 429, "TooManyRequests", {{"retry-after", wait}});
     } else {
-      Bench::ReplyPod(responder, "x");
+      HttpBench::ReplyPod(responder, "x");
     }
   };
   bench.Start();
   auto begin = bench.clock.Mono();
-  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
   CHECK(bench.clock.Mono() - begin >= 1s);
   CHECK(bench.requests.size() == 2);
 
   refusals = 1;
   wait = "60";
-  auto out = bench.Do(Bench::GetPod("x"));
+  auto out = bench.Do(HttpBench::GetPod("x"));
   CHECK(out.status.code() == absl::StatusCode::kResourceExhausted);
   CHECK(ErrorOf(out.status)->retry_after == base::Nanos(60s));
 
   refusals = 1;
   wait = "0";
-  Call once = Bench::GetPod("x");
+  Call once = HttpBench::GetPod("x");
   once.retry = false;
   CHECK(bench.Do(once).status.code() == absl::StatusCode::kResourceExhausted);
 
   refusals = 100;
   bench.requests.clear();
-  CHECK(bench.Do(Bench::GetPod("x")).status.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(bench.Do(HttpBench::GetPod("x")).status.code() == absl::StatusCode::kResourceExhausted);
   CHECK(bench.requests.size() == 11);  // ten more tries, as client-go
 }
 
 TEST_CASE("401 is tried once more when there are other credentials") {
-  Bench bench;
+  HttpBench bench;
   bench.credentials.presented.bearer_token = "old";
   bench.credentials.presented.generation = 7;
   bench.handler = [](const fakes::HttpRequest& request, fakes::ResponderPtr responder) {
     if (request.headers.at("authorization") == "Bearer new") {
-      Bench::ReplyPod(responder, "x");
+      HttpBench::ReplyPod(responder, "x");
     } else {
       ReplyStatus(responder, 401, "Unauthorized");
     }
   };
   bench.Start();
-  CHECK(bench.Do(Bench::GetPod("x")).status.code() == absl::StatusCode::kUnauthenticated);
+  CHECK(bench.Do(HttpBench::GetPod("x")).status.code() == absl::StatusCode::kUnauthenticated);
   CHECK(bench.requests.size() == 1);
   CHECK(bench.credentials.rejected == std::vector<uint64_t>{7});
   bench.credentials.on_rejected = [&] {
     bench.credentials.presented.bearer_token = "new";
     bench.credentials.presented.generation = 8;
   };
-  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
   CHECK(bench.requests.size() == 3);
   CHECK(bench.server->accepted() == 1);  // a token does not need a new connection
 }
 
 TEST_CASE("without credentials a call says what is missing") {
-  Bench bench;
+  HttpBench bench;
   bench.credentials.problem = absl::UnavailableError("token file: cannot be read");
   bench.Start();
-  auto out = bench.Do(Bench::GetPod("x"));
+  auto out = bench.Do(HttpBench::GetPod("x"));
   CHECK(out.status.code() == absl::StatusCode::kUnavailable);
   CHECK(base::Message(out.status).find("token file: cannot be read") != std::string::npos);
 }
 
 TEST_CASE("the rate limit holds ordinary calls back, and heartbeats never") {
-  Bench bench;
+  HttpBench bench;
   bench.options.qps = 0.001;
   bench.options.burst = 1;
   bench.Start();
-  CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
-  Call late = Bench::GetPod("x");
+  CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
+  Call late = HttpBench::GetPod("x");
   late.timeout = 2s;
   CHECK(bench.Do(late).status.code() == absl::StatusCode::kDeadlineExceeded);
-  Call heartbeat = Bench::GetPod("x");
+  Call heartbeat = HttpBench::GetPod("x");
   heartbeat.lane = Lane::kHeartbeat;
   CHECK(bench.Do(heartbeat).status == absl::OkStatus());
-  Call event = Bench::GetPod("x");
+  Call event = HttpBench::GetPod("x");
   event.lane = Lane::kEvents;
   CHECK(bench.Do(event).status == absl::OkStatus());
 }
 
 TEST_CASE("a watch delivers events as they come and ends in good order") {
-  Bench bench;
+  HttpBench bench;
   fakes::ResponderPtr responder;
   SECTION("HTTP/2") {}
   SECTION("HTTP/1.1 over TLS") { bench.server_options.http2 = false; }
@@ -318,7 +318,7 @@ TEST_CASE("a watch delivers events as they come and ends in good order") {
   bench.BeginWatch(watched);
   REQUIRE(bench.RunUntil([&] { return watched.opened; }));
   CHECK(bench.requests[0].query == "allowWatchBookmarks=true&watch=true");
-  std::string event = Bench::Event("a") + Bench::Event("b");
+  std::string event = HttpBench::Event("a") + HttpBench::Event("b");
   responder->Body(event.substr(0, 60));
   REQUIRE(bench.RunUntil([&] { return watched.names.size() == 1; }));
   responder->Body(event.substr(60));
@@ -331,7 +331,7 @@ TEST_CASE("a watch delivers events as they come and ends in good order") {
 }
 
 TEST_CASE("a watch from too long ago says so, at once or later") {
-  Bench bench;
+  HttpBench bench;
   bool at_once = GENERATE(true, false);
   bench.handler = [&](const fakes::HttpRequest&, fakes::ResponderPtr responder) {
     if (at_once) return ReplyStatus(responder, 410, "Expired");
@@ -352,15 +352,15 @@ TEST_CASE("a watch from too long ago says so, at once or later") {
 }
 
 TEST_CASE("a reader that is behind holds the server back, and other calls go on") {
-  Bench bench;
+  HttpBench bench;
   SECTION("HTTP/2") {}
   SECTION("HTTP/1.1") { bench.server_options.http2 = false; }
   fakes::ResponderPtr responder;
   bench.handler = [&](const fakes::HttpRequest& request, fakes::ResponderPtr r) {
-    if (request.query.find("watch=true") == std::string::npos) return Bench::ReplyPod(r, "x");
+    if (request.query.find("watch=true") == std::string::npos) return HttpBench::ReplyPod(r, "x");
     responder = std::move(r);
     responder->Head(200, {{"content-type", "application/json"}});
-    for (int i = 0; i < 4000; ++i) responder->Body(Bench::Event(std::string(1000, 'n')));
+    for (int i = 0; i < 4000; ++i) responder->Body(HttpBench::Event(std::string(1000, 'n')));
   };
   bench.Start();
   struct Opener {
@@ -382,7 +382,7 @@ TEST_CASE("a reader that is behind holds the server back, and other calls go on"
   std::unique_ptr<WatchStream> stream;
   bench.scope->Spawn("open", Opener::Run(*bench.api, &stream));
   REQUIRE(bench.RunUntil([&] { return stream != nullptr; }));
-  for (int i = 0; i < 5; ++i) CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  for (int i = 0; i < 5; ++i) CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
   if (bench.requests[0].http2) {
     CHECK(responder->unsent() > 4'000'000 - 600'000);
     CHECK(bench.server->accepted() == 1);
@@ -393,7 +393,7 @@ TEST_CASE("a reader that is behind holds the server back, and other calls go on"
 }
 
 TEST_CASE("a stream that is given up is reset") {
-  Bench bench;
+  HttpBench bench;
   SECTION("HTTP/2") {}
   SECTION("HTTP/1.1") { bench.server_options.http2 = false; }
   bool closed = false;
@@ -413,32 +413,32 @@ TEST_CASE("a stream that is given up is reset") {
 }
 
 TEST_CASE("HTTP/1.1: a connection per request in flight, kept for the next") {
-  Bench bench;
+  HttpBench bench;
   bench.server_options.http2 = false;
   std::vector<fakes::ResponderPtr> held;
   size_t hold = 3;
   bench.handler = [&](const fakes::HttpRequest&, fakes::ResponderPtr responder) {
     held.push_back(std::move(responder));
     if (held.size() < hold) return;
-    for (auto& each : held) Bench::ReplyPod(each, "x");
+    for (auto& each : held) HttpBench::ReplyPod(each, "x");
     held.clear();
   };
   bench.Start();
   Outcome outcomes[3];
-  for (auto& outcome : outcomes) bench.Begin(Bench::GetPod("x"), outcome);
+  for (auto& outcome : outcomes) bench.Begin(HttpBench::GetPod("x"), outcome);
   REQUIRE(bench.RunUntil([&] { return outcomes[0].done && outcomes[1].done && outcomes[2].done; }));
   for (const auto& outcome : outcomes) CHECK(outcome.status == absl::OkStatus());
   CHECK(bench.server->accepted() == 3);
   hold = 1;
-  for (int i = 0; i < 5; ++i) CHECK(bench.Do(Bench::GetPod("x")).status == absl::OkStatus());
+  for (int i = 0; i < 5; ++i) CHECK(bench.Do(HttpBench::GetPod("x")).status == absl::OkStatus());
   CHECK(bench.server->accepted() == 3);
   CHECK_FALSE(bench.requests.back().http2);
 }
 
 TEST_CASE("requests are counted as upstream counts them") {
-  Bench bench;
+  HttpBench bench;
   bench.Start();
-  bench.Do(Bench::GetPod("x"));
+  bench.Do(HttpBench::GetPod("x"));
   std::string host = "127.0.0.1:" + std::to_string(bench.server->port());
   auto text = bench.metrics.Render();
   CHECK(text.find("rest_client_requests_total{code=\"200\",method=\"GET\",host=\"" + host +

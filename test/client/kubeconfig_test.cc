@@ -4,7 +4,7 @@
 
 using namespace kubelet;
 using namespace kubelet::client;
-using namespace kubelet::client::test;
+using namespace kubelet::client::support;
 
 namespace {
 

@@ -9,7 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 namespace core = api::core;
 
-struct Fixture : test::ApiLoop {
+struct MemoryApiFixture : test::ApiLoop {
   std::string VersionOf(const std::string& name) {
     return api.Find<core::Pod>({kPods, "default", name})->metadata().resource_version();
   }
@@ -34,7 +34,7 @@ struct Fixture : test::ApiLoop {
 };
 
 TEST_CASE("memory api: create, conflict, status subresource") {
-  Fixture f;
+  MemoryApiFixture f;
   auto pod = std::make_shared<core::Pod>(test::PodNamed("a", "n1"));
   pod->mutable_status()->set_phase("Running");
   Call create;
@@ -80,7 +80,7 @@ TEST_CASE("memory api: create, conflict, status subresource") {
 }
 
 TEST_CASE("memory api: a pod on a node is deleted in two steps") {
-  Fixture f;
+  MemoryApiFixture f;
   f.api.Put({kPods, "default"}, test::PodNamed("a", "n1"));
   f.api.Put({kPods, "default"}, test::PodNamed("free", ""));
   REQUIRE(f.Delete("free", -1).ok());
@@ -101,7 +101,7 @@ TEST_CASE("memory api: a pod on a node is deleted in two steps") {
 }
 
 TEST_CASE("memory api: faults") {
-  Fixture f;
+  MemoryApiFixture f;
   f.api.Put({kPods, "default"}, test::PodNamed("a", "n1"));
   Call get;
   get.path = {kPods, "default", "a"};

@@ -77,7 +77,7 @@ TEST_CASE("the variables of services") {
   CHECK(ServiceEnvironment(services, "ns", true) == expected);
 }
 
-struct Fixture : test::ApiLoop {
+struct NodeObjectsFixture : test::ApiLoop {
   ServerTraits traits;
   Reflector::Deps Deps() {
     return {io.get_executor(), clock, api, &traits, [] { return 0.0; }};
@@ -85,7 +85,7 @@ struct Fixture : test::ApiLoop {
 };
 
 TEST_CASE("services are watched from the first question on") {
-  Fixture f;
+  NodeObjectsFixture f;
   ServiceLister lister(f.Deps());
   f.Run();
   CHECK(f.api.log.empty());
@@ -104,7 +104,7 @@ TEST_CASE("services are watched from the first question on") {
 }
 
 TEST_CASE("a pod of the API waits for the services, a static one does not") {
-  Fixture f;
+  NodeObjectsFixture f;
   f.api.Down();
   ServiceLister lister(f.Deps());
   auto fixed = f.Await(lister.Get("ns", true, 0s));
@@ -124,7 +124,7 @@ TEST_CASE("a pod of the API waits for the services, a static one does not") {
 }
 
 TEST_CASE("runtime classes are read when a pod names one") {
-  Fixture f;
+  NodeObjectsFixture f;
   RuntimeClasses classes(f.Deps());
   CHECK(*f.Await(classes.Handler("")) == "");
   CHECK(f.api.log.empty());
@@ -148,7 +148,7 @@ TEST_CASE("runtime classes are read when a pod names one") {
 }
 
 TEST_CASE("the node is followed") {
-  Fixture f;
+  NodeObjectsFixture f;
   std::vector<std::string> seen;
   core::Node node;
   node.mutable_metadata()->set_name("n1");

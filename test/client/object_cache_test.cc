@@ -29,13 +29,13 @@ core::Pod VolumePod(const std::string& uid, const std::string& secret) {
                secret + "}}]}}]}");
 }
 
-struct Fixture : test::ApiLoop {
+struct ObjectCacheFixture : test::ApiLoop {
   std::vector<std::string> changes;
   std::optional<base::Nanos> node_ttl;
   ServerTraits traits;
   std::optional<ObjectCache> cache;
 
-  explicit Fixture(ObjectCache::Strategy strategy = ObjectCache::Strategy::kWatch) {
+  explicit ObjectCacheFixture(ObjectCache::Strategy strategy = ObjectCache::Strategy::kWatch) {
     ObjectCache::Hooks hooks;
     hooks.on_change = [this](Kind kind, const std::string& ns, const std::string& name) {
       changes.push_back((kind == Kind::kSecret ? "secret " : "config map ") + ns + "/" + name);
@@ -93,7 +93,7 @@ TEST_CASE("what a pod's spec refers to") {
 }
 
 TEST_CASE("one watch per object, however many pods refer to it, and none when none does") {
-  Fixture f;
+  ObjectCacheFixture f;
   f.PutConfigMap("m", "1");
   f.PutConfigMap("other", "1");
   f.cache->AddPod(EnvPod("a", "m"));
@@ -124,7 +124,7 @@ TEST_CASE("one watch per object, however many pods refer to it, and none when no
 }
 
 TEST_CASE("two Gets of a secret give one object, without managedFields") {
-  Fixture f;
+  ObjectCacheFixture f;
   f.PutSecret("s", std::string("\0\xff bytes", 8));
   f.cache->AddPod(VolumePod("a", "s"));
   auto one = f.Await(f.cache->GetSecret("default", "s"));
@@ -136,7 +136,7 @@ TEST_CASE("two Gets of a secret give one object, without managedFields") {
 }
 
 TEST_CASE("an object that is not there is NotFound, and its coming is told") {
-  Fixture f;
+  ObjectCacheFixture f;
   f.cache->AddPod(EnvPod("a", "m"));
   auto got = f.Await(f.cache->GetConfigMap("default", "m"));
   CHECK(got.status().code() == absl::StatusCode::kNotFound);
@@ -153,7 +153,7 @@ TEST_CASE("an object that is not there is NotFound, and its coming is told") {
 }
 
 TEST_CASE("a watch nobody asks ends after a minute, and begins again when somebody does") {
-  Fixture f;
+  ObjectCacheFixture f;
   f.PutConfigMap("m", "1");
   f.cache->AddPod(EnvPod("a", "m"));
   f.Advance(50s);
@@ -171,7 +171,7 @@ TEST_CASE("a watch nobody asks ends after a minute, and begins again when somebo
 }
 
 TEST_CASE("what a volume shows stays watched") {
-  Fixture f;
+  ObjectCacheFixture f;
   f.PutSecret("s", "1");
   f.cache->AddPod(VolumePod("a", "s"));
   f.Advance(base::Nanos(20min));
@@ -181,7 +181,7 @@ TEST_CASE("what a volume shows stays watched") {
 }
 
 TEST_CASE("an immutable object is kept and not watched") {
-  Fixture f;
+  ObjectCacheFixture f;
   f.PutConfigMap("m", "1", true);
   f.cache->AddPod(EnvPod("a", "m"));
   f.Run();
@@ -202,7 +202,7 @@ TEST_CASE("an immutable object is kept and not watched") {
 }
 
 TEST_CASE("a Get whose watch is not there in a second asks directly") {
-  Fixture f;
+  ObjectCacheFixture f;
   f.PutConfigMap("m", "1");
   f.api.Hold("WATCH", "");
   f.cache->AddPod(EnvPod("a", "m"));
@@ -216,7 +216,7 @@ TEST_CASE("a Get whose watch is not there in a second asks directly") {
 }
 
 TEST_CASE("a Get that had to fail is told when the object is there") {
-  Fixture f;
+  ObjectCacheFixture f;
   f.PutConfigMap("m", "1");
   f.api.Down();
   f.cache->AddPod(EnvPod("a", "m"));
@@ -231,7 +231,7 @@ TEST_CASE("a Get that had to fail is told when the object is there") {
 }
 
 TEST_CASE("while the server is away the last known state is served, fast") {
-  Fixture f;
+  ObjectCacheFixture f;
   f.PutConfigMap("m", "1");
   f.cache->AddPod(EnvPod("a", "m"));
   f.Advance(5min);
@@ -245,7 +245,7 @@ TEST_CASE("while the server is away the last known state is served, fast") {
 }
 
 TEST_CASE("an answer that says no is not covered up with an old state") {
-  Fixture f;
+  ObjectCacheFixture f;
   f.PutConfigMap("m", "1");
   f.cache->AddPod(EnvPod("a", "m"));
   f.Advance(5min);
@@ -257,7 +257,7 @@ TEST_CASE("an answer that says no is not covered up with an old state") {
 }
 
 TEST_CASE("a pod that goes while a Get waits does no harm") {
-  Fixture f;
+  ObjectCacheFixture f;
   f.PutConfigMap("m", "1");
   f.api.Hold("WATCH", "");
   f.cache->AddPod(EnvPod("a", "m"));
@@ -271,7 +271,7 @@ TEST_CASE("a pod that goes while a Get waits does no harm") {
 }
 
 TEST_CASE("strategy Cache: asked for again after a minute, or what the node says") {
-  Fixture f(ObjectCache::Strategy::kCache);
+  ObjectCacheFixture f(ObjectCache::Strategy::kCache);
   f.PutConfigMap("m", "1");
   f.cache->AddPod(EnvPod("a", "m"));
   f.Run();
@@ -308,7 +308,7 @@ TEST_CASE("strategy Cache: asked for again after a minute, or what the node says
 }
 
 TEST_CASE("strategy Get: asked for each time") {
-  Fixture f(ObjectCache::Strategy::kGet);
+  ObjectCacheFixture f(ObjectCache::Strategy::kGet);
   f.PutConfigMap("m", "1");
   f.cache->AddPod(EnvPod("a", "m"));
   CHECK(f.ConfigMap("m") == "1");

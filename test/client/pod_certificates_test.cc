@@ -18,7 +18,7 @@ namespace beta = ::k8s::io::api::certificates::v1beta1;
 using namespace std::chrono_literals;
 constexpr Resource kRequests{"certificates.k8s.io", "v1beta1", "podcertificaterequests", true};
 
-struct Fixture : test::ApiLoop {
+struct PodCertificatesFixture : test::ApiLoop {
   base::BlockingPool pool{io.get_executor(), clock, {}};
   base::Registry metrics;
   std::vector<std::string> changes, events;
@@ -26,7 +26,7 @@ struct Fixture : test::ApiLoop {
   api::PodPtr pod = PodOf("ECDSAP256");
   std::unique_ptr<PodCertificates> certificates;
 
-  Fixture() {
+  PodCertificatesFixture() {
     core::ServiceAccount account;
     account.mutable_metadata()->set_name("builder");
     account.mutable_metadata()->set_uid("sa-1");
@@ -122,7 +122,7 @@ TEST_CASE("every key type makes a key and a proof of it") {
 }
 
 TEST_CASE("the first question makes one request, and its answer is the certificate") {
-  Fixture f;
+  PodCertificatesFixture f;
   CHECK(f.Get() == "! credential bundle is not issued yet");
   CHECK(f.Get() == "! credential bundle is not issued yet");
   f.Until([&] { return f.Requests().size() == 1; });
@@ -152,7 +152,7 @@ TEST_CASE("the first question makes one request, and its answer is the certifica
 }
 
 TEST_CASE("a certificate is renewed with another key, and the old one serves until then") {
-  Fixture f;
+  PodCertificatesFixture f;
   f.Get();
   f.Until([&] { return f.Requests().size() == 1; });
   f.Answer(f.Requests()[0], "Issued", kOne);
@@ -181,7 +181,7 @@ TEST_CASE("a certificate is renewed with another key, and the old one serves unt
 
 TEST_CASE("a refusal is for good and names the signer's reason") {
   auto type = GENERATE(std::string("Denied"), std::string("Failed"));
-  Fixture f;
+  PodCertificatesFixture f;
   f.Get();
   f.Until([&] { return f.Requests().size() == 1; });
   f.Answer(f.Requests()[0], type);
@@ -197,7 +197,7 @@ TEST_CASE("a refusal is for good and names the signer's reason") {
 }
 
 TEST_CASE("a server that is away, or a node that is not registered, is waited for") {
-  Fixture f;
+  PodCertificatesFixture f;
   f.node_uid.clear();
   f.Get();
   f.Run();
@@ -215,7 +215,7 @@ TEST_CASE("a server that is away, or a node that is not registered, is waited fo
 }
 
 TEST_CASE("a request that somebody deleted is made anew after a while") {
-  Fixture f;
+  PodCertificatesFixture f;
   f.Get();
   f.Until([&] { return f.Requests().size() == 1; });
   ObjectPath one;
@@ -232,7 +232,7 @@ TEST_CASE("a request that somebody deleted is made anew after a while") {
 }
 
 TEST_CASE("a pod that is gone leaves nothing to be done") {
-  Fixture f;
+  PodCertificatesFixture f;
   f.Get();
   f.Until([&] { return f.Requests().size() == 1; });
   f.certificates->ForgetPod("u1");

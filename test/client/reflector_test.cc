@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 namespace core = api::core;
 
-struct Fixture : test::ApiLoop {
+struct ReflectorFixture : test::ApiLoop {
   std::map<std::string, std::string> mirror;  // name, label `v`
   std::vector<absl::Status> health;
   int lists = 0;
@@ -76,7 +76,7 @@ struct Fixture : test::ApiLoop {
 using Map = std::map<std::string, std::string>;
 
 TEST_CASE("a reflector follows a collection with one request") {
-  Fixture f;
+  ReflectorFixture f;
   f.Put("a", "1");
   f.Put("other", "1", "n2");
   f.Start();
@@ -98,7 +98,7 @@ TEST_CASE("a reflector follows a collection with one request") {
 }
 
 TEST_CASE("without WatchList it lists from the cache and watches from there; others know then") {
-  Fixture f;
+  ReflectorFixture f;
   f.api.set_watch_list(false);
   f.Put("a", "1");
   f.Start();
@@ -115,7 +115,7 @@ TEST_CASE("without WatchList it lists from the cache and watches from there; oth
 }
 
 TEST_CASE("a list in pages is one list") {
-  Fixture f;
+  ReflectorFixture f;
   f.traits.watch_list = false;
   f.api.set_page_size(2);
   for (int i = 0; i < 5; ++i) f.Put("p" + std::to_string(i), "1");
@@ -127,7 +127,7 @@ TEST_CASE("a list in pages is one list") {
 }
 
 TEST_CASE("a watch that ends in good order goes on where it was, at once") {
-  Fixture f;
+  ReflectorFixture f;
   f.Put("a", "1");
   f.Start();
   f.Advance(449s);
@@ -142,7 +142,7 @@ TEST_CASE("a watch that ends in good order goes on where it was, at once") {
 }
 
 TEST_CASE("watches that end at once are not asked for in a loop") {
-  Fixture f;
+  ReflectorFixture f;
   f.Put("a", "1");
   f.Start();
   f.Advance(10s);
@@ -156,7 +156,7 @@ TEST_CASE("watches that end at once are not asked for in a loop") {
 }
 
 TEST_CASE("bookmarks keep an idle watch from expiring") {
-  Fixture f;
+  ReflectorFixture f;
   f.Put("a", "1");
   f.Start();
   for (int i = 0; i < 3; ++i) f.Put("other", std::to_string(i), "n2");
@@ -172,7 +172,7 @@ TEST_CASE("bookmarks keep an idle watch from expiring") {
 }
 
 TEST_CASE("410 brings a new list, not older than what was seen, with everything in it") {
-  Fixture f;
+  ReflectorFixture f;
   bool watch_list = GENERATE(true, false);
   f.traits.watch_list = watch_list;
   f.Put("a", "1");
@@ -196,7 +196,7 @@ TEST_CASE("410 brings a new list, not older than what was seen, with everything 
 }
 
 TEST_CASE("a list that is Expired itself, or whose version is too large, is read from etcd") {
-  Fixture f;
+  ReflectorFixture f;
   f.traits.watch_list = false;
   f.Put("a", "1");
   ApiError error{410, "Expired", "too old", {}};
@@ -211,7 +211,7 @@ TEST_CASE("a list that is Expired itself, or whose version is too large, is read
 }
 
 TEST_CASE("a server that comes back is seen within two seconds, however long it was away") {
-  Fixture f;
+  ReflectorFixture f;
   f.random = GENERATE(0.0, 0.999);
   f.Put("a", "1");
   f.Start();
@@ -231,7 +231,7 @@ TEST_CASE("a server that comes back is seen within two seconds, however long it 
 }
 
 TEST_CASE("a server that fell silent under a watch is told of at once, one that cut it is not") {
-  Fixture f;
+  ReflectorFixture f;
   f.Start();
   f.Advance(10s);
   REQUIRE(f.health.size() == 1);
@@ -253,7 +253,7 @@ TEST_CASE("a server that fell silent under a watch is told of at once, one that 
 }
 
 TEST_CASE("a server that says no is asked less and less often, and no more than it wants") {
-  Fixture f;
+  ReflectorFixture f;
   f.random = 0;
   f.api.Fail("", "", ToStatus({500, "InternalError", "", {}}), 1000);
   f.Start();
@@ -264,7 +264,7 @@ TEST_CASE("a server that says no is asked less and less often, and no more than 
   f.Advance(base::Nanos(5min));
   CHECK(f.api.log.size() - before == 10);
 
-  Fixture g;
+  ReflectorFixture g;
   g.random = 0;
   g.api.Fail("", "", ToStatus({429, "TooManyRequests", "", base::Nanos(7s)}));
   g.Start();
@@ -276,7 +276,7 @@ TEST_CASE("a server that says no is asked less and less often, and no more than 
 }
 
 TEST_CASE("the back-off begins anew after a watch that worked") {
-  Fixture f;
+  ReflectorFixture f;
   f.random = 0;
   f.api.Fail("", "", ToStatus({503, "", "", {}}), 6);
   f.Start();
@@ -291,7 +291,7 @@ TEST_CASE("the back-off begins anew after a watch that worked") {
 }
 
 TEST_CASE("what a server said before it went away does not slow down its return") {
-  Fixture f;
+  ReflectorFixture f;
   f.random = 0;
   f.api.Fail("", "", ToStatus({500, "InternalError", "", {}}), 6);
   f.Start();
@@ -308,7 +308,7 @@ TEST_CASE("what a server said before it went away does not slow down its return"
 }
 
 TEST_CASE("a watch refused with 401 is back soon after the certificate was renewed") {
-  Fixture f;
+  ReflectorFixture f;
   f.Put("a", "1");
   f.Start();
   f.Advance(2s);
@@ -324,7 +324,7 @@ TEST_CASE("a watch refused with 401 is back soon after the certificate was renew
 }
 
 TEST_CASE("a resourceVersion that goes backwards is a new etcd") {
-  Fixture f;
+  ReflectorFixture f;
   f.Put("a", "1");
   f.Start();
   f.Advance(2s);
@@ -337,7 +337,7 @@ TEST_CASE("a resourceVersion that goes backwards is a new etcd") {
 }
 
 TEST_CASE("nothing is said after Stop, nor when a callback ends the reflector") {
-  Fixture f;
+  ReflectorFixture f;
   f.Put("a", "1");
   f.Start();
   f.AwaitDone(f.reflector->Stop());
@@ -346,7 +346,7 @@ TEST_CASE("nothing is said after Stop, nor when a callback ends the reflector") 
   f.Advance(1min);
   CHECK(f.mirror.size() == 1);
 
-  Fixture g;
+  ReflectorFixture g;
   g.Put("a", "1");
   int events = 0;
   g.after_event = [&] {
@@ -361,7 +361,7 @@ TEST_CASE("nothing is said after Stop, nor when a callback ends the reflector") 
 }
 
 TEST_CASE("a reflector that hangs in a call ends when it is destroyed") {
-  Fixture f;
+  ReflectorFixture f;
   f.traits.watch_list = GENERATE(true, false);
   f.api.Hold("", "");
   f.Start();

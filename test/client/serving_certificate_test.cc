@@ -6,7 +6,7 @@
 
 using namespace kubelet;
 using namespace kubelet::client;
-using namespace kubelet::client::test;
+using namespace kubelet::client::support;
 using Addresses = google::protobuf::RepeatedPtrField<k8s::io::api::core::v1::NodeAddress>;
 
 namespace {
@@ -21,7 +21,7 @@ Addresses Make(const std::vector<std::pair<std::string, std::string>>& list) {
   return out;
 }
 
-struct Bench {
+struct ServingCertificateBench {
   TempDir dir;
   Loop loop;
   FakeSigner signer{loop.io.get_executor(), loop.clock};
@@ -29,12 +29,12 @@ struct Bench {
   ServingOptions options;
   int changes = 0;
   std::unique_ptr<ServingCertificate> serving;
-  Bench() {
+  ServingCertificateBench() {
     options.cert_dir = dir / "pki";
     options.hostname = "host.example";
     options.node_name = "n1";
   }
-  ~Bench() {
+  ~ServingCertificateBench() {
     if (serving) loop.AwaitVoid(serving->Stop());
   }
   void Start() {
@@ -73,7 +73,7 @@ TEST_CASE("serving: names and addresses of the node, as upstream") {
 }
 
 TEST_CASE("serving: self-signed when nothing is configured, and kept over a restart") {
-  Bench b;
+  ServingCertificateBench b;
   SECTION("a name") {}
   SECTION("a crash left the key alone") { Write(b.dir / "pki/kubelet.key", "x"); }
   b.Start();
@@ -96,7 +96,7 @@ TEST_CASE("serving: self-signed when nothing is configured, and kept over a rest
 }
 
 TEST_CASE("serving: a certificate of one's own is never written over") {
-  Bench b;
+  ServingCertificateBench b;
   Write(b.dir / "pki/kubelet.crt", "half");
   b.Start();
   CHECK(Read(b.dir / "pki/kubelet.crt") == "half");
@@ -105,7 +105,7 @@ TEST_CASE("serving: a certificate of one's own is never written over") {
 }
 
 TEST_CASE("serving: files are read again when they change, half of a change is not taken") {
-  Bench b;
+  ServingCertificateBench b;
   auto now = b.loop.clock.Now();
   auto one = b.signer.ca.Issue("one", now - 1h, now + 9h);
   auto two = b.signer.ca.Issue("two", now - 1h, now + 9h);
@@ -129,7 +129,7 @@ TEST_CASE("serving: files are read again when they change, half of a change is n
 }
 
 TEST_CASE("serving: requested once there is an address, and anew when one is missing") {
-  Bench b;
+  ServingCertificateBench b;
   b.options.bootstrap = true;
   b.Start();
   b.Advance(30s);

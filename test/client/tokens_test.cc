@@ -10,14 +10,14 @@ namespace {
 using namespace std::chrono_literals;
 namespace authentication = ::k8s::io::api::authentication::v1;
 
-struct Fixture : test::ApiLoop {
+struct TokensFixture : test::ApiLoop {
   int made = 0;
   double random = 0;
   int64_t server_seconds = 0;  // not zero: the life the server gives
   authentication::TokenRequest last;
   TokenManager tokens{{io.get_executor(), clock, api, [this] { return random; }}};
 
-  Fixture() {
+  TokensFixture() {
     api.set_handler(
         [this](const Call& call, google::protobuf::Message* out) -> std::optional<absl::Status> {
           if (call.path.subresource != "token") return std::nullopt;
@@ -47,8 +47,8 @@ struct Fixture : test::ApiLoop {
 };
 
 TEST_CASE("a token is asked for once, and bound to its pod") {
-  Fixture f;
-  auto request = Fixture::Request();
+  TokensFixture f;
+  auto request = TokensFixture::Request();
   request.audiences = {"vault", "api"};
   CHECK_FALSE(f.tokens.NextRefresh(request));
   CHECK(f.Get(request) == "t1");
@@ -62,8 +62,8 @@ TEST_CASE("a token is asked for once, and bound to its pod") {
   CHECK(f.last.spec().bound_object_ref().uid() == "u1");
   request.audiences = {"vault"};
   CHECK(f.Get(request) == "t2");
-  CHECK(f.Get(Fixture::Request("u2")) == "t3");
-  CHECK(f.Get(Fixture::Request("u2", 7200)) == "t4");
+  CHECK(f.Get(TokensFixture::Request("u2")) == "t3");
+  CHECK(f.Get(TokensFixture::Request("u2", 7200)) == "t4");
 }
 
 TEST_CASE("when a token is renewed") {
@@ -75,10 +75,10 @@ TEST_CASE("when a token is renewed") {
   auto c = GENERATE(Case{3600, 0, 0, 2880s}, Case{3600, 0, 0.5, 2875s}, Case{600, 0, 0, 480s},
                     Case{86400 * 7, 0, 0, 86400s}, Case{86400 * 7, 0, 0.999, 86400s - 9990ms},
                     Case{86400 * 7, 1000, 0, 800s});
-  Fixture f;
+  TokensFixture f;
   f.random = c.random;
   f.server_seconds = c.server_seconds;
-  auto request = Fixture::Request("u", c.seconds);
+  auto request = TokensFixture::Request("u", c.seconds);
   auto begin = f.clock.Now();
   CHECK(f.Get(request) == "t1");
   REQUIRE(f.tokens.NextRefresh(request));
@@ -90,11 +90,11 @@ TEST_CASE("when a token is renewed") {
 }
 
 TEST_CASE("questions for one token at one time are one request") {
-  Fixture f;
+  TokensFixture f;
   f.api.Hold("CREATE", "");
-  auto one = f.Begin(f.tokens.Get(Fixture::Request()));
-  auto two = f.Begin(f.tokens.Get(Fixture::Request()));
-  auto other = f.Begin(f.tokens.Get(Fixture::Request("u2")));
+  auto one = f.Begin(f.tokens.Get(TokensFixture::Request()));
+  auto two = f.Begin(f.tokens.Get(TokensFixture::Request()));
+  auto other = f.Begin(f.tokens.Get(TokensFixture::Request("u2")));
   f.api.Release();
   f.Run();
   REQUIRE((*one && *two && *other));
@@ -103,8 +103,8 @@ TEST_CASE("questions for one token at one time are one request") {
 }
 
 TEST_CASE("while no new token can be had the old one serves until it expires") {
-  Fixture f;
-  auto request = Fixture::Request();
+  TokensFixture f;
+  auto request = TokensFixture::Request();
   CHECK(f.Get(request) == "t1");
   f.api.Down();
   f.Advance(2880s);
@@ -125,8 +125,8 @@ TEST_CASE("while no new token can be had the old one serves until it expires") {
 }
 
 TEST_CASE("a server that hangs in a renewal holds a pod with a good token up for ten seconds") {
-  Fixture f;
-  auto request = Fixture::Request();
+  TokensFixture f;
+  auto request = TokensFixture::Request();
   REQUIRE(f.Get(request) == "t1");
   f.Advance(2881s);
   f.api.Hold("CREATE", "/token");
@@ -140,28 +140,28 @@ TEST_CASE("a server that hangs in a renewal holds a pod with a good token up for
 }
 
 TEST_CASE("a refusal without an old token is passed on, and not remembered") {
-  Fixture f;
+  TokensFixture f;
   f.api.Fail("CREATE", "", ToStatus({403, "Forbidden", "no", {}}));
-  auto got = f.Await(f.tokens.Get(Fixture::Request()));
+  auto got = f.Await(f.tokens.Get(TokensFixture::Request()));
   CHECK(got.status().code() == absl::StatusCode::kPermissionDenied);
   CHECK(got.status().message() == "failed to fetch token: no");
   CHECK(f.tokens.size() == 0);
-  CHECK(f.Get(Fixture::Request()) == "t1");
+  CHECK(f.Get(TokensFixture::Request()) == "t1");
 }
 
 TEST_CASE("tokens go with their pod, and when they expire") {
-  Fixture f;
-  CHECK(f.Get(Fixture::Request("u1")) == "t1");
-  CHECK(f.Get(Fixture::Request("u2")) == "t2");
+  TokensFixture f;
+  CHECK(f.Get(TokensFixture::Request("u1")) == "t1");
+  CHECK(f.Get(TokensFixture::Request("u2")) == "t2");
   f.tokens.RemovePod("u1");
   CHECK(f.tokens.size() == 1);
-  CHECK(f.Get(Fixture::Request("u1")) == "t3");
+  CHECK(f.Get(TokensFixture::Request("u1")) == "t3");
   f.Advance(base::Nanos(2h));
-  f.Get(Fixture::Request("u3"));
+  f.Get(TokensFixture::Request("u3"));
   CHECK(f.tokens.size() == 1);
   // The pod goes while its token is on its way.
   f.api.Hold("CREATE", "");
-  auto got = f.Begin(f.tokens.Get(Fixture::Request("u4")));
+  auto got = f.Begin(f.tokens.Get(TokensFixture::Request("u4")));
   f.tokens.RemovePod("u4");
   f.api.Release();
   f.Run();

@@ -33,7 +33,7 @@ Source SourceOf(const std::string& yaml) {
   return source;
 }
 
-struct Fixture : test::ApiLoop {
+struct TrustBundlesFixture : test::ApiLoop {
   std::vector<std::string> changes;
   TrustBundles bundles{Reflector::Deps{io.get_executor(), clock, api, nullptr, [] { return 0.5; }},
                        [this](const std::string& uid) { changes.push_back(uid); }};
@@ -95,7 +95,7 @@ TEST_CASE("label selectors") {
 }
 
 TEST_CASE("a bundle by name, optional or not") {
-  Fixture f;
+  TrustBundlesFixture f;
   CHECK(f.Get("{name: ca, path: x}") ==
         "! while getting ClusterTrustBundle: clustertrustbundle.certificates.k8s.io \"ca\" not "
         "found");
@@ -108,7 +108,7 @@ TEST_CASE("a bundle by name, optional or not") {
 }
 
 TEST_CASE("bundles of a signer by their labels: no selector takes none, an empty one all") {
-  Fixture f;
+  TrustBundlesFixture f;
   f.api.Put(f.where, Make<beta::ClusterTrustBundle>("s:a", "example.com/s", kA, "prod"));
   f.api.Put(f.where, Make<beta::ClusterTrustBundle>("s:b", "example.com/s", kB, "test"));
   f.api.Put(f.where, Make<beta::ClusterTrustBundle>("t:c", "example.com/t",
@@ -122,7 +122,7 @@ TEST_CASE("bundles of a signer by their labels: no selector takes none, an empty
 }
 
 TEST_CASE("who shows a bundle is told of its changes; the last one that goes ends the watch") {
-  Fixture f;
+  TrustBundlesFixture f;
   CHECK(f.api.open_watches("clustertrustbundles") == 0);
   f.api.Put(f.where, Make<beta::ClusterTrustBundle>("ca", "", kA));
   f.Get("{name: ca, path: x}", "u1");
@@ -151,7 +151,7 @@ TEST_CASE("who shows a bundle is told of its changes; the last one that goes end
 }
 
 TEST_CASE("an older server has v1alpha1, another none at all") {
-  Fixture f;
+  TrustBundlesFixture f;
   bool has_alpha = true;
   f.api.set_handler(
       [&](const Call& call, google::protobuf::Message*) -> std::optional<absl::Status> {
@@ -169,7 +169,7 @@ TEST_CASE("an older server has v1alpha1, another none at all") {
 }
 
 TEST_CASE("a server that is away is asked again later") {
-  Fixture f;
+  TrustBundlesFixture f;
   f.api.Down();
   auto got = f.Await(f.bundles.Get("u1", SourceOf("{name: ca, path: x, optional: true}")));
   CHECK(absl::IsUnavailable(got.status()));

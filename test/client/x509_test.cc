@@ -7,7 +7,7 @@
 
 using namespace kubelet;
 using namespace kubelet::client;
-using namespace kubelet::client::test;
+using namespace kubelet::client::support;
 
 TEST_CASE("x509: what goes into a request comes out of the certificate") {
   TestCa ca;

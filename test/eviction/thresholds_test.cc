@@ -16,7 +16,7 @@ ThresholdWatch Watch(const Config& config) {
   return ThresholdWatch(MakeThresholds(config), config.transition);
 }
 
-std::vector<std::string> Names(const std::vector<Threshold>& thresholds) {
+std::vector<std::string> NamesOf(const std::vector<Threshold>& thresholds) {
   std::vector<std::string> out;
   for (const auto& t : thresholds)
     out.push_back(std::string(SignalName(t.signal)) + "<" + t.value.text() +
@@ -161,7 +161,7 @@ TEST_CASE("what is due is in order: memory, then hard before soft") {
     seen[signal] = {1, 100};
   auto watch = Watch(config);
   watch.Update(seen, At(0s));
-  CHECK(Names(watch.Update(seen, At(2s)).due) ==
+  CHECK(NamesOf(watch.Update(seen, At(2s)).due) ==
         std::vector<std::string>{"memory.available<90% soft", "nodefs.available<90%",
                                  "imagefs.available<90%", "nodefs.inodesFree<90% soft"});
 }
@@ -175,9 +175,9 @@ TEST_CASE("containerfs has the thresholds of the filesystem that it is") {
   auto plain = MakeThresholds(config);
   std::vector<std::string> base = {"imagefs.available<15%", "imagefs.inodesFree<5%",
                                    "nodefs.available<10%"};
-  CHECK(Names(plain) == base);
+  CHECK(NamesOf(plain) == base);
   auto with = [&](FsLayout layout) {
-    auto names = Names(WithContainerFs(WithContainerFs(plain, layout), layout));
+    auto names = NamesOf(WithContainerFs(WithContainerFs(plain, layout), layout));
     CHECK(std::vector(names.begin(), names.begin() + 3) == base);
     return std::vector(names.begin() + 3, names.end());
   };

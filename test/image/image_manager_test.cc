@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using runtime::WaitingReason;
 
-struct Bench {
+struct ImageManagerBench {
   boost::asio::io_context io{1};
   base::ManualClock clock;
   test::FakeRuntime world{io.get_executor(), clock};
@@ -29,16 +29,14 @@ struct Bench {
   std::vector<std::string> woken, events, texts, pulls;
   ImageManager manager;
 
-  explicit Bench(ImageManager::Options options = {})
+  explicit ImageManagerBench(ImageManager::Options options = {})
       : manager({io.get_executor(), clock, service,
                  [this](const std::string& uid) { woken.push_back(uid); },
                  [this](const auto&, const runtime::PodEvent& event) {
                    events.push_back(event.reason);
                    texts.push_back(event.message);
                  },
-                 nullptr,
-                 nullptr,
-                 nullptr,
+                 nullptr, nullptr, nullptr,
                  [this](const std::string& uid, const std::string& image, bool there) {
                    pulls.push_back(uid + (there ? " has " : " pulls ") + image);
                  }},
@@ -81,7 +79,7 @@ TEST_CASE("pull policies with and without the image") {
                       Row{"Always", true, false, WaitingReason::kContainerCreating, 1},
                       Row{"", true, true, WaitingReason::kNone, 0});  // as IfNotPresent
   INFO(row.policy << (row.there ? " there" : " absent"));
-  Bench bench;
+  ImageManagerBench bench;
   if (row.there) bench.world.images.insert("a:1");
   auto answer = bench.Ensure("u", "a:1", row.policy);
   CHECK(answer.image.has_value() == row.answered);
@@ -97,7 +95,7 @@ TEST_CASE("pull policies with and without the image") {
 
 TEST_CASE("it is told for which pod a pull begins, again after a failure, and when the image is there") {
   using Told = std::vector<std::string>;
-  Bench bench;
+  ImageManagerBench bench;
   bench.world.pull_error["a:1"] = absl::UnavailableError("away");
   bench.Ensure("u1", "a:1", "IfNotPresent");
   bench.Run();
@@ -115,7 +113,7 @@ TEST_CASE("it is told for which pod a pull begins, again after a failure, and wh
 }
 
 TEST_CASE("one pull at a time, in order; the next starts when one has ended") {
-  Bench bench;
+  ImageManagerBench bench;
   for (const char* image : {"a:1", "b:1", "c:1"}) bench.world.pull_takes[image] = 10s;
   bench.Ensure("u1", "a:1", "Always");
   bench.Ensure("u2", "b:1", "Always");
@@ -131,7 +129,7 @@ TEST_CASE("pulls beyond the burst are refused and backed off, and go through lat
   options.parallel_pulls = 0;
   options.pull_qps = 1;
   options.pull_burst = 2;
-  Bench bench(options);
+  ImageManagerBench bench(options);
   for (int i = 0; i < 3; ++i)
     bench.Ensure("u" + std::to_string(i), "a:" + std::to_string(i), "Always");
   bench.Run();
@@ -154,7 +152,7 @@ TEST_CASE("reasons that a runtime puts before its error") {
       GENERATE(Row{"RegistryUnavailable: gone", WaitingReason::kRegistryUnavailable},
                Row{"SignatureValidationFailed: no", WaitingReason::kSignatureValidationFailed},
                Row{"else", WaitingReason::kErrImagePull});
-  Bench bench;
+  ImageManagerBench bench;
   bench.world.pull_error["a:1"] = absl::UnknownError(row.text);
   bench.Ensure("u", "a:1", "Always");
   bench.Run();
@@ -164,7 +162,7 @@ TEST_CASE("reasons that a runtime puts before its error") {
 }
 
 TEST_CASE("an image name that is none, and a runtime that cannot be asked") {
-  Bench bench;
+  ImageManagerBench bench;
   CHECK(bench.Ensure("u", "Bad", "Always").waiting.reason == WaitingReason::kInvalidImageName);
   bench.world.SetDown(true);
   auto answer = bench.Ensure("u", "a:1", "IfNotPresent");
@@ -173,7 +171,7 @@ TEST_CASE("an image name that is none, and a runtime that cannot be asked") {
 }
 
 TEST_CASE("an image that CreateContainer missed is looked for again") {
-  Bench bench;
+  ImageManagerBench bench;
   bench.world.images.insert("a:latest");
   CHECK(bench.Ensure("u", "a", "IfNotPresent").image);
   bench.world.images.clear();
@@ -184,7 +182,7 @@ TEST_CASE("an image that CreateContainer missed is looked for again") {
 
 TEST_CASE("the words of a pull that works") {
   ImageManager::Options options;
-  Bench bench(options);
+  ImageManagerBench bench(options);
   bench.world.pull_takes["a:latest"] = 1500ms;
   bench.world.image_details["a:latest"].size_bytes = 42;
   bench.Ensure("u1", "b:1", "Always");
@@ -201,7 +199,7 @@ TEST_CASE("the words of a pull that works") {
 TEST_CASE(
     "a failure is told as upstream tells it, then its back-off, and goes on being shown while it "
     "is tried again") {
-  Bench bench;
+  ImageManagerBench bench;
   bench.world.pull_error["a:latest"] = absl::NotFoundError("no such thing");
   bench.Ensure("u", "a", "IfNotPresent");
   bench.Run();
@@ -223,7 +221,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a runtime's special reasons have words of their own") {
-  Bench bench;
+  ImageManagerBench bench;
   bench.world.pull_error["a:1"] = absl::UnknownError("RegistryUnavailable: gone");
   bench.Ensure("u", "a:1", "Always");
   bench.Run();
@@ -234,7 +232,7 @@ TEST_CASE("a runtime's special reasons have words of their own") {
 }
 
 TEST_CASE("a pull that hangs holds up nobody for long, even one at a time") {
-  Bench bench;
+  ImageManagerBench bench;
   bench.world.pull_takes["hangs:1"] = 100h;
   bench.Ensure("u1", "hangs:1", "Always");
   bench.Ensure("u2", "b:1", "Always");

@@ -50,7 +50,7 @@ api::PodPtr PodOf(const std::string& uid, const std::string& account = "") {
 }
 
 // Real programs: shell scripts that keep what they were asked.
-struct Bench {
+struct PluginsBench {
   test::Loop loop;
   TempDir dir;
   FakeObjects objects;
@@ -98,7 +98,7 @@ struct Bench {
 };
 
 TEST_CASE("a plugin is asked on its standard input and answers on its standard output") {
-  Bench bench;
+  PluginsBench bench;
   auto& spec = bench.Add("p", "cat > " + bench.dir.path() + "/asked; echo \"$1 $NAME\" > " +
                                   bench.dir.path() + "/words; echo '" + Answer("Image") + "'");
   spec.args = {"--flag"};
@@ -128,7 +128,7 @@ TEST_CASE("how long and for what an answer is kept") {
                Row{"Global", "", 1, 1, 1, 2}, Row{"Image", R"(,"cacheDuration":"0s")", 2, 3, 4, 5},
                Row{"Global", R"(,"cacheDuration":"1h")", 1, 1, 1, 1});
   INFO(row.key << row.more);
-  Bench bench;
+  PluginsBench bench;
   bench.AddAnswer("p", Answer(row.key, row.more));
   CHECK(bench.Ask("a.example/app").size() == 1);
   CHECK(bench.Ask("a.example/app").size() == 1);
@@ -143,7 +143,7 @@ TEST_CASE("how long and for what an answer is kept") {
 }
 
 TEST_CASE("what plugins do wrong costs their own answer only") {
-  Bench bench;
+  PluginsBench bench;
   bench.Add("fails", "echo broken >&2; exit 3");
   bench.Add("mute", "exit 0");
   bench.Add("old",
@@ -161,7 +161,7 @@ TEST_CASE("what plugins do wrong costs their own answer only") {
 }
 
 TEST_CASE("a plugin that hangs is killed after a minute with what it started") {
-  Bench bench;
+  PluginsBench bench;
   bench.Add("hangs", "echo $$ > " + bench.dir.path() + "/pid; mv " + bench.dir.path() + "/pid " +
                          bench.dir.path() + "/begun; sleep 1000 & wait");
   bench.Open();
@@ -180,7 +180,7 @@ TEST_CASE("a plugin that hangs is killed after a minute with what it started") {
 }
 
 TEST_CASE("questions that are alike run the program once") {
-  Bench bench;
+  PluginsBench bench;
   bench.AddAnswer("p", Answer("Image", ",\"cacheDuration\":\"0s\""));
   bench.Open();
   std::vector<std::shared_ptr<Keyring>> rings;
@@ -198,7 +198,7 @@ TEST_CASE("questions that are alike run the program once") {
 }
 
 TEST_CASE("service account tokens go to plugins that want them") {
-  Bench bench;
+  PluginsBench bench;
   bench.objects.accounts["sa"] = {"sa-uid", {{"need", "1"}, {"may", "2"}, {"other", "3"}}};
   bench.objects.accounts["plain"] = {"plain-uid", {}};
   auto& spec = bench.AddAnswer("p", Answer("Global"));
@@ -225,7 +225,7 @@ TEST_CASE("service account tokens go to plugins that want them") {
 
 TEST_CASE("a token given back as password may only be kept by token") {
   for (bool by_token : {false, true}) {
-    Bench bench;
+    PluginsBench bench;
     bench.objects.accounts["sa"] = {"sa-uid", {}};
     auto& spec = bench.AddAnswer("p", Answer("Global", "", "token-1-aud-sa-uid"));
     spec.token.emplace();

@@ -48,7 +48,7 @@ api::PodPtr PodWith(const std::string& uid, const std::vector<std::string>& secr
   return pod;
 }
 
-struct Bench {
+struct PullCredentialsBench {
   test::Loop loop;
   TempDir dir;
   Secrets secrets;
@@ -59,7 +59,7 @@ struct Bench {
   std::set<std::string> woken;
   std::unique_ptr<ImageManager> manager;
   struct Drain {
-    Bench& bench;
+    PullCredentialsBench& bench;
     ~Drain() {
       bench.manager.reset();
       bench.loop.io.restart();
@@ -67,7 +67,7 @@ struct Bench {
     }
   } drain{*this};
 
-  explicit Bench(VerifyPolicy policy = VerifyPolicy::kNeverPreloaded) {
+  explicit PullCredentialsBench(VerifyPolicy policy = VerifyPolicy::kNeverPreloaded) {
     ImageManager::Options options;
     options.verify.dir = dir / "image_manager";
     options.verify.policy = policy;
@@ -100,7 +100,7 @@ struct Bench {
 };
 
 TEST_CASE("pull secrets are tried in turn, those of the node after them") {
-  Bench bench;
+  PullCredentialsBench bench;
   bench.world.pull_user["a.example/app:1"] = "node";
   bench.secrets.Set("one", "bob");
   bench.secrets.Set("two", "eve");
@@ -112,7 +112,7 @@ TEST_CASE("pull secrets are tried in turn, those of the node after them") {
 }
 
 TEST_CASE("a pull secret that is not there is told and the pull goes on") {
-  Bench bench;
+  PullCredentialsBench bench;
   bench.secrets.Set("two", "eve");
   CHECK(bench.Get(PodWith("1", {"absent", "", "two", "gone"})).image.has_value());
   CHECK(bench.world.pulled_as == std::vector<std::string>{"eve"});
@@ -123,7 +123,7 @@ TEST_CASE("a pull secret that is not there is told and the pull goes on") {
 }
 
 TEST_CASE("without the right credential the errors of all tries are shown") {
-  Bench bench;
+  PullCredentialsBench bench;
   bench.world.pull_user["a.example/app:1"] = "alice";
   bench.secrets.Set("one", "bob");
   bench.secrets.Set("two", "eve");
@@ -135,7 +135,7 @@ TEST_CASE("without the right credential the errors of all tries are shown") {
 }
 
 TEST_CASE("an image pulled with a pod's secret is not for a pod without it") {
-  Bench bench;
+  PullCredentialsBench bench;
   bench.world.pull_user["a.example/app:1"] = "bob";
   bench.secrets.Set("mine", "bob");
   REQUIRE(bench.Get(PodWith("1", {"mine"})).image.has_value());
@@ -165,7 +165,7 @@ TEST_CASE(
     "an image pulled without credentials is for all; one that was there before, as the policy "
     "says") {
   for (auto policy : {VerifyPolicy::kNeverPreloaded, VerifyPolicy::kAlways}) {
-    Bench bench(policy);
+    PullCredentialsBench bench(policy);
     bench.world.images.insert("a.example/app:1");
     CHECK(bench.Get(PodWith("1", {})).image.has_value());
     CHECK(bench.world.pulled_as.size() == (policy == VerifyPolicy::kAlways ? 1 : 0));
@@ -175,7 +175,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a changed credential file of the node counts at the next pull") {
-  Bench bench;
+  PullCredentialsBench bench;
   bench.world.pull_user["a.example/app:1"] = "node";
   CHECK_FALSE(bench.Get(PodWith("1", {})).image.has_value());
   WriteText(bench.dir / "config.json", R"({"auths":{"a.example":{"username":"node"}}})");
@@ -183,7 +183,7 @@ TEST_CASE("a changed credential file of the node counts at the next pull") {
 }
 
 TEST_CASE("two containers of a pod with one image are one pull") {
-  Bench bench;
+  PullCredentialsBench bench;
   auto pod = PodWith("1", {});
   CHECK(bench.Ask(pod).pulling);
   CHECK(bench.Ask(pod).pulling);

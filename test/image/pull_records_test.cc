@@ -27,12 +27,12 @@ Credential AccountCredential(const std::string& name) {
   return out;
 }
 
-struct Bench {
+struct PullRecordsBench {
   test::Loop loop;
   TempDir dir;
   std::unique_ptr<PullRecords> records;
 
-  explicit Bench(VerifyPolicy policy = VerifyPolicy::kNeverPreloaded) { Open(policy); }
+  explicit PullRecordsBench(VerifyPolicy policy = VerifyPolicy::kNeverPreloaded) { Open(policy); }
   void Open(VerifyPolicy policy = VerifyPolicy::kNeverPreloaded) {
     VerifyOptions options;
     options.dir = dir.path();
@@ -58,7 +58,7 @@ struct Bench {
 
 TEST_CASE(
     "files of a pull under way and of one that is done, byte for byte as upstream writes them") {
-  Bench bench;
+  PullRecordsBench bench;
   REQUIRE(bench.loop.Await(bench.records->Intend("a.example/app:1")).ok());
   CHECK(ReadText(bench.Path("pulling", "a.example/app:1")) ==
         "{\"kind\":\"ImagePullIntent\",\"apiVersion\":\"kubelet.config.k8s.io/"
@@ -107,7 +107,7 @@ TEST_CASE("the list of images that are never verified") {
 }
 
 TEST_CASE("an image pulled with a secret is for pods that show it") {
-  Bench bench;
+  PullRecordsBench bench;
   auto mine = SecretCredential("s", "h");
   CHECK(bench.Allows("a.example/app:1", "sha256:1", {}));  // preloaded
   bench.Pull("a.example/app:1", "sha256:1", &mine);
@@ -131,7 +131,7 @@ TEST_CASE("an image pulled with a secret is for pods that show it") {
 }
 
 TEST_CASE("service accounts match by all three of their coordinates") {
-  Bench bench;
+  PullRecordsBench bench;
   auto mine = AccountCredential("sa");
   bench.Pull("a.example/app:1", "sha256:1", &mine);
   CHECK(bench.Allows("a.example/app:1", "sha256:1", {mine}));
@@ -139,7 +139,7 @@ TEST_CASE("service accounts match by all three of their coordinates") {
 }
 
 TEST_CASE("a pull without credentials opens the image to every pod, for good") {
-  Bench bench;
+  PullRecordsBench bench;
   auto mine = SecretCredential("s", "h");
   bench.Pull("a.example/app:1", "sha256:1", &mine);
   bench.Pull("a.example/app:1", "sha256:1", nullptr);
@@ -149,7 +149,7 @@ TEST_CASE("a pull without credentials opens the image to every pod, for good") {
 }
 
 TEST_CASE("an image whose pull an earlier process began belongs to nobody known") {
-  Bench bench;
+  PullRecordsBench bench;
   REQUIRE(bench.loop.Await(bench.records->Intend("busybox:1")).ok());
   bench.Open();
   CHECK(bench.records->HasLeftovers());
@@ -166,7 +166,7 @@ TEST_CASE("an image whose pull an earlier process began belongs to nobody known"
 }
 
 TEST_CASE("two pulls of one image: the intent stays until the last has ended") {
-  Bench bench;
+  PullRecordsBench bench;
   REQUIRE(bench.loop.Await(bench.records->Intend("a:1")).ok());
   REQUIRE(bench.loop.Await(bench.records->Intend("a:1")).ok());
   bench.loop.Await(bench.records->Failed("a:1"));
@@ -177,7 +177,7 @@ TEST_CASE("two pulls of one image: the intent stays until the last has ended") {
 
 TEST_CASE(
     "records of the version before are read and written anew; what is no record opens nothing") {
-  Bench bench;
+  PullRecordsBench bench;
   WriteText(
       bench.Path("pulled", "sha256:1"),
       R"({"kind":"ImagePulledRecord","apiVersion":"kubelet.config.k8s.io/v1alpha1","lastUpdatedTime":null,)"
@@ -193,7 +193,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a directory that cannot be read lets nobody in without a pull") {
-  Bench bench;
+  PullRecordsBench bench;
   VerifyOptions options;
   options.dir = bench.dir / "file";
   WriteText(options.dir, "in the way");
@@ -206,7 +206,7 @@ TEST_CASE("a directory that cannot be read lets nobody in without a pull") {
 }
 
 TEST_CASE("records of removed images go, newer ones stay") {
-  Bench bench;
+  PullRecordsBench bench;
   bench.Pull("a:1", "sha256:1", nullptr);
   bench.Pull("b:1", "sha256:2", nullptr);
   bench.loop.clock.Advance(std::chrono::seconds(10));

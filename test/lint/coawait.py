@@ -65,14 +65,23 @@ def run_query(arguments, root):
     return sorted(found)
 
 
+def sources_of(file):
+    """The source files that are compiled as `file`: itself, or what CMake's unity build includes."""
+    path = pathlib.Path(file)
+    if path.parent.name != "Unity":
+        return [file]
+    return re.findall(r'^#include "([^"]+)"', path.read_text(), re.M)
+
+
 class Unit:
     """One entry of the compilation database with the project files it depends on."""
 
     def __init__(self, entry, dependencies):
         self.file = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
+        self.sources = sources_of(self.file)
         self.command = entry["command"]
         self.known = bool(dependencies)
-        self.parts = {self.file} | {d for d in dependencies if d.startswith(str(ROOT) + os.sep)}
+        self.parts = {self.file, *self.sources} | {d for d in dependencies if d.startswith(str(ROOT) + os.sep)}
 
     def key(self):
         digest = hashlib.sha256((self.command + script()).encode())
@@ -117,11 +126,11 @@ def units(build, entries):
     for entry in entries:
         output = re.search(r" -o (\S+)", entry["command"])
         unit = Unit(entry, [d for d in log.get(output[1] if output else "", []) if os.path.exists(d)])
-        path = pathlib.Path(unit.file)
-        if path.is_relative_to(ROOT) and not path.is_relative_to(build) and path.exists():
+        paths = [pathlib.Path(source) for source in unit.sources]
+        if any(path.is_relative_to(ROOT) and not path.is_relative_to(build) and path.exists() for path in paths):
             every.append(unit)
     says = {part: b"co_await" in pathlib.Path(part).read_bytes() for unit in every for part in unit.parts}
-    chosen = [unit for unit in every if says[unit.file]]
+    chosen = [unit for unit in every if any(says[source] for source in unit.sources)]
     covered = {part for unit in chosen for part in unit.parts}
     for unit in every:
         missing = {part for part in unit.parts if says[part]} - covered

@@ -10,7 +10,7 @@ namespace {
 using test::TempDir;
 using test::WriteText;
 
-struct Tree {
+struct CpuTopologyTree {
   TempDir root;
   std::string system = root / "sys/devices/system";
 
@@ -46,7 +46,7 @@ std::string Text(const CpuTopology& topology) {
 }
 
 TEST_CASE("two sockets with threads and numbers of cores that repeat; one CPU is off") {
-  Tree tree;
+  CpuTopologyTree tree;
   WriteText(tree.system + "/cpu/online", "0-6\n");
   for (int cpu = 0; cpu < 7; ++cpu) tree.Cpu(cpu, cpu / 2 % 2, cpu % 2);
   tree.Node(0, "0,2,4,6", "10 21");
@@ -64,7 +64,7 @@ TEST_CASE("two sockets with threads and numbers of cores that repeat; one CPU is
 }
 
 TEST_CASE("caches of part of a node are told apart, one of the whole node is not") {
-  Tree tree;
+  CpuTopologyTree tree;
   WriteText(tree.system + "/cpu/online", "0-7");
   for (int cpu = 0; cpu < 4; ++cpu) tree.Cpu(cpu, cpu, 0, cpu < 2 ? "0-1" : "2-3", 5 + cpu / 2);
   for (int cpu = 4; cpu < 8; ++cpu) tree.Cpu(cpu, cpu, 1, "4-7", 9);
@@ -79,7 +79,7 @@ TEST_CASE("caches of part of a node are told apart, one of the whole node is not
 }
 
 TEST_CASE("a kernel without NUMA: sockets stand for nodes") {
-  Tree tree;
+  CpuTopologyTree tree;
   WriteText(tree.system + "/cpu/online", "0-1");
   tree.Cpu(0, 0, 0);
   tree.Cpu(1, 0, 1);
@@ -91,7 +91,7 @@ TEST_CASE("a kernel without NUMA: sockets stand for nodes") {
 }
 
 TEST_CASE("a topology that cannot be told is refused by file") {
-  Tree tree;
+  CpuTopologyTree tree;
   auto why = [&] { return base::Message(ReadCpuTopology(tree.root.path()).status()); };
   CHECK(why().find("cpu/online") != std::string::npos);
   WriteText(tree.system + "/cpu/online", "0-1");

@@ -10,7 +10,7 @@ using test::TempDir;
 using test::WriteText;
 
 // A hierarchy with one group below the root.
-struct Tree {
+struct SignalsTree {
   TempDir root;
   bool v2 = false;
   std::shared_ptr<const CgroupHierarchy> Open() {
@@ -35,7 +35,7 @@ struct Tree {
 };
 
 TEST_CASE("memory on cgroup v1: usage less inactive files of all groups together") {
-  Tree tree;
+  SignalsTree tree;
   tree.Write("memory.usage_in_bytes", "600\n");
   tree.Write("memory.stat", "inactive_file 7\ntotal_inactive_file 100\n");
   tree.Write("kubepods/memory.usage_in_bytes", "90\n");
@@ -51,7 +51,7 @@ TEST_CASE("memory on cgroup v1: usage less inactive files of all groups together
 }
 
 TEST_CASE("memory on cgroup v2: the root has no memory.current") {
-  Tree tree;
+  SignalsTree tree;
   tree.v2 = true;
   tree.Write("memory.stat", "anon 300\nfile 250\ninactive_file 50\n");
   tree.Write("kubepods/memory.current", "90\n");

@@ -64,7 +64,7 @@ void Give(api::core::Probe* probe, const std::string& what, int period = 10, int
   probe->set_success_threshold(1);
 }
 
-struct Bench {
+struct ManagerBench {
   boost::asio::io_context io{1};
   base::ManualClock clock;
   base::Registry metrics;
@@ -73,8 +73,8 @@ struct Bench {
   double random = 0;
   std::unique_ptr<ProbeManager> manager;
 
-  Bench() { Make(); }
-  ~Bench() {
+  ManagerBench() { Make(); }
+  ~ManagerBench() {
     manager.reset();
     for (auto& gate : script.gates) gate.Set(true);
     Run();
@@ -147,7 +147,7 @@ std::shared_ptr<api::core::Pod> Pod(test::PodSpec spec = {}) {
 }
 
 TEST_CASE("a container without probes is started and ready and costs nothing") {
-  Bench b;
+  ManagerBench b;
   auto pod = Pod();
   auto c = b.Running("c", "id1");
   b.manager->Sync(pod, b.Seen({c}));
@@ -158,7 +158,7 @@ TEST_CASE("a container without probes is started and ready and costs nothing") {
 
 TEST_CASE(
     "readiness: not before the delay, ready with the first success, unready at the threshold") {
-  Bench b;
+  ManagerBench b;
   auto pod = Pod();
   Give(pod->mutable_spec()->mutable_containers(0)->mutable_readiness_probe(), "ready", 10, 2, 30);
   auto c = b.Running("c", "id1");
@@ -182,7 +182,7 @@ TEST_CASE(
 }
 
 TEST_CASE("liveness: fails at the threshold, holds still, begins anew with the next container") {
-  Bench b;
+  ManagerBench b;
   auto pod = Pod();
   Give(pod->mutable_spec()->mutable_containers(0)->mutable_liveness_probe(), "live", 5, 2);
   b.script.answers["live"] = kFail;
@@ -212,7 +212,7 @@ TEST_CASE("liveness: fails at the threshold, holds still, begins anew with the n
 }
 
 TEST_CASE("a startup probe gates the others; readiness follows at once") {
-  Bench b;
+  ManagerBench b;
   auto pod = Pod();
   auto* spec = pod->mutable_spec()->mutable_containers(0);
   Give(spec->mutable_startup_probe(), "up", 10, 30);
@@ -239,7 +239,7 @@ TEST_CASE("a startup probe gates the others; readiness follows at once") {
 }
 
 TEST_CASE("a startup probe that fails for good asks for a restart") {
-  Bench b;
+  ManagerBench b;
   auto pod = Pod();
   auto* spec = pod->mutable_spec()->mutable_containers(0);
   Give(spec->mutable_startup_probe(), "up", 1, 3);
@@ -255,7 +255,7 @@ TEST_CASE("a startup probe that fails for good asks for a restart") {
 }
 
 TEST_CASE("sidecars are probed, init containers are not") {
-  Bench b;
+  ManagerBench b;
   auto pod = Pod({.init = {"i"}, .sidecars = {"s"}});
   for (auto& c : *pod->mutable_spec()->mutable_init_containers()) {
     Give(c.mutable_startup_probe(), c.name() + "-up", 1);
@@ -272,7 +272,7 @@ TEST_CASE("sidecars are probed, init containers are not") {
 }
 
 TEST_CASE("while a pod ends its readiness goes on, liveness and startup are over") {
-  Bench b;
+  ManagerBench b;
   auto pod = Pod({.containers = {"c", "slow"}});
   auto* spec = pod->mutable_spec()->mutable_containers(0);
   Give(spec->mutable_readiness_probe(), "ready", 1, 1);
@@ -310,7 +310,7 @@ TEST_CASE("while a pod ends its readiness goes on, liveness and startup are over
 
 TEST_CASE(
     "an answer about a container that is gone, or to a probe that is over, counts for nothing") {
-  Bench b;
+  ManagerBench b;
   auto pod = Pod();
   Give(pod->mutable_spec()->mutable_containers(0)->mutable_liveness_probe(), "live", 1, 1);
   b.script.answers["live"] = kFail;
@@ -334,7 +334,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a probe that hangs holds up nobody but itself") {
-  Bench b;
+  ManagerBench b;
   auto pod = Pod({.containers = {"c", "d"}});
   Give(pod->mutable_spec()->mutable_containers(0)->mutable_readiness_probe(), "hangs", 1);
   Give(pod->mutable_spec()->mutable_containers(1)->mutable_readiness_probe(), "fine", 1);
@@ -352,7 +352,7 @@ TEST_CASE("a probe that hangs holds up nobody but itself") {
 }
 
 TEST_CASE("errors of the probe itself are told and change nothing") {
-  Bench b;
+  ManagerBench b;
   auto pod = Pod({.containers = {"c", "d"}});
   Give(pod->mutable_spec()->mutable_containers(0)->mutable_liveness_probe(), "live", 1, 1);
   auto* port = pod->mutable_spec()->mutable_containers(1)->mutable_liveness_probe();
@@ -375,7 +375,7 @@ TEST_CASE("errors of the probe itself are told and change nothing") {
 }
 
 TEST_CASE("five hundred probes of one second start a few at a time") {
-  Bench b;
+  ManagerBench b;
   std::vector<std::shared_ptr<api::core::Pod>> pods;
   for (int i = 0; i < 500; ++i) {
     auto pod = Pod({.uid = "u" + std::to_string(i)});
@@ -400,7 +400,7 @@ TEST_CASE("five hundred probes of one second start a few at a time") {
 
 TEST_CASE(
     "probes that are due at nearly the same moment share a wake-up, and none is early or drifts") {
-  Bench b;
+  ManagerBench b;
   std::vector<std::shared_ptr<api::core::Pod>> pods;
   auto begun = b.clock.Mono();
   for (double random : {0.101, 0.107, 0.119, 0.121}) {
@@ -423,7 +423,7 @@ TEST_CASE(
 }
 
 TEST_CASE("verdicts of static pods survive a restart by the saved text") {
-  Bench b;
+  ManagerBench b;
   auto pod = Pod();
   auto* spec = pod->mutable_spec()->mutable_containers(0);
   Give(spec->mutable_startup_probe(), "up", 1);
@@ -468,7 +468,7 @@ TEST_CASE("verdicts of API pods survive by what the server shows of the same con
   };
   for (const auto& row : rows) {
     INFO(row.what);
-    Bench b;
+    ManagerBench b;
     auto pod = Pod({.source = row.is_static ? "file" : "api"});
     auto* spec = pod->mutable_spec()->mutable_containers(0);
     Give(spec->mutable_startup_probe(), "up", 10);
@@ -491,7 +491,7 @@ TEST_CASE("verdicts of API pods survive by what the server shows of the same con
 }
 
 TEST_CASE("saved text: garbage is ignored") {
-  Bench b;
+  ManagerBench b;
   for (const char* text : {"", "x", "probe results 1\nabc", "probe results 1\nid1 sr extra\nid2",
                            "probe results 2\nid1 sr\n"}) {
     b.manager->Restore(text);
@@ -502,7 +502,7 @@ TEST_CASE("saved text: garbage is ignored") {
 }
 
 TEST_CASE("metrics: upstream's names, dropped with the pod") {
-  Bench b;
+  ManagerBench b;
   auto pod = Pod();
   Give(pod->mutable_spec()->mutable_containers(0)->mutable_liveness_probe(), "live", 1);
   auto c = b.Running("c", "id1");

@@ -45,7 +45,7 @@ base::Task<void> Store(base::Task<Found> task, std::optional<Found>* out) {
   *out = co_await std::move(task);
 }
 
-struct Bench {
+struct NamesBench {
   std::shared_ptr<Server> server = std::make_shared<Server>();
   boost::asio::io_context io{1};
   base::ManualClock clock;
@@ -53,7 +53,7 @@ struct Bench {
   Names names{io.get_executor(), clock, pool, Options()};
   base::TaskScope scope{io.get_executor()};
 
-  ~Bench() {
+  ~NamesBench() {
     for (const char* host : {"dead", "mute", "nobody"}) server->Answer(host);
     test::Settle(io, pool);
   }
@@ -79,7 +79,7 @@ struct Bench {
 };
 
 TEST_CASE("a name without an answer fails those who ask for it, and nobody else") {
-  Bench b;
+  NamesBench b;
   b.server->silent = {"dead"};
   std::optional<Found> dead, other, again;
   b.Find("dead", 1s, &dead);
@@ -103,7 +103,7 @@ TEST_CASE("a name without an answer fails those who ask for it, and nobody else"
 }
 
 TEST_CASE("two names without an answer are all that is looked up; a third waits, and has not failed") {
-  Bench b;
+  NamesBench b;
   b.server->silent = {"dead", "mute"};
   std::optional<Found> dead, mute, other;
   b.Find("dead", 1s, &dead);
@@ -121,7 +121,7 @@ TEST_CASE("two names without an answer are all that is looked up; a third waits,
 }
 
 TEST_CASE("a name that took long to be unknown stays unknown for as long") {
-  Bench b;
+  NamesBench b;
   b.server->silent = {"nobody"};
   std::optional<Found> first, second, third;
   b.Find("nobody", 1s, &first);
@@ -143,7 +143,7 @@ TEST_CASE("a name that took long to be unknown stays unknown for as long") {
 }
 
 TEST_CASE("a dead name holds one thread of the pool, whoever asks") {
-  Bench b;
+  NamesBench b;
   b.server->silent = {"dead"};
   std::optional<Found> found[8];
   for (int i = 0; i < 8; ++i) b.Find(i % 2 == 0 ? "dead" : "other", 1s, &found[i]);
@@ -165,7 +165,7 @@ TEST_CASE("a dead name holds one thread of the pool, whoever asks") {
 }
 
 TEST_CASE("what was found, or not found, is told again for a second") {
-  Bench b;
+  NamesBench b;
   for (const char* host : {"web", "nobody"}) {
     std::optional<Found> first, second, third;
     b.Find(host, 1s, &first);

@@ -122,8 +122,8 @@ Task<void> StoreGet(Task<absl::Status> task, std::optional<absl::Status>* out) {
   *out = co_await std::move(task);
 }
 
-struct Bench {
-  explicit Bench(Names::Options names = {}) : options(With(std::move(names))) {}
+struct ProberBench {
+  explicit ProberBench(Names::Options names = {}) : options(With(std::move(names))) {}
   static NetworkProber::Options With(Names::Options names) {
     NetworkProber::Options options;
     options.names = std::move(names);
@@ -208,7 +208,7 @@ TEST_CASE("http: what the answers mean") {
   };
   for (const auto& row : rows) {
     INFO(row.answer);
-    Bench b;
+    ProberBench b;
     Loopback server(b.io, [&](Loopback::Session& s) {
       if (!Whole(s.in)) return;
       s.Write(row.answer);
@@ -220,7 +220,7 @@ TEST_CASE("http: what the answers mean") {
 }
 
 TEST_CASE("http: the request, and redirects within the host") {
-  Bench b;
+  ProberBench b;
   std::vector<std::string> asked;
   Loopback server(b.io, [&](Loopback::Session& s) {
     if (!Whole(s.in)) return;
@@ -243,7 +243,7 @@ TEST_CASE("http: the request, and redirects within the host") {
 }
 
 TEST_CASE("http: redirects in a circle end") {
-  Bench b;
+  ProberBench b;
   int asked = 0;
   Loopback server(b.io, [&](Loopback::Session& s) {
     if (!Whole(s.in)) return;
@@ -256,7 +256,7 @@ TEST_CASE("http: redirects in a circle end") {
 }
 
 TEST_CASE("http: nobody listens, by address and by name, IPv6") {
-  Bench b;
+  ProberBench b;
   uint16_t port = 0;
   { port = Loopback(b.io).port(); }
   b.Poll();
@@ -286,7 +286,7 @@ TEST_CASE("a host name with two addresses: the one that refuses is not all there
     return Names::Addresses{boost::asio::ip::make_address("::1"),
                             boost::asio::ip::make_address("127.0.0.1")};
   };
-  Bench b(options);
+  ProberBench b(options);
   Loopback server(b.io, [&](Loopback::Session& s) {
     if (!Whole(s.in)) return;
     s.Write("HTTP/1.1 200 OK\r\n\r\n");
@@ -310,7 +310,7 @@ Task<void> Dial(Dialog& dialog, std::vector<boost::asio::ip::tcp::endpoint> to, 
 }
 
 TEST_CASE("an address that does not answer leaves the next its share of the time") {
-  Bench b;
+  ProberBench b;
   Loopback server(b.io);
   // To a full queue of another listener a connection is not made, and not refused either.
   boost::asio::ip::tcp::acceptor full(b.io);
@@ -340,7 +340,7 @@ TEST_CASE("an address that does not answer leaves the next its share of the time
 }
 
 TEST_CASE("http: the timeout counts from the request on") {
-  Bench b;
+  ProberBench b;
   Loopback server(b.io);
   b.Begin(b.Http(server.port()), 3s);
   b.Until([&] { return !server.sessions().empty() && Whole(server.sessions().back()->in); });
@@ -354,7 +354,7 @@ TEST_CASE("http: the timeout counts from the request on") {
 }
 
 TEST_CASE("http: a body that does not come is asked for three times and then says nothing") {
-  Bench b;
+  ProberBench b;
   Loopback server(b.io, [&](Loopback::Session& s) {
     s.Write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nslow");
   });
@@ -372,7 +372,7 @@ TEST_CASE("http: a body that does not come is asked for three times and then say
 }
 
 TEST_CASE("a late loop: the answer was there in time, so the probe has not failed") {
-  Bench b;
+  ProberBench b;
   Loopback server(b.io);
   b.Begin(b.Http(server.port()));
   b.Until([&] { return !server.sessions().empty() && Whole(server.sessions().back()->in); });
@@ -397,7 +397,7 @@ Task<void> Talk(Dialog& dialog, boost::asio::ip::tcp::endpoint to, absl::Status*
 
 TEST_CASE("a late loop: what we are late ourselves is not taken from the server") {
   for (bool late : {true, false}) {
-    Bench b;
+    ProberBench b;
     Loopback server(b.io);
     // The kernel says when the packet came; here it came at once, and we looked 1.8 s later.
     Dialog::Kernel kernel;
@@ -424,7 +424,7 @@ TEST_CASE("a late loop: what we are late ourselves is not taken from the server"
 }
 
 TEST_CASE("https: nobody is verified; a server that speaks http is named") {
-  Bench b;
+  ProberBench b;
   fakes::CertificateAuthority ca;
   fakes::CertificateOptions wrong;
   wrong.common_name = "somebody else";
@@ -460,7 +460,7 @@ TEST_CASE("https: nobody is verified; a server that speaks http is named") {
 }
 
 TEST_CASE("tcp: connecting is all") {
-  Bench b;
+  ProberBench b;
   Loopback server(b.io);
   CHECK(Text(b.Do(TcpAction{"127.0.0.1", server.port()})) == "success");
   uint16_t port = 0;
@@ -488,7 +488,7 @@ int TimeWaits(uint16_t port) {
 
 TEST_CASE("probes leave nothing in TIME_WAIT, whoever closes first") {
   for (bool server_closes : {true, false}) {
-    Bench b;
+    ProberBench b;
     Loopback server(b.io, [&](Loopback::Session& s) {
       if (!Whole(s.in)) return;
       s.Write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
@@ -548,7 +548,7 @@ TEST_CASE("grpc: health of a service") {
   };
   for (const auto& row : rows) {
     INFO(row.what);
-    Bench b;
+    ProberBench b;
     H2cServer h2(row.answer);
     Loopback server(b.io);
     server.on_open = [&](Loopback::SessionPtr session) {
@@ -568,7 +568,7 @@ TEST_CASE("grpc: health of a service") {
 }
 
 TEST_CASE("grpc: nobody listens, another protocol, no answer") {
-  Bench b;
+  ProberBench b;
   uint16_t port = 0;
   { port = Loopback(b.io).port(); }
   b.Poll();
@@ -615,7 +615,7 @@ TEST_CASE("exec: exit codes, output, timeouts, errors") {
   };
   for (const auto& row : rows) {
     INFO(row.outcome.substr(0, 80));
-    Bench b;
+    ProberBench b;
     b.runtime.answers = row.answers;
     b.Begin(ExecAction{runtime::ContainerId("id"), {"sleep", "10"}}, 5s);
     b.Until([&] { return b.outcome.has_value(); });
@@ -626,7 +626,7 @@ TEST_CASE("exec: exit codes, output, timeouts, errors") {
 }
 
 TEST_CASE("exec: a few at a time, and one that hangs gives its place up") {
-  Bench b;
+  ProberBench b;
   NetworkProber::Options options;
   options.parallel_execs = 1;
   NetworkProber prober({b.io.get_executor(), b.clock, b.pool, b.runtime}, options);
@@ -649,7 +649,7 @@ TEST_CASE("exec: a few at a time, and one that hangs gives its place up") {
 }
 
 TEST_CASE("hooks: any answer is success; https falls back to http, without the password") {
-  Bench b;
+  ProberBench b;
   std::vector<std::string> asked;
   Loopback server(b.io, [&](Loopback::Session& s) {
     asked.push_back(s.in);
@@ -687,7 +687,7 @@ TEST_CASE("hooks: any answer is success; https falls back to http, without the p
 }
 
 TEST_CASE("a probe that is cancelled ends quietly") {
-  Bench b;
+  ProberBench b;
   Loopback silent(b.io);
   b.Begin(b.Http(silent.port()), 60s);
   b.Until([&] { return !silent.sessions().empty(); });

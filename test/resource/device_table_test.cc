@@ -51,7 +51,7 @@ std::map<std::string, DeviceIds> GiveAll(DeviceTable& table, const api::core::Po
   return out;
 }
 
-std::string Refusal(DeviceTable& table, const api::core::Pod& pod, bool patient = false) {
+std::string RefusalOf(DeviceTable& table, const api::core::Pod& pod, bool patient = false) {
   return base::Message(table.Plan(pod, patient));
 }
 
@@ -64,7 +64,7 @@ TEST_CASE("pods get devices of their own, in order, until there are none; then u
   REQUIRE(table.Plan(two, false).ok());
   // Reserved, though no plugin was asked yet.
   CHECK(
-      Refusal(table, three) ==
+      RefusalOf(table, three) ==
       "requested number of devices unavailable for example.com/thing. Requested: 1, Available: 0");
   CHECK(table.InUse() == std::map<std::string, int64_t>{{kThing, 3}});
   CHECK(GiveAll(table, two) == std::map<std::string, DeviceIds>{{"x", {"b"}}, {"y", {"c"}}});
@@ -79,7 +79,7 @@ TEST_CASE("a pod that is refused leaves nothing reserved") {
   DeviceTable table;
   table.SetDevices(kThing, Healthy({"a", "b"}));
   CHECK(
-      Refusal(table, MakePod("1", {{"x", 1}, {"y", 2}})) ==
+      RefusalOf(table, MakePod("1", {{"x", 1}, {"y", 2}})) ==
       "requested number of devices unavailable for example.com/thing. Requested: 2, Available: 1");
   CHECK(table.InUse().empty());
   CHECK(!table.Holds("1"));
@@ -161,17 +161,17 @@ TEST_CASE("unhealthy and unknown resources, in upstream's words") {
   CHECK(!table.Holds("1"));
   table.SetDevices(kThing, Healthy({"a"}));
   CHECK(table.SetUnhealthy(kThing) == DeviceIds{"a"});
-  CHECK(Refusal(table, pod) ==
+  CHECK(RefusalOf(table, pod) ==
         "no healthy devices present; cannot allocate unhealthy devices example.com/thing");
   CHECK(table.SetDevices(kThing, Healthy({"a"})) == DeviceIds{"a"});
   REQUIRE(table.Plan(pod, false).ok());
   GiveAll(table, pod);
   table.Drop(kThing);
-  CHECK(Refusal(table, MakePod("2", {{"x", 1}})) ==
+  CHECK(RefusalOf(table, MakePod("2", {{"x", 1}})) ==
         "cannot allocate unregistered device example.com/thing");
   // What was given is not judged again, but it cannot become more.
   CHECK(table.Plan(pod, false).ok());
-  CHECK(Refusal(table, MakePod("1", {{"x", 2}})) ==
+  CHECK(RefusalOf(table, MakePod("1", {{"x", 2}})) ==
         "pod \"1\" container \"x\" changed request for resource \"example.com/thing\" from 1 to 2");
 }
 
@@ -183,7 +183,7 @@ TEST_CASE("a pod waits for a plugin that was there before the start, and reserve
   CHECK(table.Deferred("1") == kThing);
   CHECK(table.Next("1") == nullptr);
   CHECK(table.InUse() == std::map<std::string, int64_t>{{kThing, 2}});
-  CHECK(Refusal(table, MakePod("2", {{"x", 1}}), false) ==
+  CHECK(RefusalOf(table, MakePod("2", {{"x", 1}}), false) ==
         "no healthy devices present; cannot allocate unhealthy devices example.com/thing");
   table.SetDevices(kThing, Healthy({"a", "b"}));
   table.Cancel("1");

@@ -24,13 +24,13 @@ Pod Guaranteed(const std::string& uid, const std::string& memory) {
 }
 
 // Nodes of 4 GiB, one of which is reserved on the first.
-struct Fixture {
+struct MemoryManagerFixture {
   MemoryManagerOptions options;
   std::vector<os::NumaNode> nodes;
   std::optional<std::string> file;
   std::unique_ptr<MemoryManager> manager;
 
-  explicit Fixture(int count = 2) {
+  explicit MemoryManagerFixture(int count = 2) {
     options.static_policy = true;
     options.reserved[0]["memory"] = kGi;
     options.node_reserved["memory"] = kGi;
@@ -63,7 +63,7 @@ struct Fixture {
 };
 
 TEST_CASE("memory of one node while one has enough, else of a group") {
-  Fixture f;
+  MemoryManagerFixture f;
   REQUIRE(f.Start().ok());
   CHECK(f.manager->Allocatable() ==
         std::vector<MemoryBlock>{{{0}, "memory", 3 * kGi}, {{1}, "memory", 4 * kGi}});
@@ -90,7 +90,7 @@ TEST_CASE("memory of one node while one has enough, else of a group") {
 }
 
 TEST_CASE("a place that was chosen with others, and is too small, is extended") {
-  Fixture f(3);
+  MemoryManagerFixture f(3);
   REQUIRE(f.Start().ok());
   REQUIRE(f.Give(Guaranteed("a", "5Gi"), {NumaMask::Of(1), false}).ok());
   CHECK(f.Of("a") == "0,1");
@@ -101,7 +101,7 @@ TEST_CASE("a place that was chosen with others, and is too small, is extended") 
 }
 
 TEST_CASE("huge pages are memory of a kind of their own") {
-  Fixture f;
+  MemoryManagerFixture f;
   f.nodes[1].huge_pages[2 << 20] = 512;
   REQUIRE(f.Start().ok());
   CHECK(f.manager->Allocatable().back() == MemoryBlock{{1}, "memory", 3 * kGi});
@@ -117,7 +117,7 @@ TEST_CASE("huge pages are memory of a kind of their own") {
 }
 
 TEST_CASE("only Guaranteed pods without resources of their own are bound") {
-  Fixture f;
+  MemoryManagerFixture f;
   REQUIRE(f.Start().ok());
   Pod burstable =
       PodOf("containers: [{name: c, image: i, resources: {requests: {memory: 1Gi}}}]", "a");
@@ -134,7 +134,7 @@ TEST_CASE("only Guaranteed pods without resources of their own are bound") {
 }
 
 TEST_CASE("app containers take over the memory of init containers") {
-  Fixture f;
+  MemoryManagerFixture f;
   REQUIRE(f.Start().ok());
   Pod pod = PodOf("initContainers: [" + ContainerYaml("init", "2Gi") + ", " +
                       ContainerYaml("side", "1Gi", ", restartPolicy: Always") + "]\ncontainers: [" +
@@ -151,7 +151,7 @@ TEST_CASE("app containers take over the memory of init containers") {
 }
 
 TEST_CASE("a restart finds what was given") {
-  Fixture f;
+  MemoryManagerFixture f;
   REQUIRE(f.Start().ok());
   REQUIRE(f.Give(Guaranteed("a", "5Gi")).ok());
   std::string before = *f.file;
@@ -170,7 +170,7 @@ TEST_CASE("a restart finds what was given") {
 }
 
 TEST_CASE("reservations that do not fit keep the kubelet from starting") {
-  Fixture f;
+  MemoryManagerFixture f;
   auto has = [&](const std::string& part) {
     return base::Message(f.Start()).find(part) != std::string::npos;
   };

@@ -67,7 +67,7 @@ struct FakeDriver : os::CgroupDriver {
   }
 };
 
-struct Fixture {
+struct PodCgroupsFixture {
   test::TempDir root;
   std::shared_ptr<FakeDriver> driver = std::make_shared<FakeDriver>();
   Loop loop;
@@ -96,7 +96,7 @@ api::PodPtr Shared(api::core::Pod pod) {
 using Log = std::vector<std::string>;
 
 TEST_CASE("the root, the classes, a pod, and the pod's end") {
-  Fixture fixture;
+  PodCgroupsFixture fixture;
   fixture.options.capacity.cpu_milli = 2000;
   auto cgroups = fixture.Make();
   auto& log = fixture.driver->log;
@@ -123,7 +123,7 @@ TEST_CASE("the root, the classes, a pod, and the pod's end") {
 }
 
 TEST_CASE("the shares of the classes follow the pods") {
-  Fixture fixture;
+  PodCgroupsFixture fixture;
   auto cgroups = fixture.Make();
   REQUIRE(fixture.loop.Await(cgroups.UpdateQos(1500)).ok());
   CHECK(fixture.driver->log ==
@@ -131,7 +131,7 @@ TEST_CASE("the shares of the classes follow the pods") {
 }
 
 TEST_CASE("a limit of kubepods that did not take is tried again with the classes") {
-  Fixture fixture;
+  PodCgroupsFixture fixture;
   auto cgroups = fixture.Make();
   fixture.driver->lose = {{"memory.limit_in_bytes", absl::UnavailableError("busy")}};
   REQUIRE(fixture.loop.Await(cgroups.EnsureRoot()).ok());
@@ -144,7 +144,7 @@ TEST_CASE("a limit of kubepods that did not take is tried again with the classes
 }
 
 TEST_CASE("a lost limit is told once, not for every pod") {
-  Fixture fixture;
+  PodCgroupsFixture fixture;
   auto cgroups = fixture.Make();
   fixture.driver->lose = {{"pids.max", absl::NotFoundError("no controller for pids.max=7")}};
   int pipe_ends[2];
@@ -166,7 +166,7 @@ TEST_CASE("a lost limit is told once, not for every pod") {
 }
 
 TEST_CASE("errors name the pod, and a uid that is no name is refused") {
-  Fixture fixture;
+  PodCgroupsFixture fixture;
   auto cgroups = fixture.Make();
   fixture.driver->fail = absl::UnavailableError("busy");
   auto parent = fixture.loop.Await(cgroups.EnsurePod(Shared(PodOf("containers: [{name: a}]"))));
@@ -181,7 +181,7 @@ TEST_CASE("errors name the pod, and a uid that is no name is refused") {
 }
 
 TEST_CASE("a root or a reserved group that is not there is a configuration that does not fit") {
-  Fixture fixture;
+  PodCgroupsFixture fixture;
   fixture.options.cgroup_root = "/absent";
   auto cgroups = fixture.Make();
   auto status = fixture.loop.Await(cgroups.EnsureRoot());
@@ -198,7 +198,7 @@ TEST_CASE("a root or a reserved group that is not there is a configuration that 
 }
 
 TEST_CASE("without groups per QoS class nothing is made") {
-  Fixture fixture;
+  PodCgroupsFixture fixture;
   fixture.options.pods_per_qos = false;
   auto cgroups = fixture.Make();
   REQUIRE(fixture.loop.Await(cgroups.EnsureRoot()).ok());
@@ -214,7 +214,7 @@ void Put(const std::string& path, const std::string& text) {
 }
 
 TEST_CASE("what a resize reads of a pod's group, and sets in it") {
-  Fixture fixture;
+  PodCgroupsFixture fixture;
   auto cgroups = fixture.Make();
   auto pod = Shared(PodOf("containers: [{name: a, resources: {requests: {cpu: 100m}}}]"));
   CHECK(absl::IsNotFound(fixture.loop.Await(cgroups.ReadPod(pod)).status()));
@@ -246,7 +246,7 @@ TEST_CASE("what a resize reads of a pod's group, and sets in it") {
 }
 
 TEST_CASE("bringing a group that is there to its limits does not lower memory below what is used") {
-  Fixture fixture;
+  PodCgroupsFixture fixture;
   auto cgroups = fixture.Make();
   auto pod = Shared(
       PodOf("containers: [{name: a, resources: {limits: {cpu: 1, memory: 1Mi}, requests: {cpu: 1, "

@@ -126,7 +126,7 @@ class OneEach : public HintProvider {
   bool fail = false, typed = false, scope_container = true;
 };
 
-struct Fixture {
+struct TopologyManagerFixture {
   base::ManualClock clock;
   OneEach provider;
   TopologyManagerOptions options;
@@ -142,7 +142,7 @@ struct Fixture {
 };
 
 TEST_CASE("scope container: each container has its place, scope pod: all the same") {
-  Fixture f;
+  TopologyManagerFixture f;
   f.options.policy = kSingle;
   CHECK_FALSE(f.Admit());
   CHECK(f.provider.log == "i@1 c@2 ");
@@ -154,14 +154,14 @@ TEST_CASE("scope container: each container has its place, scope pod: all the sam
 }
 
 TEST_CASE("policy none asks for no place") {
-  Fixture f;
+  TopologyManagerFixture f;
   f.provider.taken = {0, 1};
   CHECK_FALSE(f.Admit());
   CHECK(f.provider.log == "i@- c@- ");
 }
 
 TEST_CASE("refusals, after which nothing is kept") {
-  Fixture f;
+  TopologyManagerFixture f;
   f.options.policy = kRestricted;
   f.provider.taken = {0};
   auto refusal = f.Admit();
@@ -183,7 +183,7 @@ TEST_CASE("refusals, after which nothing is kept") {
 }
 
 TEST_CASE("a pod that ran before keeps its place whatever the policy says") {
-  Fixture f;
+  TopologyManagerFixture f;
   f.options.policy = kSingle;
   f.provider.taken = {0, 1};
   f.provider.fail = true;

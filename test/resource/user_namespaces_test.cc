@@ -20,7 +20,7 @@ constexpr uint32_t kBlock = 65536;
 
 std::string Error(const absl::Status& status) { return status.ok() ? "" : base::Message(status); }
 
-struct Fixture {
+struct UserNamespacesFixture {
   TempDir root;
   boost::asio::io_context io{1};
   base::RealClock clock{io};
@@ -30,7 +30,7 @@ struct Fixture {
   int asked = 0;       // for the range
   std::unique_ptr<UserNamespaces> blocks;
 
-  explicit Fixture(IdRange range = {kBlock, 4 * kBlock}, int max_pods = 4) {
+  explicit UserNamespacesFixture(IdRange range = {kBlock, 4 * kBlock}, int max_pods = 4) {
     options.root_dir = root.path();
     options.max_pods = max_pods;
     options.find_range = [this, range]() -> absl::StatusOr<IdRange> {
@@ -55,7 +55,7 @@ struct Fixture {
 };
 
 TEST_CASE("a pod has a block of its own, in upstream's file, over a restart") {
-  Fixture f;
+  UserNamespacesFixture f;
   CHECK(*f.Ensure("a") == IdRange{kBlock, kBlock});
   CHECK(*f.Ensure("b") == IdRange{2 * kBlock, kBlock});
   CHECK(ReadText(f.File("b")) ==
@@ -69,7 +69,7 @@ TEST_CASE("a pod has a block of its own, in upstream's file, over a restart") {
 }
 
 TEST_CASE("the search begins somewhere and comes round") {
-  Fixture f;
+  UserNamespacesFixture f;
   f.start = 3;
   CHECK(f.Ensure("a")->first == 4 * kBlock);
   CHECK(f.Ensure("b")->first == kBlock);
@@ -78,7 +78,7 @@ TEST_CASE("the search begins somewhere and comes round") {
 TEST_CASE(
     "what is given back, or went with its directory, is free again; more than there are are "
     "refused") {
-  Fixture f;
+  UserNamespacesFixture f;
   for (const char* uid : {"a", "b", "c", "d"}) REQUIRE(f.Ensure(uid).ok());
   auto none = f.Ensure("e");
   CHECK(absl::IsResourceExhausted(none.status()));
@@ -94,7 +94,7 @@ TEST_CASE(
 }
 
 TEST_CASE("two that ask at a time get two blocks") {
-  Fixture f;
+  UserNamespacesFixture f;
   std::optional<absl::StatusOr<IdRange>> a, b;
   for (const char* uid : {"a", "b"})
     std::filesystem::create_directories(f.root / ("pods/" + std::string(uid)));
@@ -106,7 +106,7 @@ TEST_CASE("two that ask at a time get two blocks") {
 }
 
 TEST_CASE("blocks of another size take all that they touch") {
-  Fixture f;
+  UserNamespacesFixture f;
   std::filesystem::create_directories(f.root / "pods/big");
   WriteText(f.File("big"), EncodeIdFile({kBlock, 2 * kBlock + 1}));
   CHECK(f.Ensure("a")->first == 4 * kBlock);
@@ -114,7 +114,7 @@ TEST_CASE("blocks of another size take all that they touch") {
 }
 
 TEST_CASE("while nobody knows which ids a pod has, no other gets any") {
-  Fixture f;
+  UserNamespacesFixture f;
   REQUIRE(f.Ensure("a").ok());
   std::filesystem::create_directories(f.root / "pods/torn");
   WriteText(f.File("torn"), "{\"uidMappings\":[{");
@@ -129,7 +129,7 @@ TEST_CASE("while nobody knows which ids a pod has, no other gets any") {
 }
 
 TEST_CASE("a range that cannot be used refuses only the pods that ask, and is asked for again") {
-  Fixture f({kBlock, 3 * kBlock}, 4);
+  UserNamespacesFixture f({kBlock, 3 * kBlock}, 4);
   CHECK(Error(f.Ensure("a").status()) ==
         "kubelet mappings: kubelet user assigned IDs are not enough to support 4 pods");
   CHECK(absl::IsFailedPrecondition(f.Ensure("a").status()));

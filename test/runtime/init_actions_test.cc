@@ -11,7 +11,6 @@ namespace kubelet::runtime {
 namespace {
 
 using api::core::Pod;
-using test::PodCase;
 using Strings = std::vector<std::string>;
 
 struct Row {

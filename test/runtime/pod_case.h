@@ -9,7 +9,7 @@
 #include "kubelet/runtime/actions.h"
 #include "kubelet/runtime/config.h"
 
-namespace kubelet::runtime::test {
+namespace kubelet::runtime {
 
 struct PodCase {
   api::core::Pod pod;
@@ -100,4 +100,4 @@ struct PodCase {
   }
 };
 
-}  // namespace kubelet::runtime::test
+}  // namespace kubelet::runtime

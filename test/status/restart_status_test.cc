@@ -11,13 +11,13 @@ using api::core::Pod;
 using api::core::PodStatus;
 using runtime::ContainerState;
 
-struct Case {
+struct RestartStatusCase {
   Pod pod;
   runtime::ObservedPod observed;
   PodStatus previous;
   Input input;
 
-  Case() {
+  RestartStatusCase() {
     pod.mutable_metadata()->set_name("web");
     pod.mutable_spec()->set_restart_policy("Never");
     auto* a = pod.mutable_spec()->add_containers();
@@ -64,7 +64,7 @@ api::core::PodCondition Restarting(const PodStatus& status) {
 }
 
 TEST_CASE("a restart of all containers: condition, waiting reason, counts and phase on the way") {
-  Case c;
+  RestartStatusCase c;
   c.See("a", ContainerState::kRunning);
   c.See("b", ContainerState::kRunning);
   CHECK(Restarting(c.Get()).status() == "False");
@@ -107,10 +107,10 @@ TEST_CASE("a restart of all containers: condition, waiting reason, counts and ph
 }
 
 TEST_CASE("a pod without such a rule has no condition about it; one that is over says why") {
-  Case c;
+  RestartStatusCase c;
   c.pod.mutable_spec()->mutable_containers(0)->clear_restart_policy_rules();
   CHECK(Restarting(c.Get()).status().empty());
-  Case over;
+  RestartStatusCase over;
   over.See("a", ContainerState::kExited, 1);
   over.See("b", ContainerState::kExited, 0);
   auto status = over.Get();
@@ -128,7 +128,7 @@ TEST_CASE("a container's own policy decides about the phase") {
   auto row = GENERATE(Row{"Always", 0, "Running"}, Row{"OnFailure", 1, "Running"}, Row{"OnFailure", 0, "Succeeded"},
                       Row{"Never", 1, "Failed"}, Row{"Never", 42, "Running"});
   INFO(row.own << " exit " << row.exit_code);
-  Case c;
+  RestartStatusCase c;
   c.pod.mutable_spec()->mutable_containers(0)->set_restart_policy(row.own);
   c.See("a", ContainerState::kExited, row.exit_code);
   c.See("b", ContainerState::kExited, 0);
@@ -136,7 +136,7 @@ TEST_CASE("a container's own policy decides about the phase") {
 }
 
 TEST_CASE("ephemeral containers are shown beside the others and count for nothing") {
-  Case c;
+  RestartStatusCase c;
   auto* e = c.pod.mutable_spec()->add_ephemeral_containers()->mutable_ephemeral_container_common();
   e->set_name("debug");
   c.See("a", ContainerState::kRunning);
@@ -162,7 +162,7 @@ TEST_CASE("ephemeral containers are shown beside the others and count for nothin
 }
 
 TEST_CASE("what the runtime says and what the container left stand together") {
-  Case c;
+  RestartStatusCase c;
   auto& seen = c.See("a", ContainerState::kExited, 1);
   seen.message = "killed";
   c.input.termination_messages["a0"] = "";
@@ -172,7 +172,7 @@ TEST_CASE("what the runtime says and what the container left stand together") {
 }
 
 TEST_CASE("the stop signal is shown with its gate") {
-  Case c;
+  RestartStatusCase c;
   c.See("a", ContainerState::kRunning).stop_signal = "SIGUSR1";
   CHECK_FALSE(c.Get().container_statuses(0).has_stop_signal());
   c.input.stop_signals = true;
@@ -180,12 +180,12 @@ TEST_CASE("the stop signal is shown with its gate") {
 }
 
 TEST_CASE("a sidecar that waits to start keeps the pod pending, one that restarts does not") {
-  Case c;
+  RestartStatusCase c;
   auto* s = c.pod.mutable_spec()->add_init_containers();
   s->set_name("s");
   s->set_restart_policy("Always");
   CHECK(c.Get().phase() == "Pending");
-  Case later;
+  RestartStatusCase later;
   *later.pod.mutable_spec()->add_init_containers() = *s;
   later.See("a", ContainerState::kRunning);
   later.See("b", ContainerState::kRunning);

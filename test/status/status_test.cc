@@ -14,12 +14,13 @@ using runtime::WaitingReason;
 
 base::WallTime At(int64_t second) { return base::WallFromUnixNanos(second * 1'000'000'000); }
 
-struct Case {
+struct StatusCase {
   Pod pod;
   runtime::ObservedPod observed;
   Input input;
 
-  explicit Case(const std::string& policy = "Always", std::vector<std::string> containers = {"c"}) {
+  explicit StatusCase(const std::string& policy = "Always",
+                      std::vector<std::string> containers = {"c"}) {
     pod.mutable_metadata()->set_name("web");
     pod.mutable_spec()->set_restart_policy(policy);
     for (const auto& name : containers) {
@@ -78,7 +79,7 @@ api::core::PodCondition Find(const PodStatus& status, const std::string& type) {
 }
 
 // What a container was seen to be: W waits, R runs, 0/1 ended with that code, - not there.
-void Apply(Case& c, const std::string& name, char seen) {
+void Apply(StatusCase& c, const std::string& name, char seen) {
   if (seen == 'R') c.See(name, ContainerState::kRunning);
   if (seen == '0' || seen == '1') c.See(name, ContainerState::kExited, seen - '0');
   if (seen == 'C') {  // in its crash back-off
@@ -97,7 +98,7 @@ TEST_CASE("a container that runs is started and ready when its probes say so") {
                       Row{true, false, "Running", "False ContainersNotReady", "True", false},
                       Row{false, true, "Running", "False ContainersNotReady", "True", false},
                       Row{false, false, "Running", "False ContainersNotReady", "True", false});
-  Case c("Always", {"a"});
+  StatusCase c("Always", {"a"});
   c.Ready();
   c.See("a", ContainerState::kRunning);
   c.input.health["a0"] = {row.started, row.ready};
@@ -117,7 +118,7 @@ TEST_CASE("a sidecar that has not started holds the pod in Pending, one that is 
   auto row = GENERATE(Row{false, false, false, "Pending", "False ContainersNotInitialized", "False ContainersNotReady"},
                       Row{true, false, true, "Running", "True", "False ContainersNotReady"},
                       Row{true, true, true, "Running", "True", "True"});
-  Case c("Always", {"a"});
+  StatusCase c("Always", {"a"});
   c.Init("s", true);
   c.Ready();
   c.See("s", ContainerState::kRunning);
@@ -133,7 +134,7 @@ TEST_CASE("a sidecar that has not started holds the pod in Pending, one that is 
 }
 
 TEST_CASE("what probes said of a container that has ended does not count") {
-  Case c("Never", {"a"});
+  StatusCase c("Never", {"a"});
   c.Ready();
   c.See("a", ContainerState::kExited, 0);
   c.input.health["a0"] = {true, true};
@@ -154,7 +155,7 @@ TEST_CASE("phase and conditions by policy and by what two containers do") {
       Row{"OnFailure", "0C", "Running", "False ContainersNotReady"}, Row{"Never", "00", "Succeeded", "False PodCompleted"},
       Row{"Never", "01", "Failed", "False PodFailed"}, Row{"Never", "R1", "Running", "False ContainersNotReady"});
   INFO(row.policy << " " << row.seen);
-  Case c(row.policy, {"a", "b"});
+  StatusCase c(row.policy, {"a", "b"});
   c.Ready();
   Apply(c, "a", row.seen[0]);
   Apply(c, "b", row.seen[1]);
@@ -181,7 +182,7 @@ TEST_CASE("phase while init containers are under way") {
                       Row{"Never", "0R0", "Running", "True"}, Row{"Never", "000", "Succeeded", "True PodCompleted"},
                       Row{"Never", "001", "Failed", "True"});
   INFO(row.policy << " " << row.seen);
-  Case c(row.policy);
+  StatusCase c(row.policy);
   c.Init("i");
   c.Init("s", true);
   c.Ready();
@@ -195,7 +196,7 @@ TEST_CASE("phase while init containers are under way") {
 
 TEST_CASE("a phase that is final stays, whatever is seen later") {
   for (const char* phase : {"Succeeded", "Failed"}) {
-    Case c;
+    StatusCase c;
     PodStatus before;
     before.set_phase(phase);
     c.input.previous = &before;
@@ -215,7 +216,7 @@ TEST_CASE("why a container waits") {
                       Row{WaitingReason::kErrImagePull, "ErrImagePull", "m"},
                       Row{WaitingReason::kImagePullBackOff, "ImagePullBackOff", "m"},
                       Row{WaitingReason::kCreateContainerConfigError, "CreateContainerConfigError", "m"});
-  Case c;
+  StatusCase c;
   c.Ready();
   if (row.reason != WaitingReason::kNone) c.input.waiting["c"] = {row.reason, "m"};
   const auto status = c.Get();
@@ -224,7 +225,7 @@ TEST_CASE("why a container waits") {
 }
 
 TEST_CASE("a container in its crash back-off waits, and its last exit is the last state") {
-  Case c;
+  StatusCase c;
   c.Ready();
   c.See("c", ContainerState::kExited, 3, 1);
   c.See("c", ContainerState::kExited, 4, 2);
@@ -243,7 +244,7 @@ TEST_CASE("a container in its crash back-off waits, and its last exit is the las
 }
 
 TEST_CASE("a container the runtime has lost keeps its count, and ended unknown if it ran") {
-  Case c;
+  StatusCase c;
   PodStatus before;
   auto* old = before.add_container_statuses();
   old->set_name("c");
@@ -264,7 +265,7 @@ TEST_CASE("a container the runtime has lost keeps its count, and ended unknown i
 }
 
 TEST_CASE("times of conditions move only when they change") {
-  Case c;
+  StatusCase c;
   c.Ready();
   c.See("c", ContainerState::kRunning);
   PodStatus before = c.Get();
@@ -283,7 +284,7 @@ TEST_CASE("times of conditions move only when they change") {
 }
 
 TEST_CASE("readiness gates and conditions of others") {
-  Case c;
+  StatusCase c;
   c.Ready();
   c.See("c", ContainerState::kRunning);
   c.pod.mutable_spec()->add_readiness_gates()->set_condition_type("example.com/lb");
@@ -307,7 +308,7 @@ TEST_CASE("readiness gates and conditions of others") {
 }
 
 TEST_CASE("addresses of the pod and its host") {
-  Case c;
+  StatusCase c;
   c.Ready();
   CHECK(c.Get().pod_ip() == "10.1.0.2");
   CHECK(c.Get().host_ip() == "192.0.2.1");
@@ -316,7 +317,7 @@ TEST_CASE("addresses of the pod and its host") {
 }
 
 TEST_CASE("a container lost while its pod is deleted counts no restart") {
-  Case c;
+  StatusCase c;
   PodStatus before;
   auto* old = before.add_container_statuses();
   old->set_name("c");
@@ -328,7 +329,7 @@ TEST_CASE("a container lost while its pod is deleted counts no restart") {
 }
 
 TEST_CASE("lost init containers: done when a regular container is there") {
-  Case c;
+  StatusCase c;
   c.Init("i");
   c.Init("s", true);
   c.Ready();
@@ -347,7 +348,7 @@ TEST_CASE("restart counts never go down, from what is shown, remembered or seen"
     int shown;
   };
   auto row = GENERATE(Row{0, 0, 0}, Row{3, 3, 3}, Row{3, 4, 4}, Row{3, 0, 3});
-  Case c;
+  StatusCase c;
   c.Ready();
   PodStatus before;
   auto* old = before.add_container_statuses();
@@ -361,7 +362,7 @@ TEST_CASE("restart counts never go down, from what is shown, remembered or seen"
 }
 
 TEST_CASE("the last state survives the removal of the container that had it") {
-  Case c;
+  StatusCase c;
   c.Ready();
   PodStatus before;
   auto* old = before.add_container_statuses();
@@ -385,7 +386,7 @@ TEST_CASE("phases of a pod that is stopped: by its exits, whatever the policy") 
                       Row{false, "OnFailure", "11", "Failed"}, Row{false, "Always", "0R", "Running"},
                       Row{true, "Always", "00", "Running"}, Row{true, "Never", "00", "Succeeded"});
   INFO(row.is_static << " " << row.policy << " " << row.seen);
-  Case c(row.policy, {"a", "b"});
+  StatusCase c(row.policy, {"a", "b"});
   if (row.is_static) (*c.pod.mutable_metadata()->mutable_annotations())[api::kConfigSource] = "file";
   c.Ready();
   Apply(c, "a", row.seen[0]);
@@ -395,7 +396,7 @@ TEST_CASE("phases of a pod that is stopped: by its exits, whatever the policy") 
 }
 
 TEST_CASE("a pod that is cleaned up: what nobody saw end, ended unknown") {
-  Case c("Always", {"a", "b"});
+  StatusCase c("Always", {"a", "b"});
   c.Ready();
   c.See("a", ContainerState::kExited, 0);
   c.input.terminating = c.input.stopped = true;
@@ -445,7 +446,7 @@ TEST_CASE("a verdict makes the pod failed, with its reason; a final phase is fin
                       Row{"Failed", "Running", "Failed", "DeadlineExceeded"}, Row{"Succeeded", "Running", "Succeeded", ""},
                       Row{"Running", "Succeeded", "Succeeded", ""});
   INFO(row.before << " " << row.shown);
-  Case c;
+  StatusCase c;
   c.Ready();
   c.See("c", ContainerState::kRunning);
   PodStatus before;
@@ -476,7 +477,7 @@ TEST_CASE("what the node ends is judged when it has ended: with success it has s
                       Row{ContainerState::kExited, 143, true, false, false, "Failed", "Preempting"},
                       Row{ContainerState::kExited, 0, true, false, true, "Failed", "Preempting"},
                       Row{ContainerState::kRunning, 0, true, true, false, "Failed", "Preempting"});
-  Case c;
+  StatusCase c;
   c.Ready();
   c.See("c", row.state, row.code);
   c.pod.mutable_spec()->set_restart_policy("Always");
@@ -495,7 +496,7 @@ TEST_CASE("what the node ends is judged when it has ended: with success it has s
 }
 
 TEST_CASE("a rejected pod shows why, and no containers") {
-  Case c;
+  StatusCase c;
   c.input.terminating = c.input.stopped = c.input.finished = true;
   c.input.verdict = Verdict{"NodeAffinity", "Pod was rejected: no", true};
   auto status = c.Get();
@@ -511,7 +512,7 @@ TEST_CASE("a rejected pod shows why, and no containers") {
 }
 
 TEST_CASE("after a restart of the kubelet the status goes on from what the server shows") {
-  Case c;
+  StatusCase c;
   c.Ready();
   c.See("c", ContainerState::kRunning, 0, 2);
   auto* api = c.pod.mutable_status();
@@ -533,7 +534,7 @@ TEST_CASE("after a restart of the kubelet the status goes on from what the serve
 }
 
 TEST_CASE("the generation of the spec is shown in the status and in each condition") {
-  Case c;
+  StatusCase c;
   c.Ready();
   c.pod.mutable_metadata()->set_generation(7);
   auto status = c.Get();
@@ -545,7 +546,7 @@ TEST_CASE("the generation of the spec is shown in the status and in each conditi
 }
 
 TEST_CASE("order and number of addresses") {
-  Case c;
+  StatusCase c;
   c.Ready();
   c.observed.ips = {"fd00:0:0::2", "10.1.0.2", "10.1.0.3"};
   auto ips = [&] {
@@ -564,7 +565,7 @@ TEST_CASE("order and number of addresses") {
 }
 
 TEST_CASE("a pod stays initialized while init containers run again") {
-  Case c;
+  StatusCase c;
   c.Init("i");
   c.Ready();
   PodStatus before;
@@ -577,7 +578,7 @@ TEST_CASE("a pod stays initialized while init containers run again") {
 }
 
 TEST_CASE("a container of unknown state that ran ended unknown, once") {
-  Case c;
+  StatusCase c;
   c.Ready();
   PodStatus before;
   auto* old = before.add_container_statuses();
@@ -595,7 +596,7 @@ TEST_CASE("a container of unknown state that ran ended unknown, once") {
 }
 
 TEST_CASE("long termination messages are cut to the share of their container, not inside a character") {
-  Case c("Never", {"a", "b"});
+  StatusCase c("Never", {"a", "b"});
   c.Ready();
   c.See("a", ContainerState::kExited, 1);
   std::string text(6143, 'x');
@@ -604,7 +605,7 @@ TEST_CASE("long termination messages are cut to the share of their container, no
 }
 
 TEST_CASE("resources and read-only mounts of a container") {
-  Case c;
+  StatusCase c;
   c.Ready();
   c.See("c", ContainerState::kRunning);
   auto* spec = c.pod.mutable_spec()->mutable_containers(0);
@@ -631,7 +632,7 @@ TEST_CASE("resources and read-only mounts of a container") {
 }
 
 TEST_CASE("health of devices is shown with the container that holds them") {
-  Case c("Always", {"a", "b"});
+  StatusCase c("Always", {"a", "b"});
   c.Ready();
   c.See("a", ContainerState::kRunning);
   api::core::ResourceStatus health;

@@ -4,10 +4,10 @@
 namespace kubelet::status {
 namespace {
 
-using Bench = WriterBench;
+using WriterMirrorBench = WriterBench;
 
 TEST_CASE("the static pod's status goes to its mirror, and waits for one") {
-  Bench bench;
+  WriterMirrorBench bench;
   auto pod = std::make_shared<const Pod>(StaticPod("etcd", "hash1"));
   bench.Set(pod, bench.Status("Running", true));
   bench.Advance(1min);
@@ -34,7 +34,7 @@ TEST_CASE("the static pod's status goes to its mirror, and waits for one") {
 }
 
 TEST_CASE("a mirror made again while a write to the old one is under way gets the status") {
-  Bench bench;
+  WriterMirrorBench bench;
   auto pod = std::make_shared<const Pod>(StaticPod("etcd", "hash1"));
   bench.Put(MirrorPod("etcd", "hash1"));
   bench.api.set_latency(20ms);
@@ -48,7 +48,7 @@ TEST_CASE("a mirror made again while a write to the old one is under way gets th
 }
 
 TEST_CASE("a static pod that runs anew asks for a new mirror instead of taking the phase back") {
-  Bench bench;
+  WriterMirrorBench bench;
   auto pod = std::make_shared<const Pod>(StaticPod("job", "hash1"));
   auto mirror = bench.Put(MirrorPod("job", "hash1"));
   bench.Set(pod, bench.Status("Succeeded", false), true);
@@ -65,7 +65,7 @@ TEST_CASE("a static pod that runs anew asks for a new mirror instead of taking t
 TEST_CASE(
     "after a restart the times of a static pod are those of its mirror, also when that is seen "
     "late") {
-  Bench bench;
+  WriterMirrorBench bench;
   bench.Put(MirrorPod("etcd", "hash1"));
   auto pod = std::make_shared<const Pod>(StaticPod("etcd", "hash1"));
   bench.Set(pod, bench.Status("Running", true, 2));

@@ -25,7 +25,7 @@ using test::ReadText;
 using test::TempDir;
 using test::WriteText;
 using test::Yaml;
-using Answer = std::optional<absl::StatusOr<VolumeMap>>;
+using Setup = std::optional<absl::StatusOr<VolumeMap>>;
 
 // A claim is bound to the volume of its own name.
 struct Claims : test::NoObjects {
@@ -43,13 +43,13 @@ struct Claims : test::NoObjects {
   }
 };
 
-struct Fixture : test::OneClaimFixture {
+struct DeadVolumesFixture : test::OneClaimFixture {
   Claims claims;
   TempDir host;
   PodVolumes many{io.get_executor(), clock, pool, WithClaims()};
   std::vector<std::string> uids;
 
-  ~Fixture() {
+  ~DeadVolumesFixture() {
     for (const auto& uid : uids) Await(many.Teardown(uid)).IgnoreError();
     (void)os::UnmountBelow(host.path(), true);
   }
@@ -65,7 +65,7 @@ struct Fixture : test::OneClaimFixture {
     return "{volumes: [{name: v, persistentVolumeClaim: {claimName: " + claim +
            "}}], containers: [{name: c, " + use + "}]}";
   }
-  void Begin(const std::string& uid, const std::string& spec, Answer& out) {
+  void Begin(const std::string& uid, const std::string& spec, Setup& out) {
     uids.push_back(uid);
     scope.Spawn("prepare", test::StoreResult(many.Prepare(Pod(uid, spec)), out));
   }
@@ -82,7 +82,7 @@ struct Fixture : test::OneClaimFixture {
 
 TEST_CASE("claims on a mount that does not answer hold no thread, and no other pod's claim") {
   if (!NeedsRoot("mounts of its own")) return;
-  Fixture f;
+  DeadVolumesFixture f;
   test::DeadMount dead(f.Dir("dead"));
   if (!dead.ok()) return;
   std::string path = f.host / "dead/";
@@ -94,22 +94,22 @@ TEST_CASE("claims on a mount that does not answer hold no thread, and no other p
                     {"good", "local: {path: " + f.Dir("good") + "}"},
                     {"fine", "hostPath: {path: " + f.Dir("good") + ", type: Directory}"}};
   WriteText(f.host / "good/data", "1");
-  std::map<std::string, Answer> hung;
+  std::map<std::string, Setup> hung;
   for (const char* name : {"l1", "l2", "h", "b"}) {
-    f.Begin(name, Fixture::Using(name, *name == 'b'), hung[name]);
+    f.Begin(name, DeadVolumesFixture::Using(name, *name == 'b'), hung[name]);
     int before = dead.taken();
     f.RunUntil([&] { return dead.taken() > before; });
   }
   for (int i = 0; i < 4; ++i) {
     std::string uid = "g" + std::to_string(i);
-    auto status = f.Ready(uid, Fixture::Using(i % 2 == 0 ? "good" : "fine"));
+    auto status = f.Ready(uid, DeadVolumesFixture::Using(i % 2 == 0 ? "good" : "fine"));
     INFO(status);
     CHECK(status.ok());
   }
   CHECK(ReadText(f.root / "pods/g0/volumes/kubernetes.io~local-volume/good/data") == "1");
   // Whoever comes now is told at once.
   f.clock.Advance(std::chrono::seconds(2));
-  auto late = f.Ready("late", Fixture::Using("late"));
+  auto late = f.Ready("late", DeadVolumesFixture::Using("late"));
   INFO(late);
   CHECK(absl::IsUnavailable(late));
   CHECK(base::Message(late).find("the mount " + (f.host / "dead") +
@@ -127,7 +127,7 @@ TEST_CASE("claims on a mount that does not answer hold no thread, and no other p
 
 TEST_CASE("what a child binds of a volume on another machine is as what the kubelet binds itself") {
   if (!NeedsRoot("mounts of its own")) return;
-  Fixture f;
+  DeadVolumesFixture f;
   auto call = [&](const std::string& kind, const std::string& path, const char* mode) {
     return BindVolumeCall({f.root.path(), "a", kind, "pv1", path, "", mode, "directory", "noexec"});
   };
@@ -150,19 +150,19 @@ TEST_CASE("what a child binds of a volume on another machine is as what the kube
 TEST_CASE(
     "a local volume that is bound is there for the next container, whatever became of its path") {
   if (!NeedsRoot("mounts of its own")) return;
-  Fixture f;
+  DeadVolumesFixture f;
   f.claims.specs["l"] = "local: {path: " + f.Dir("dead") + "}";
-  REQUIRE(f.Ready("a", Fixture::Using("l")).ok());
+  REQUIRE(f.Ready("a", DeadVolumesFixture::Using("l")).ok());
   test::DeadMount dead(f.host / "dead");
   if (!dead.ok()) return;
-  CHECK(f.Ready("a", Fixture::Using("l")).ok());
+  CHECK(f.Ready("a", DeadVolumesFixture::Using("l")).ok());
   CHECK(dead.taken() == 0);
 }
 
 TEST_CASE(
     "a server that takes its time over a mount is waited for, and only then said not to answer") {
   if (!NeedsRoot("mounts of its own")) return;
-  Fixture f;
+  DeadVolumesFixture f;
   WriteText(f.root / "mount", "#!/bin/sh\n: > " + (f.root / "begun-") + "$$\nwhile [ ! -e " +
                                   (f.root / "go") +
                                   " ]; do sleep 0.05; done\nfor last; do :; done\n"
@@ -177,7 +177,7 @@ TEST_CASE(
   const std::string spec =
       "{volumes: [{name: v, nfs: {server: s, path: /x}}], containers: [{name: c, volumeMounts: "
       "[{name: v, mountPath: /v}]}]}";
-  Answer first, second;
+  Setup first, second;
   f.Begin("a", spec, first);
   f.RunUntil([&] { return begun() == 1; });
   f.clock.Advance(std::chrono::seconds(5));
@@ -199,7 +199,7 @@ TEST_CASE(
 
 TEST_CASE("a sub path on what a container mounted into its emptyDir hangs alone") {
   if (!NeedsRoot("mounts of its own")) return;
-  Fixture f;
+  DeadVolumesFixture f;
   const std::string spec =
       "{volumes: [{name: v, emptyDir: {}}], containers: [{name: c, volumeMounts: [{name: v, "
       "mountPath: /v, subPath: far/x}]}]}";
@@ -214,9 +214,9 @@ TEST_CASE("a sub path on what a container mounted into its emptyDir hangs alone"
     dead.push_back(std::make_unique<test::DeadMount>(inside));
     if (!dead.back()->ok()) return;
     std::map<int, std::string> paths{{0, "far/x"}};
-    f.scope.Spawn(
-        "sub path",
-        test::StoreResult(f.many.PrepareSubPaths(Fixture::Pod(uid, spec), "c", paths), hung[uid]));
+    f.scope.Spawn("sub path", test::StoreResult(f.many.PrepareSubPaths(
+                                                    DeadVolumesFixture::Pod(uid, spec), "c", paths),
+                                                hung[uid]));
     f.RunUntil([&] { return dead.back()->taken() > 0; });
   }
   for (const char* uid : {"g", "h"}) CHECK(f.Ready(uid, spec).ok());

@@ -12,7 +12,7 @@
 namespace kubelet::volume {
 namespace {
 
-using Fixture = test::OneClaimFixture;
+using DeviceFixture = test::OneClaimFixture;
 using test::Disk;
 using test::kMounted;
 using test::NeedsRoot;
@@ -36,7 +36,7 @@ os::ProcessResult Answer(int code, const std::string& out, const std::string& er
 // A fixture whose claim is this disk, mounted by mount(8).
 struct OnDisk {
   Disk disk{kSize};
-  Fixture f{"mount"};
+  DeviceFixture f{"mount"};
   std::string point = f.root / "plugins/kubernetes.io/local-volume/mounts/pv1";
   explicit OnDisk(const std::string& more = "") { Use(more); }
   void Use(const std::string& more) {
@@ -78,9 +78,9 @@ TEST_CASE("an empty disk gets a filesystem, which all its pods share and keep") 
   REQUIRE(d.f.Prepare("b", kMounted).ok());
   CHECK(ReadText(d.PathOf("b") + "/data") == "1");
   PodVolumes next(d.f.io.get_executor(), d.f.clock, d.f.pool, d.f.options);
-  REQUIRE(d.f.Await(next.Prepare(Fixture::Pod("a", kMounted))).ok());
+  REQUIRE(d.f.Await(next.Prepare(DeviceFixture::Pod("a", kMounted))).ok());
   CHECK(d.Mounts().size() == 3);
-  auto rooms = d.f.Await(next.Rooms(Fixture::Pod("a", kMounted)));
+  auto rooms = d.f.Await(next.Rooms(DeviceFixture::Pod("a", kMounted)));
   REQUIRE(rooms.size() == 1);
   CHECK(rooms[0].claim == "data");
   CHECK(rooms[0].room.capacity > 0);
@@ -103,8 +103,8 @@ TEST_CASE("two pods that find the same disk empty make one filesystem") {
   OnDisk d;
   if (!d.ok()) return;
   std::optional<absl::StatusOr<VolumeMap>> a, b;
-  auto first = d.f.volumes.Prepare(Fixture::Pod("a", kMounted));
-  auto second = d.f.volumes.Prepare(Fixture::Pod("b", kMounted));
+  auto first = d.f.volumes.Prepare(DeviceFixture::Pod("a", kMounted));
+  auto second = d.f.volumes.Prepare(DeviceFixture::Pod("b", kMounted));
   d.f.scope.Spawn("a", test::StoreResult(std::move(first), a));
   d.f.scope.Spawn("b", test::StoreResult(std::move(second), b));
   d.f.RunUntil([&] { return a && b; });
@@ -236,7 +236,7 @@ TEST_CASE("what blkid, mkfs and fsck say, and what it means") {
 }
 
 TEST_CASE("a type of filesystem that is a path names no program") {
-  Fixture f;
+  DeviceFixture f;
   f.cluster.volume = "local: {path: /dev/none, fsType: ../sh}";
   CHECK(base::Message(f.Prepare("a", kMounted).status())
             .find("local.fsType `../sh` is no filesystem") != std::string::npos);

@@ -30,7 +30,7 @@ using test::TempDir;
 using test::WriteText;
 
 template <typename T>
-T Yaml(const std::string& text) {
+T Parsed(const std::string& text) {
   T out;
   auto status = api::DecodeYaml(text, out);
   INFO(status);
@@ -52,7 +52,7 @@ struct FakeCluster : test::NoObjects {
     std::string last = name.substr(name.rfind('/') + 1);
     if (it == all.end())
       return absl::NotFoundError(std::string(resource) + " \"" + last + "\" not found");
-    return std::make_shared<const T>(Yaml<T>(it->second));
+    return std::make_shared<const T>(Parsed<T>(it->second));
   }
   base::Task<absl::StatusOr<std::shared_ptr<const PersistentVolumeClaim>>> Claim(
       std::string namespace_, std::string name) override {
@@ -73,7 +73,7 @@ struct FakeCluster : test::NoObjects {
   }
 };
 
-struct Fixture {
+struct PersistentVolumesFixture {
   std::vector<std::string> events;
   TempDir root;
   boost::asio::io_context io{1};
@@ -84,7 +84,7 @@ struct Fixture {
   PodVolumes volumes{io.get_executor(), clock, pool, options};
   std::string pod_dir = root / "pods/1-2";
 
-  ~Fixture() {
+  ~PersistentVolumesFixture() {
     test::Settle(io, pool);
     os::UnmountBelow(root.path(), true).IgnoreError();
   }
@@ -124,7 +124,7 @@ std::string Using(const std::string& source, const std::string& more = "") {
 const std::string kClaim = "persistentVolumeClaim: {claimName: data}";
 
 TEST_CASE("a claim that is not bound says so in upstream's words") {
-  Fixture f;
+  PersistentVolumesFixture f;
   const std::string about =
       "pod shop/web: MountVolume.SetUp failed for volume \"v\" : error processing PVC shop/data: ";
   CHECK(f.Refusal(Using(kClaim)) ==
@@ -158,7 +158,7 @@ TEST_CASE("a claim that is not bound says so in upstream's words") {
 }
 
 TEST_CASE("a protected claim that is being deleted still serves its pod") {
-  CHECK(CheckClaim(Yaml<PersistentVolumeClaim>(
+  CHECK(CheckClaim(Parsed<PersistentVolumeClaim>(
                        "{metadata: {deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: "
                        "[kubernetes.io/pvc-protection]}, spec: {volumeName: v}, status: {phase: "
                        "Bound}}"))
@@ -166,13 +166,13 @@ TEST_CASE("a protected claim that is being deleted still serves its pod") {
 }
 
 TEST_CASE("the API server's silence keeps its code, so that the pod asks again soon") {
-  Fixture f;
+  PersistentVolumesFixture f;
   f.cluster.down = absl::UnavailableError("connection refused");
   CHECK(absl::IsUnavailable(f.Prepare(Using(kClaim)).status()));
 }
 
 TEST_CASE("an ephemeral volume is the claim that was made for this very pod") {
-  Fixture f;
+  PersistentVolumesFixture f;
   const std::string source = "ephemeral: {volumeClaimTemplate: {}}";
   f.cluster.Bind("hostPath: {path: /etc}");
   auto claim = [](const std::string& owner) {
@@ -190,7 +190,7 @@ TEST_CASE("an ephemeral volume is the claim that was made for this very pod") {
 }
 
 TEST_CASE("a claim once resolved is not asked for again, until the pod is gone") {
-  Fixture f;
+  PersistentVolumesFixture f;
   f.cluster.Bind("hostPath: {path: /etc, type: Directory}");
   REQUIRE(f.Prepare(Using(kClaim)).ok());
   CHECK(f.cluster.asked == 2);
@@ -204,7 +204,7 @@ TEST_CASE("a claim once resolved is not asked for again, until the pod is gone")
 }
 
 TEST_CASE("a volume of other nodes is refused in upstream's words, until the labels are right") {
-  Fixture f;
+  PersistentVolumesFixture f;
   std::map<std::string, std::string> labels{{"kubernetes.io/hostname", "here"}, {"cores", "8"}};
   bool known = false;
   f.options.node_labels = [&]() -> absl::StatusOr<std::map<std::string, std::string>> {
@@ -273,7 +273,7 @@ TEST_CASE("a volume of other nodes is refused in upstream's words, until the lab
 
 TEST_CASE("a local volume is bound with its options, and keeps its files") {
   if (!NeedsRoot("bind mounts")) return;
-  Fixture f;
+  PersistentVolumesFixture f;
   std::filesystem::create_directory(f.root / "disk");
   WriteText(f.root / "disk/data", "1");
   f.cluster.Bind("mountOptions: [noexec, nosuid], local: {path: " + (f.root / "disk") + "}");
@@ -309,7 +309,7 @@ TEST_CASE("the group that a volume names is its pod's, a word that is none is no
   const std::pair<std::string, std::optional<int64_t>> cases[] = {
       {"4242", 4242}, {"0", 0}, {"", std::nullopt}, {"staff", std::nullopt}, {"-1", std::nullopt}};
   for (const auto& [text, group] : cases) {
-    Fixture f;
+    PersistentVolumesFixture f;
     std::filesystem::create_directory(f.root / "disk");
     f.cluster.Bind("local: {path: " + (f.root / "disk") + "}");
     auto& volume = f.cluster.volumes["pv1"];
@@ -336,7 +336,7 @@ TEST_CASE("mount options that a bind cannot have are passed over") {
       {"shared", {}},
       {"runbindable", {}}};
   for (const auto& [options, wanted] : cases) {
-    Fixture f;
+    PersistentVolumesFixture f;
     std::filesystem::create_directory(f.root / "disk");
     f.cluster.Bind("mountOptions: [" + std::string(options) +
                    "], local: {path: " + (f.root / "disk") + "}");
@@ -358,7 +358,7 @@ TEST_CASE("a claim that is read only mounts so, a hostPath volume too") {
   const std::string spec = Using("persistentVolumeClaim: {claimName: data, readOnly: true}",
                                  ", securityContext: {fsGroup: 4242}");
   for (const char* kind : {"local", "hostPath"}) {
-    Fixture f;
+    PersistentVolumesFixture f;
     std::filesystem::create_directory(f.root / "disk");
     f.cluster.Bind(std::string(kind) + ": {path: " + (f.root / "disk") + "}");
     auto paths = f.Prepare(spec);
@@ -376,7 +376,7 @@ TEST_CASE("a claim that is read only mounts so, a hostPath volume too") {
 
 TEST_CASE("what cannot be served is refused with its kind, and leaves nothing mounted") {
   if (!NeedsRoot("bind mounts")) return;
-  Fixture f;
+  PersistentVolumesFixture f;
   WriteText(f.root / "file", "1");
   std::filesystem::create_directory(f.root / "disk");
   const std::pair<std::string, std::string> cases[] = {
@@ -405,7 +405,7 @@ TEST_CASE("what cannot be served is refused with its kind, and leaves nothing mo
 
 TEST_CASE("nfs is mounted by mount(8) once, with its options, and unmounted with the pod") {
   if (!NeedsRoot("mounts")) return;
-  Fixture f;
+  PersistentVolumesFixture f;
   f.FakeMount("for target; do :; done\nexec mount -t tmpfs tmpfs \"$target\"\n");
   f.cluster.Bind(
       "mountOptions: [vers=4.1, hard], nfs: {server: '2001:db8::1', path: /export, readOnly: "
@@ -426,7 +426,7 @@ TEST_CASE("nfs is mounted by mount(8) once, with its options, and unmounted with
 }
 
 TEST_CASE("an nfs volume of the pod itself needs no API server; what mount says is told") {
-  Fixture f;
+  PersistentVolumesFixture f;
   f.FakeMount("echo 'mount.nfs: access denied by server' >&2\nexit 32\n");
   f.options.objects = nullptr;
   PodVolumes volumes(f.io.get_executor(), f.clock, f.pool, f.options);
@@ -443,7 +443,7 @@ TEST_CASE("an nfs volume of the pod itself needs no API server; what mount says 
 }
 
 TEST_CASE("a server that never answers costs a child, which is killed") {
-  Fixture f;
+  PersistentVolumesFixture f;
   f.FakeMount("exec sleep 1000\n");
   f.options.prepare_timeout = std::chrono::seconds(1);
   PodVolumes volumes(f.io.get_executor(), f.clock, f.pool, f.options);
@@ -457,7 +457,7 @@ TEST_CASE("a server that never answers costs a child, which is killed") {
 
 TEST_CASE("old mount options in the annotation go before those of the spec") {
   ClaimedVolume claimed;
-  claimed.volume = std::make_shared<const PersistentVolume>(Yaml<PersistentVolume>(
+  claimed.volume = std::make_shared<const PersistentVolume>(Parsed<PersistentVolume>(
       "{metadata: {name: pv, annotations: {volume.beta.kubernetes.io/mount-options: 'soft,,tcp'}}, "
       "spec: {mountOptions: [hard], nfs: {server: s, path: /p}}}"));
   auto pod = PodOf(Using(kClaim));

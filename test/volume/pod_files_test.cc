@@ -17,16 +17,16 @@ using test::ReadText;
 using test::TempDir;
 using test::WriteText;
 
-struct Fixture {
+struct PodFilesFixture {
   TempDir root;
   PodDirs dirs{root / "root", root / "logs", root / "links"};
   std::string pod = root / "root/pods/1-2";
   std::string logs = root / "logs/ns_web_1-2";
-  ~Fixture() { os::UnmountBelow(root.path(), true).IgnoreError(); }
+  ~PodFilesFixture() { os::UnmountBelow(root.path(), true).IgnoreError(); }
 };
 
 TEST_CASE("a pod's directories, and how far its containers' logs got") {
-  Fixture f;
+  PodFilesFixture f;
   WriteText(f.logs + "/c/0.log", "");
   WriteText(f.logs + "/c/11.log.20260101-000000.gz", "");
   WriteText(f.logs + "/c/x.log", "");
@@ -43,7 +43,7 @@ TEST_CASE("a pod's directories, and how far its containers' logs got") {
 }
 
 TEST_CASE("a container's files: hosts are rewritten, the newest termination files kept") {
-  Fixture f;
+  PodFilesFixture f;
   REQUIRE(MakePodDirectories(f.dirs, "1-2", f.logs, {}).ok());
   auto first = MakeContainerFiles(f.dirs, "1-2", f.logs, "c", "127.0.0.1 localhost\n", true);
   REQUIRE(first.ok());
@@ -94,7 +94,7 @@ TEST_CASE("the end of a log is what its container wrote last") {
 }
 
 TEST_CASE("a pod's files go: logs, links into them, directory; other pods' links stay") {
-  Fixture f;
+  PodFilesFixture f;
   REQUIRE(MakePodDirectories(f.dirs, "1-2", f.logs, {}).ok());
   REQUIRE(MakeContainerFiles(f.dirs, "1-2", f.logs, "c", "x", true).ok());
   WriteText(f.logs + "/c/0.log", "x");
@@ -112,7 +112,7 @@ TEST_CASE("a pod's files go: logs, links into them, directory; other pods' links
 }
 
 TEST_CASE("logs of pods that went while no kubelet ran go, of others nothing") {
-  Fixture f;
+  PodFilesFixture f;
   WriteText(f.logs + "/c/0.log", "x");
   WriteText(f.root / "logs/ns_gone_3-4/c/0.log", "x");
   WriteText(f.root / "logs/not_ours/0.log", "x");
@@ -133,7 +133,7 @@ TEST_CASE("logs of pods that went while no kubelet ran go, of others nothing") {
 }
 
 TEST_CASE("the link to a log that is just being rotated stays") {
-  Fixture f;
+  PodFilesFixture f;
   const std::string id(64, 'a');
   REQUIRE(LinkContainerLog(f.dirs, "web_ns_c-" + id + ".log", f.logs + "/c/0.log").ok());
   // As another kubelet cuts it.
@@ -156,7 +156,7 @@ TEST_CASE("the link to a log that is just being rotated stays") {
 }
 
 TEST_CASE("a link whose log cannot be asked for is not called dead") {
-  Fixture f;
+  PodFilesFixture f;
   // ELOOP and ENOTDIR: any error but ENOENT.
   REQUIRE(LinkContainerLog(f.dirs, "a_ns_c-00000001.log", f.root / "links/a_ns_c-00000001.log").ok());
   WriteText(f.root / "file", "");
@@ -166,7 +166,7 @@ TEST_CASE("a link whose log cannot be asked for is not called dead") {
 
 TEST_CASE("a bind mount in a pod's directory is not removed with it, nor what it shows") {
   if (!test::NeedsRoot("bind mounts")) return;
-  Fixture f;
+  PodFilesFixture f;
   WriteText(f.root / "precious/data", "1");
   REQUIRE(os::MakeDirectory(f.pod + "/containers/c", 0750).ok());
   REQUIRE(mount((f.root / "precious").c_str(), (f.pod + "/containers/c").c_str(), nullptr, MS_BIND,

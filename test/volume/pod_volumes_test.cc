@@ -42,7 +42,7 @@ using test::WriteText;
 const test::ChildMain child_main(ChildCallTable());
 
 // Real threads, so real time; the loop runs until the answer is there.
-struct Fixture {
+struct PodVolumesFixture {
   api::NodeAllocatable allocatable{.memory_bytes = 1 << 20};
   std::vector<std::string> events;
   TempDir root;
@@ -53,7 +53,7 @@ struct Fixture {
   PodVolumes volumes{io.get_executor(), clock, pool, options};
   std::string pod_dir = root / "pods/1-2";
 
-  ~Fixture() {
+  ~PodVolumesFixture() {
     test::Settle(io, pool);
     os::UnmountBelow(root.path(), true).IgnoreError();
   }
@@ -93,7 +93,7 @@ std::string WithVolume(const std::string& source, const std::string& mount = "",
 }
 
 TEST_CASE("an emptyDir on disk: made once, kept, removed with its content") {
-  Fixture f;
+  PodVolumesFixture f;
   mode_t old = umask(0077);
   auto paths = f.Prepare(WithVolume("emptyDir: {}"));
   umask(old);
@@ -119,7 +119,7 @@ TEST_CASE("an emptyDir on disk: made once, kept, removed with its content") {
 
 TEST_CASE("fsGroup owns a new emptyDir") {
   if (!NeedsRoot("chown to fsGroup")) return;
-  Fixture f;
+  PodVolumesFixture f;
   REQUIRE(f.Prepare(WithVolume("emptyDir: {}", "", ", securityContext: {fsGroup: 4242}")).ok());
   struct stat info {};
   REQUIRE(stat((f.pod_dir + "/volumes/kubernetes.io~empty-dir/v").c_str(), &info) == 0);
@@ -128,7 +128,7 @@ TEST_CASE("fsGroup owns a new emptyDir") {
 }
 
 TEST_CASE("an emptyDir whose making was cut short is completed; one that is complete is the pod's") {
-  Fixture f;
+  PodVolumesFixture f;
   std::string dir = f.pod_dir + "/volumes/kubernetes.io~empty-dir/v";
   std::string ready = f.pod_dir + "/plugins/kubernetes.io~empty-dir/v/ready";
   // As mkdir leaves it before the mode is set.
@@ -145,7 +145,7 @@ TEST_CASE("an emptyDir whose making was cut short is completed; one that is comp
 }
 
 TEST_CASE("an emptyDir that cannot be marked as complete is not said to be") {
-  Fixture f;
+  PodVolumesFixture f;
   WriteText(f.pod_dir + "/plugins/kubernetes.io~empty-dir", "a file");
   auto status = f.Prepare(WithVolume("emptyDir: {}")).status();
   CHECK(absl::IsFailedPrecondition(status));
@@ -154,7 +154,7 @@ TEST_CASE("an emptyDir that cannot be marked as complete is not said to be") {
 
 TEST_CASE("fsGroup owns an emptyDir in memory whose making was cut short after the mount") {
   if (!NeedsRoot("tmpfs mounts")) return;
-  Fixture f;
+  PodVolumesFixture f;
   std::string dir = f.pod_dir + "/volumes/kubernetes.io~empty-dir/v";
   REQUIRE(os::MakeDirectory(dir, 0777).ok());
   REQUIRE(os::MountFilesystem("tmpfs", "tmpfs", dir, "size=65536").ok());
@@ -171,7 +171,7 @@ TEST_CASE("fsGroup owns an emptyDir in memory whose making was cut short after t
 
 TEST_CASE("an emptyDir in memory is one tmpfs of its size, and gone afterwards") {
   if (!NeedsRoot("tmpfs mounts")) return;
-  Fixture f;
+  PodVolumesFixture f;
   std::string spec = WithVolume("emptyDir: {medium: Memory, sizeLimit: 64Ki}");
   auto paths = f.Prepare(spec);
   REQUIRE(paths.ok());
@@ -189,7 +189,7 @@ TEST_CASE("an emptyDir in memory is one tmpfs of its size, and gone afterwards")
 
 TEST_CASE("an emptyDir in memory is as large as what the node has for pods, as it is then") {
   if (!NeedsRoot("tmpfs mounts")) return;
-  Fixture f;
+  PodVolumesFixture f;
   const std::string spec = WithVolume("emptyDir: {medium: Memory}");
   for (uint64_t bytes : {64 << 10, 128 << 10}) {
     f.allocatable.memory_bytes = static_cast<int64_t>(bytes);
@@ -204,7 +204,7 @@ TEST_CASE("an emptyDir in memory is as large as what the node has for pods, as i
 
 TEST_CASE("an emptyDir of huge pages keeps its pages, and a mount with others is told") {
   if (!NeedsRoot("hugetlbfs mounts") || !std::filesystem::exists("/sys/kernel/mm/hugepages/hugepages-2048kB")) return;
-  Fixture f;
+  PodVolumesFixture f;
   auto spec = [](const std::string& medium, const std::string& size) {
     return "{volumes: [{name: v, emptyDir: {medium: " + medium + "}}], containers: [{name: c, resources: {requests: " +
            "{hugepages-" + size + ": 4Mi}}, volumeMounts: [{name: v, mountPath: /v}]}]}";
@@ -230,7 +230,7 @@ TEST_CASE("an emptyDir of huge pages keeps its pages, and a mount with others is
 
 TEST_CASE("an emptyDir in memory whose mount was lost is mounted again") {
   if (!NeedsRoot("tmpfs mounts")) return;
-  Fixture f;
+  PodVolumesFixture f;
   std::string spec = WithVolume("emptyDir: {medium: Memory}");
   auto paths = f.Prepare(spec);
   REQUIRE(paths.ok());
@@ -242,7 +242,7 @@ TEST_CASE("an emptyDir in memory whose mount was lost is mounted again") {
 
 TEST_CASE("fsGroup owns an emptyDir in memory whose making after a reboot was cut short") {
   if (!NeedsRoot("tmpfs mounts")) return;
-  Fixture f;
+  PodVolumesFixture f;
   const std::string dir = f.pod_dir + "/volumes/kubernetes.io~empty-dir/v";
   const std::string ready = f.pod_dir + "/plugins/kubernetes.io~empty-dir/v/ready";
   std::string spec =
@@ -310,7 +310,7 @@ TEST_CASE("host paths of every type") {
 }
 
 TEST_CASE("a host path is given as it is, and never removed") {
-  Fixture f;
+  PodVolumesFixture f;
   TempDir host;
   WriteText(host / "data", "precious");
   auto paths = f.Prepare(WithVolume("hostPath: {path: " + host.path() + ", type: Directory}"));
@@ -328,7 +328,7 @@ TEST_CASE("a host path is given as it is, and never removed") {
 
 TEST_CASE("a sub path is made with the volume's mode, bound, and goes with the pod") {
   if (!NeedsRoot("bind mounts")) return;
-  Fixture f;
+  PodVolumesFixture f;
   auto paths = f.Prepare(WithVolume("emptyDir: {}"));
   REQUIRE(paths.ok());
   std::string inside = (*paths)["v"].host_path + "/a/b";
@@ -349,7 +349,7 @@ TEST_CASE("a sub path is made with the volume's mode, bound, and goes with the p
 // (pkg/volume/util/subpath/subpath_linux.go).
 TEST_CASE("a sub path is made with all bits of the volume's mode") {
   if (!NeedsRoot("bind mounts")) return;
-  Fixture f;
+  PodVolumesFixture f;
   auto paths = f.Prepare(WithVolume("emptyDir: {medium: Memory}"));
   REQUIRE(paths.ok());
   std::string volume = (*paths)["v"].host_path;
@@ -361,7 +361,7 @@ TEST_CASE("a sub path is made with all bits of the volume's mode") {
 
 TEST_CASE("a sub path of a host path: the data stays, a way out is refused") {
   if (!NeedsRoot("bind mounts")) return;
-  Fixture f;
+  PodVolumesFixture f;
   TempDir host;
   WriteText(host / "vol/sub/data", "precious");
   WriteText(host / "outside/data", "secret");
@@ -414,7 +414,7 @@ TEST_CASE("a sub path under a writer that swaps it for a link all the time leads
 
 TEST_CASE("a sub path shows a file that an init container has made") {
   if (!NeedsRoot("bind mounts")) return;
-  Fixture f;
+  PodVolumesFixture f;
   auto paths = f.Prepare(WithVolume("emptyDir: {}"));
   REQUIRE(paths.ok());
   WriteText((*paths)["v"].host_path + "/app.conf", "made");
@@ -425,7 +425,7 @@ TEST_CASE("a sub path shows a file that an init container has made") {
 }
 
 TEST_CASE("a file inside a volume is read, and nothing outside of it") {
-  Fixture f;
+  PodVolumesFixture f;
   const std::string spec = WithVolume("emptyDir: {}");
   auto paths = f.Prepare(spec);
   REQUIRE(paths.ok());
@@ -453,7 +453,7 @@ TEST_CASE(
     "orphaned pod volume paths are still present: teardown goes by the mount table, and deletes no "
     "data behind a mount") {
   if (!NeedsRoot("bind mounts")) return;
-  Fixture f;
+  PodVolumesFixture f;
   TempDir host;
   WriteText(host / "data", "precious");
   // What a predecessor left: a bind mount of data, a tmpfs, and a mount on a mount.
@@ -474,7 +474,7 @@ TEST_CASE(
 }
 
 TEST_CASE("files of a volume kind that is not ours stay, and are named") {
-  Fixture f;
+  PodVolumesFixture f;
   std::string csi = f.pod_dir + "/volumes/kubernetes.io~csi/pv1";
   WriteText(csi + "/vol_data.json", "{}");
   std::filesystem::create_directories(csi + "/mount");
@@ -701,7 +701,7 @@ TEST_CASE("two dead mounts: their pods fail by name, all others start, and what 
 
 TEST_CASE(
     "a pod whose volumes are refused is told so once, and explain says what the pod was told") {
-  Fixture f;
+  PodVolumesFixture f;
   const std::string spec = WithVolume("iscsi: {targetPortal: '192.0.2.1', iqn: i, lun: 0}");
   auto first = f.Prepare(spec);
   auto again = f.Prepare(spec);
@@ -717,7 +717,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a pod without volumes asks nobody") {
-  Fixture f;
+  PodVolumesFixture f;
   CHECK(f.Prepare("containers: [{name: c}]")->empty());
   CHECK_FALSE(std::filesystem::exists(f.pod_dir));
   CHECK(f.Await(f.volumes.Orphans({}))->empty());
@@ -751,7 +751,7 @@ struct FakeObjects : Objects {
 };
 
 TEST_CASE("an API volume needs an API server") {
-  Fixture f;
+  PodVolumesFixture f;
   auto paths = f.Prepare(WithVolume("configMap: {name: cm}"));
   CHECK(absl::IsFailedPrecondition(paths.status()));
   CHECK(base::Message(paths.status()).find("needs the API server") != std::string::npos);
@@ -759,7 +759,7 @@ TEST_CASE("an API volume needs an API server") {
 
 TEST_CASE("a configMap volume follows its object; tokens say when they want to be renewed") {
   if (!NeedsRoot("tmpfs")) return;
-  Fixture f;
+  PodVolumesFixture f;
   FakeObjects objects;
   objects.refresh_at = base::WallFromUnixNanos(1'000'000'000);
   f.options.objects = &objects;
@@ -805,7 +805,7 @@ TEST_CASE("a configMap volume follows its object; tokens say when they want to b
 
 TEST_CASE("a refresh that waits for the API while its pod is torn down brings nothing back") {
   if (!NeedsRoot("tmpfs")) return;
-  Fixture f;
+  PodVolumesFixture f;
   FakeObjects objects;
   f.options.objects = &objects;
   PodVolumes volumes(f.io.get_executor(), f.clock, f.pool, f.options);

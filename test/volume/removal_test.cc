@@ -23,7 +23,7 @@ const std::string kScratch =
     "{volumes: [{name: v, emptyDir: {}}], containers: [{name: c, volumeMounts: [{name: v, "
     "mountPath: /v}]}]}";
 
-struct Fixture : test::OneClaimFixture {
+struct RemovalFixture : test::OneClaimFixture {
   std::string Scratch(const std::string& uid) {
     return root / ("pods/" + uid + "/volumes/kubernetes.io~empty-dir/v");
   }
@@ -35,7 +35,7 @@ struct Fixture : test::OneClaimFixture {
 
 TEST_CASE(
     "while a pod of very many files is removed others are set up and removed, on one thread") {
-  Fixture f;
+  RemovalFixture f;
   f.Fill("a", 300);
   base::BlockingPool::Options one;
   one.threads = 1;
@@ -51,7 +51,7 @@ TEST_CASE(
     return std::distance(std::filesystem::directory_iterator(f.Scratch("a")), {});
   };
   f.RunUntil([&] { return left() < 300; });
-  CHECK(f.Await(volumes.Prepare(Fixture::Pod("b", kScratch))).ok());
+  CHECK(f.Await(volumes.Prepare(RemovalFixture::Pod("b", kScratch))).ok());
   CHECK(f.Await(volumes.Teardown("b")).ok());
   CHECK_FALSE(gone);
   // However long it takes: what counts is that it goes on.
@@ -72,7 +72,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a removal that hangs is not begun twice, and holds up no other work on volumes") {
-  Fixture f;
+  RemovalFixture f;
   std::promise<void> release;
   auto released = release.get_future().share();
   std::atomic<int> begun{0};
@@ -101,7 +101,7 @@ TEST_CASE("a removal that hangs is not begun twice, and holds up no other work o
     CHECK(base::Message(again).find("its volumes are still being removed") != std::string::npos);
   }
   for (const char* uid : {"b", "d", "e"}) {
-    CHECK(f.Await(volumes.Prepare(Fixture::Pod(uid, kScratch))).ok());
+    CHECK(f.Await(volumes.Prepare(RemovalFixture::Pod(uid, kScratch))).ok());
     CHECK(f.Await(volumes.Teardown(uid)).ok());
   }
   CHECK(begun == 1);
