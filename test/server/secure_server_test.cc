@@ -99,7 +99,10 @@ TEST_CASE("what the endpoints answer to who may ask") {
   answer = client.Get("/exec/ns/p/c?output=1");
   CHECK(Code(answer) == "404");
   CHECK(Body(answer) == "pod does not exist");
-  CHECK(client.Get("/pods", "", "HEAD").find("document") == std::string::npos);
+  answer = client.Get("/pods", "", "HEAD");
+  CHECK(Code(answer) == "405");
+  CHECK(Body(answer).empty());
+  CHECK(Body(client.Get("/pods")) == "document /pods");  // nothing of the one before has come
 }
 
 TEST_CASE("the API server away is no admission") {
