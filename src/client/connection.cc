@@ -65,7 +65,7 @@ void Connection::WithStream(F f) {
   if (transport_->tls) {
     f(*transport_->tls);
   } else {
-    f(transport_->socket);
+    f(transport_->wire);
   }
 }
 

@@ -89,10 +89,11 @@ base::Task<absl::Status> Connect(DialStep& step, base::BlockingPool& pool, std::
 }
 
 // OpenSSL's own result does not outlive the handshake.
-void VerifyWithWords(Transport& transport, const std::string& server_name) {
+template <typename Stream>
+void VerifyWithWords(Transport& transport, Stream& tls, const std::string& server_name) {
   Transport* raw = &transport;
   error_code ignored;
-  transport.tls->set_verify_callback(
+  tls.set_verify_callback(
       [raw, server_name](bool fine, asio::ssl::verify_context& context) {
         if (!fine && raw->tls_failure.empty()) {
           raw->tls_failure = CertificateFailure(context.native_handle(), server_name);
@@ -102,7 +103,10 @@ void VerifyWithWords(Transport& transport, const std::string& server_name) {
       ignored);
 }
 
-base::Task<absl::Status> Handshake(DialStep& step, base::BlockingPool& pool, TlsOptions options) {
+// `tls` is a part of the step's transport, and `below` what it stands on.
+template <typename Stream, typename Below>
+base::Task<absl::Status> Handshake(DialStep& step, base::BlockingPool& pool, TlsOptions options,
+                                   std::optional<Stream>& tls, Below& below) {
   TlsContext context = options.context;
   if (!context) {
     std::function<absl::StatusOr<TlsContext>()> work = [options] {
@@ -113,17 +117,26 @@ base::Task<absl::Status> Handshake(DialStep& step, base::BlockingPool& pool, Tls
     context = *made;
   }
   auto transport = step.transport;
-  transport->tls.emplace(transport->socket, *context);
-  SSL* ssl = transport->tls->native_handle();
-  VerifyWithWords(*transport, options.server_name);
-  if (auto prepared = PrepareTls(ssl, options); !prepared.ok()) co_return prepared;
-  auto shaken =
-      co_await transport->tls->async_handshake(asio::ssl::stream_base::client, kDialAwait);
+  tls.emplace(below, *context);
+  VerifyWithWords(*transport, *tls, options.server_name);
+  if (auto prepared = PrepareTls(tls->native_handle(), options); !prepared.ok()) co_return prepared;
+  auto shaken = co_await tls->async_handshake(asio::ssl::stream_base::client, kDialAwait);
   error_code ec = std::get<0>(shaken);
   if (!ec || step.expired || ec == asio::error::operation_aborted) {
     co_return step.Failed("tls handshake", ec);
   }
   co_return absl::UnavailableError(transport->Explain(ec));
+}
+
+// TLS to the proxy itself: trusts and shows what the server behind it is trusted by and shown, as
+// net/http's Transport does.
+base::Task<absl::Status> HandshakeWithProxy(DialStep& step, base::BlockingPool& pool,
+                                            TlsOptions options, std::string host) {
+  options.server_name = std::move(host);
+  options.http2 = false;
+  auto done = co_await Handshake(step, pool, std::move(options), step.transport->wire.proxy_tls,
+                                 step.transport->socket);
+  co_return done;
 }
 
 }  // namespace
@@ -177,13 +190,17 @@ base::Task<absl::StatusOr<std::shared_ptr<Transport>>> Dial(base::Executor execu
     step.transport->socket.set_option(tcp::no_delay(true), ignored);
     WatchOverPeer(step.transport->socket);
   }
-  if (done.ok() && target.proxy) {
-    done = co_await ConnectThrough(step, *target.proxy, target.server);
-  } else if (!done.ok() && target.proxy) {
+  if (done.ok() && target.proxy && target.proxy->tls) {
+    done = co_await HandshakeWithProxy(step, pool, target.tls, host);
+  }
+  if (!done.ok() && target.proxy) {
     done = base::Annotate(done, "proxy " + JoinHostPort(host, port));
+  } else if (done.ok() && target.proxy) {
+    done = co_await ConnectThrough(step, *target.proxy, target.server);
   }
   if (done.ok() && target.server.https) {
-    done = co_await Handshake(step, pool, target.tls);
+    auto& transport = *step.transport;
+    done = co_await Handshake(step, pool, target.tls, transport.tls, transport.wire);
   }
   if (!done.ok()) {
     step.transport->Close();

@@ -14,14 +14,14 @@ constexpr size_t kHeadLimit = 16 * 1024;
 absl::Status No(const std::string& why) { return absl::UnavailableError("proxy: " + why); }
 
 base::Task<absl::Status> Write(DialStep& step, std::string bytes) {
-  auto done = co_await asio::async_write(step.transport->socket, asio::buffer(bytes), kDialAwait);
+  auto done = co_await asio::async_write(step.transport->wire, asio::buffer(bytes), kDialAwait);
   error_code ec = std::get<0>(done);
   co_return step.Failed("proxy", ec);
 }
 
 base::Task<absl::Status> Read(DialStep& step, std::string& out, size_t n) {
   out.assign(n, '\0');
-  auto done = co_await asio::async_read(step.transport->socket, asio::buffer(out), kDialAwait);
+  auto done = co_await asio::async_read(step.transport->wire, asio::buffer(out), kDialAwait);
   error_code ec = std::get<0>(done);
   co_return step.Failed("proxy", ec);
 }
@@ -38,7 +38,7 @@ base::Task<absl::Status> HttpConnect(DialStep& step, Proxy proxy, ServerUrl serv
   while (done.ok() && head.find("\r\n\r\n") == std::string::npos) {
     if (head.size() > kHeadLimit) co_return No("its answer has no end");
     char chunk[1024];
-    auto got = co_await step.transport->socket.async_read_some(asio::buffer(chunk), kDialAwait);
+    auto got = co_await step.transport->wire.async_read_some(asio::buffer(chunk), kDialAwait);
     error_code ec = std::get<0>(got);
     done = step.Failed("proxy", ec);
     head.append(chunk, std::get<1>(got));

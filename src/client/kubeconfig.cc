@@ -90,9 +90,9 @@ absl::Status ReadCluster(JsonFields cluster, const std::string& directory, Clien
       CheckUrl(out.server, cluster.Path("server"), {"https", "http"}, "https:// or http://"));
   out.server = TrimServer(out.server);
   if (!out.proxy_url.empty()) {
-    // Not https: that would be TLS within TLS.
     RETURN_IF_ERROR(CheckUrl(out.proxy_url, cluster.Path("proxy-url"),
-                             {"http", "socks5", "socks5h"}, "http://, socks5:// or socks5h://"));
+                             {"http", "https", "socks5", "socks5h"},
+                             "http://, https://, socks5:// or socks5h://"));
   }
   if (!out.ca_pem.empty()) out.ca_file.clear();
   if (out.insecure_skip_verify && (!out.ca_pem.empty() || !out.ca_file.empty()))

@@ -78,8 +78,10 @@ absl::StatusOr<Proxy> ParseProxy(const std::string& text) {
       scheme_end == std::string::npos ? "http" : LowerCase(text.substr(0, scheme_end));
   if (scheme == "socks5" || scheme == "socks5h") {
     proxy.kind = Proxy::Kind::kSocks5;
+  } else if (scheme == "https") {
+    proxy.tls = true;
   } else if (scheme != "http") {
-    return absl::InvalidArgumentError("only http:// and socks5:// proxies are supported");
+    return absl::InvalidArgumentError("only http://, https:// and socks5:// proxies are supported");
   }
   std::string rest = scheme_end == std::string::npos ? text : text.substr(scheme_end + 3);
   std::string authority = rest.substr(0, rest.find_first_of("/?#"));
@@ -91,7 +93,9 @@ absl::StatusOr<Proxy> ParseProxy(const std::string& text) {
   if (!SplitHostPort(authority, proxy.host, proxy.port) || proxy.host.empty()) {
     return absl::InvalidArgumentError("no host");
   }
-  if (proxy.port.empty()) proxy.port = proxy.kind == Proxy::Kind::kSocks5 ? "1080" : "80";
+  if (proxy.port.empty()) {
+    proxy.port = proxy.kind == Proxy::Kind::kSocks5 ? "1080" : proxy.tls ? "443" : "80";
+  }
   if (!ValidPort(proxy.port)) return absl::InvalidArgumentError("bad port");
   return proxy;
 }

@@ -57,7 +57,7 @@ base::Task<absl::Status> Write(Deadline& d, std::string data) {
     auto result = co_await asio::async_write(*transport->tls, asio::buffer(data), kAwait);
     ec = std::get<0>(result);
   } else {
-    auto result = co_await asio::async_write(transport->socket, asio::buffer(data), kAwait);
+    auto result = co_await asio::async_write(transport->wire, asio::buffer(data), kAwait);
     ec = std::get<0>(result);
   }
   if (ec) co_return d.Failed("send the request", ec);
@@ -77,7 +77,7 @@ base::Task<absl::Status> ReadMessage(Deadline& d, Parser& parser) {
       ec = std::get<0>(result);
       n = std::get<1>(result);
     } else {
-      auto result = co_await transport->socket.async_read_some(asio::buffer(chunk), kAwait);
+      auto result = co_await transport->wire.async_read_some(asio::buffer(chunk), kAwait);
       ec = std::get<0>(result);
       n = std::get<1>(result);
     }
@@ -114,6 +114,9 @@ struct Route {
 absl::StatusOr<Route> RouteFor(const GetRequest& request, base::Nanos left) {
   auto proxy = client::ChooseProxy(request.url.Server(), "", request.proxy);
   if (!proxy.ok()) return proxy.status();
+  if (*proxy && (*proxy)->tls && !request.tls) {
+    return absl::FailedPreconditionError("the proxy is one by https");
+  }
   Route route;
   route.target.server = request.url.Server();
   route.target.timeout = left;
@@ -124,6 +127,8 @@ absl::StatusOr<Route> RouteFor(const GetRequest& request, base::Nanos left) {
     route.asked = *proxy;
     route.target.server.host = (*proxy)->host;
     route.target.server.port = (*proxy)->port;
+    route.target.server.https = (*proxy)->tls;
+    route.target.tls.server_name = (*proxy)->host;
   } else {
     route.target.proxy = *proxy;
   }

@@ -22,7 +22,7 @@ struct GetRequest {
   client::ProxyEnvironment proxy;
   base::Nanos timeout;
   size_t body_limit;
-  client::TlsContext tls;  // needed for https
+  client::TlsContext tls;  // needed for https, of the server or of a proxy
 };
 
 struct GetResponse {
@@ -35,8 +35,8 @@ struct GetResponse {
 // Follows up to ten redirects; on a change of host, Authorization, Cookie and WWW-Authenticate
 // headers stay behind. DeadlineExceeded after `timeout`; Unavailable when a connection fails (the
 // message names the step and the host); ResourceExhausted when the body is longer than the limit;
-// InvalidArgument for a bad proxy or redirect; FailedPrecondition when redirected to https without
-// `tls`.
+// InvalidArgument for a bad proxy or redirect; FailedPrecondition when `tls` is needed and not
+// there: redirected to https, or through a proxy by https.
 base::Task<absl::StatusOr<GetResponse>> HttpGet(base::Executor executor, base::Clock& clock,
                                                 base::BlockingPool& pool, GetRequest request);
 

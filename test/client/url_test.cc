@@ -108,13 +108,14 @@ TEST_CASE("the kubeconfig's proxy goes before the environment's") {
   environment.https = "proxy:8080";
   CHECK(Chosen("https://a", "", environment) == "proxy:8080");
   CHECK(Chosen("https://a", "socks5://s", environment) == "s:1080");
+  CHECK(Chosen("https://a", "https://s", environment) == "s:443");
   auto with_user = ChooseProxy(*ParseServerUrl("https://a", true), "http://u%40x:p%3a@h:1", {});
   CHECK((*with_user)->user_info == "u@x:p:");
-  for (const char* bad : {"https://h", "ftp://h", "http://", "http://h:0", "http://a b"}) {
+  for (const char* bad : {"ftp://h", "http://", "https://", "http://h:0", "http://a b"}) {
     CAPTURE(bad);
     CHECK(Chosen("https://a", bad, environment) == "!");
   }
-  auto refused = ChooseProxy(*ParseServerUrl("https://a", true), "https://u:secret@h", {});
+  auto refused = ChooseProxy(*ParseServerUrl("https://a", true), "ftp://u:secret@h", {});
   CHECK(refused.status().ToString().find("secret") == std::string::npos);
 }
 

@@ -22,7 +22,7 @@ namespace http = boost::beast::http;
 namespace websocket = boost::beast::websocket;
 using boost::system::error_code;
 using client::Transport;
-using SocketTls = asio::ssl::stream<asio::ip::tcp::socket&>;
+using SocketTls = asio::ssl::stream<client::Wire&>;
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
@@ -184,7 +184,7 @@ base::Task<absl::StatusOr<HttpAnswer>> HttpClient::Get(std::string path, std::st
     auto answer = co_await Exchange(*transport->tls, std::move(request), deadline);
     co_return answer;
   }
-  auto answer = co_await Exchange(transport->socket, std::move(request), deadline);
+  auto answer = co_await Exchange(transport->wire, std::move(request), deadline);
   co_return answer;
 }
 

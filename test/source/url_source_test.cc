@@ -398,6 +398,7 @@ TEST_CASE("an http proxy gets the absolute URL, an https request a tunnel") {
   UrlBench b(&tls);
   b.answer = Ok(List({Item("a")}));
   bool plain = false;
+  std::vector<std::string> heads;
   HttpServer proxy(b.loop.io.get_executor(), [&](const std::string&) -> std::optional<std::string> {
     if (plain) return Ok(List({Item("p")}));
     return "HTTP/1.1 200 Connection established\r\n\r\n";
@@ -413,6 +414,26 @@ TEST_CASE("an http proxy gets the absolute URL, an https request a tunnel") {
     CHECK(proxy.heads[0].rfind("GET http://pods.example/x HTTP/1.1\r\nHost: pods.example\r\n", 0) ==
           0);
     CHECK(Contains(proxy.heads[0], "Proxy-Authorization: Basic dTpw\r\n"));
+  }
+  SECTION("http, the proxy by https") {
+    plain = true;
+    TestTls front = MakeTestTls("IP:127.0.0.1");
+    HttpServer secure(
+        b.loop.io.get_executor(),
+        [&](const std::string& head) -> std::optional<std::string> {
+          heads.push_back(head);
+          return Ok(List({Item("p")}));
+        },
+        &front);
+    WriteFile(b.dir.path + "/front.pem", front.ca);
+    b.options.ca_file = b.dir.path + "/front.pem";
+    b.options.url = "http://pods.example/x";
+    b.options.proxy.http = "https://127.0.0.1:" + secure.port();
+    b.Start();
+    CHECK(b.Problems() == "");
+    CHECK(b.Uids().contains("p-node"));
+    REQUIRE(heads.size() == 1);
+    CHECK(heads[0].rfind("GET http://pods.example/x HTTP/1.1\r\nHost: pods.example\r\n", 0) == 0);
   }
   SECTION("https") {
     proxy.TunnelTo(b.server->port());

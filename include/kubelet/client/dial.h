@@ -18,11 +18,42 @@
 
 namespace kubelet::client {
 
-// The bytes to and from the server: TLS over TCP, or TCP alone.
+// The bytes as they come to the server or its proxy's far end: TCP, or inside of TLS to the proxy.
+// An asynchronous stream in Asio's sense.
+class Wire {
+ public:
+  using Socket = boost::asio::ip::tcp::socket;
+  using executor_type = Socket::executor_type;
+  using lowest_layer_type = Socket::lowest_layer_type;
+
+  explicit Wire(Socket& socket) : socket_(socket) {}
+  executor_type get_executor() { return socket_.get_executor(); }
+  lowest_layer_type& lowest_layer() { return socket_.lowest_layer(); }
+  template <typename Buffers, typename Token>
+  auto async_read_some(const Buffers& buffers, Token&& token) {
+    if (proxy_tls) return proxy_tls->async_read_some(buffers, std::forward<Token>(token));
+    return socket_.async_read_some(buffers, std::forward<Token>(token));
+  }
+  template <typename Buffers, typename Token>
+  auto async_write_some(const Buffers& buffers, Token&& token) {
+    if (proxy_tls) return proxy_tls->async_write_some(buffers, std::forward<Token>(token));
+    return socket_.async_write_some(buffers, std::forward<Token>(token));
+  }
+
+  std::optional<boost::asio::ssl::stream<Socket&>> proxy_tls;  // of a proxy by https
+
+ private:
+  Socket& socket_;
+};
+
+// The way to the server: TLS over the wire, or the wire alone.
 struct Transport {
   explicit Transport(base::Executor executor) : socket(std::move(executor)) {}
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
   boost::asio::ip::tcp::socket socket;
-  std::optional<boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>> tls;
+  Wire wire{socket};
+  std::optional<boost::asio::ssl::stream<Wire&>> tls;
   std::string tls_failure;  // what is wrong with the server's certificate
   bool http2 = false;
 
@@ -38,7 +69,7 @@ struct Transport {
 struct DialTarget {
   ServerUrl server;
   std::optional<Proxy> proxy;
-  TlsOptions tls;  // used with https
+  TlsOptions tls;  // used with https; towards a proxy by https, too, but for the name
   base::Nanos timeout = std::chrono::seconds(10);
 };
 

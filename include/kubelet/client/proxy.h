@@ -13,6 +13,7 @@ namespace kubelet::client {
 struct Proxy {
   enum class Kind { kConnect, kSocks5 };
   Kind kind = Kind::kConnect;
+  bool tls = false;  // spoken to by TLS; kConnect only
   std::string host, port;
   std::string user_info;  // `user:password`, decoded; empty: none
 };
@@ -26,8 +27,8 @@ struct ProxyEnvironment {
 // the environment follows golang.org/x/net/http/httpproxy: never for localhost and loopback
 // addresses, nor for what NO_PROXY names (hosts with their subdomains, `.domain`, `*.domain`,
 // addresses, CIDRs, each with an optional port; `*`). InvalidArgument: no proxy of a kind we speak
-// (http, socks5, socks5h; without a scheme: http). The message does not hold the URL, since that
-// may hold a password.
+// (http, https, socks5, socks5h; without a scheme: http). The message does not hold the URL, since
+// that may hold a password.
 absl::StatusOr<std::optional<Proxy>> ChooseProxy(const ServerUrl& server,
                                                  const std::string& proxy_url,
                                                  const ProxyEnvironment& environment);
