@@ -319,6 +319,9 @@ void Kubelet::MakePods() {
       config_.gates.Enabled("ContainerStopSignals"), resizes_.get(),
       [this](const std::string& uid, const std::string& container) {
         return ResourceHealth(uid, container);
+      },
+      [this](const api::core::Pod& pod, const std::string& message) {
+        OnEvent(pod, {true, "HostIPsIPFamilyMismatch", message, ""}, {});
       }});
   housekeeping_ = std::make_unique<Housekeeping>(Housekeeping::Deps{
       clock_, pool_, *adapters_, volume::PodDirs{config_.flags.root_dir, kc.pod_logs_dir()},

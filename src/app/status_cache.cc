@@ -91,6 +91,10 @@ void StatusCache::Update(const std::string& uid) {
   input.now = deps_.clock.Now();
   input.stop_signals = deps_.stop_signals;
   auto next = status::Generate(input);
+  if (deps_.on_family_mismatch) {
+    std::string mismatch = status::FamilyMismatch(*input.previous, input.host_ips);
+    if (!mismatch.empty()) deps_.on_family_mismatch(*pod, mismatch);
+  }
   if (view) ObserveStart(*view, entry.status, next);
   // Nothing tells here what a static pod's mirror showed of it before this kubelet.
   if (terminations_ && !(fresh && api::IsStatic(*pod))) terminations_->Count(*input.previous, next);

@@ -40,6 +40,10 @@ class StatusCache {
     std::function<std::vector<api::core::ResourceStatus>(const std::string& uid,
                                                          const std::string& container)>
         resource_health = {};
+    // The node's address is of another family than the one that the pod's status showed; `message`
+    // is the event's.
+    std::function<void(const api::core::Pod& pod, const std::string& message)> on_family_mismatch =
+        {};
   };
   explicit StatusCache(Deps deps);
 

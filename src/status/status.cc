@@ -13,7 +13,6 @@ namespace {
 
 using api::core::PodStatus;
 
-
 // A pod that is over shows the addresses it had; the runtime forgets them with the sandbox.
 std::vector<std::string> PodIps(const Input& input, const PodStatus& status) {
   std::vector<std::string> ips;
@@ -155,6 +154,15 @@ PodStatus Generate(const Input& input) {
   SetAddresses(input, status);
   SetConditions(input, status);
   return status;
+}
+
+std::string FamilyMismatch(const PodStatus& previous, const std::vector<std::string>& host_ips) {
+  auto v6 = [](const std::string& ip) { return ip.find(':') != std::string::npos; };
+  const std::string& old = previous.host_ip();
+  if (old.empty() || host_ips.empty() || v6(old) == v6(host_ips[0])) return "";
+  return std::string("Kubelet detected an IPv") + (v6(old) ? "6" : "4") + " node IP (" + old +
+         "), but the cloud provider selected an IPv" + (v6(old) ? "4" : "6") + " node IP (" +
+         host_ips[0] + "); pass an explicit `--node-ip` to kubelet to fix this.";
 }
 
 }  // namespace kubelet::status

@@ -369,6 +369,13 @@ def scenario_addresses_change():
         until("the Node has the new address", lambda: internal() == ["10.81.0.6"], 30)
         until("the pods have it too", lambda: [node.api_pod(p)["status"].get("hostIP") for p in "ab"] == ["10.81.0.6"] * 2, 20)
         until("that in the host's network is there", lambda: node.api_pod("a")["status"].get("podIP") == "10.81.0.6", 20)
+        ip("addr", "del", "10.81.0.6/24", "dev", "up0")
+        ip("-6", "addr", "add", "fd00:81::7/64", "dev", "up0", "nodad")
+        ip("-6", "route", "add", "default", "via", "fd00:81::1", "dev", "up0")
+        until("the Node has an IPv6 address", lambda: internal() == ["fd00:81::7"], 30)
+        until("the change of family is told", lambda: node.events("a", "HostIPsIPFamilyMismatch"), 20)
+        told = node.events("a", "HostIPsIPFamilyMismatch")[0]
+        check("IPv4 node IP (10.81.0.6)" in told["message"] and "IPv6 node IP (fd00:81::7)" in told["message"], "event: %s" % told)
 
 
 def scenario_given_address_comes_late():

@@ -648,5 +648,20 @@ TEST_CASE("health of devices is shown with the container that holds them") {
   CHECK(c.Get().container_statuses(0).allocated_resources_status().empty());
 }
 
+TEST_CASE("an address of another family is worth a warning, another of the same is not") {
+  api::core::PodStatus before;
+  CHECK(FamilyMismatch(before, {"fd00::1"}).empty());
+  before.set_host_ip("192.0.2.1");
+  CHECK(FamilyMismatch(before, {}).empty());
+  CHECK(FamilyMismatch(before, {"192.0.2.2", "fd00::1"}).empty());
+  CHECK(FamilyMismatch(before, {"fd00::1", "192.0.2.1"}) ==
+        "Kubelet detected an IPv4 node IP (192.0.2.1), but the cloud provider selected an IPv6 "
+        "node IP (fd00::1); "
+        "pass an explicit `--node-ip` to kubelet to fix this.");
+  before.set_host_ip("fd00::1");
+  CHECK(FamilyMismatch(before, {"192.0.2.1"}).find("detected an IPv6 node IP (fd00::1)") !=
+        std::string::npos);
+}
+
 }  // namespace
 }  // namespace kubelet::status

@@ -61,4 +61,8 @@ bool IsTerminal(const std::string& phase);
 // Deviation: the status of a rejected pod has conditions (upstream writes none and so loses PodScheduled).
 api::core::PodStatus Generate(const Input& input);
 
+// What the warning HostIPsIPFamilyMismatch says when the node's first address is of another family than the pod's status
+// had so far; empty: it is not. Of pkg/kubelet/kubelet_pods.go (generateAPIPodStatus).
+std::string FamilyMismatch(const api::core::PodStatus& previous, const std::vector<std::string>& host_ips);
+
 }  // namespace kubelet::status
