@@ -14,6 +14,23 @@
 #include "kubelet/base/status.h"
 #include "kubelet/client/dial.h"
 
+namespace kubelet::client {
+
+// How Beast ends a stream of ours, found by argument dependent lookup.
+void beast_close_socket(Wire& wire) {
+  boost::system::error_code ignored;
+  wire.socket().close(ignored);
+}
+void teardown(boost::beast::role_type role, Wire& wire, boost::system::error_code& ec) {
+  boost::beast::websocket::teardown(role, wire.socket(), ec);
+}
+template <typename Handler>
+void async_teardown(boost::beast::role_type role, Wire& wire, Handler&& handler) {
+  boost::beast::websocket::async_teardown(role, wire.socket(), std::forward<Handler>(handler));
+}
+
+}  // namespace kubelet::client
+
 namespace kubelet::conformance {
 namespace {
 

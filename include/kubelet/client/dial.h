@@ -29,6 +29,7 @@ class Wire {
   explicit Wire(Socket& socket) : socket_(socket) {}
   executor_type get_executor() { return socket_.get_executor(); }
   lowest_layer_type& lowest_layer() { return socket_.lowest_layer(); }
+  Socket& socket() { return socket_; }
   template <typename Buffers, typename Token>
   auto async_read_some(const Buffers& buffers, Token&& token) {
     if (proxy_tls) return proxy_tls->async_read_some(buffers, std::forward<Token>(token));
