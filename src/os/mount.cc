@@ -134,7 +134,8 @@ absl::StatusOr<int> OpenInside(const std::string& base, const std::string& relat
                         kBeneath));
       if (!parent.ok()) return Inside(errno, base, relative);
       if (mkdirat(parent.get(), part.c_str(), make_mode) == 0) {
-        fchmodat(parent.get(), part.c_str(), make_mode, 0);
+        if (fchmodat(parent.get(), part.c_str(), make_mode, 0) != 0)
+          return Inside(errno, base, relative);
       } else if (errno != EEXIST) {
         return Inside(errno, base, relative);
       }
