@@ -244,7 +244,7 @@ stop_pod() {
 # The kubelet keeps empty cgroups for its pods, and links to their logs; rmdir takes only what nobody uses.
 remove_traces() {
   local each
-  awk -v dir="$state/root/" 'index($5, dir) == 1 {print $5}' /proc/self/mountinfo | tac | while read -r each; do umount -l "$each" || true; done
+  awk -v dir="$state/root" '$5 == dir || index($5, dir "/") == 1 {print $5}' /proc/self/mountinfo | tac | while read -r each; do umount -l "$each" || true; done
   [ -n "${foreign_cgroups:-}" ] || find /sys/fs/cgroup -depth -type d \( -path '*/kubepods' -o -path '*/kubepods/*' \) -exec rmdir {} + 2>/dev/null || true
   if [ -d /var/log/containers ]; then
     find /var/log/containers -maxdepth 1 -lname "$state/*" -delete
