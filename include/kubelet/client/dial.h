@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "kubelet/base/async.h"
@@ -18,8 +19,8 @@
 
 namespace kubelet::client {
 
-// The bytes as they come to the server or its proxy's far end: TCP, or inside of TLS to the proxy.
-// An asynchronous stream in Asio's sense.
+// What carries the bytes of the server's protocol, or of its TLS: TCP, or TLS to a proxy over TCP
+// (`proxy_tls`, set before the first byte). An asynchronous stream in Asio's sense; core loop only.
 class Wire {
  public:
   using Socket = boost::asio::ip::tcp::socket;
