@@ -6,6 +6,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "await.h"
 #include "catch.h"
 #include "os/temp_dir.h"
 
@@ -21,6 +22,7 @@ TEST_CASE("a kill for want of memory is an event of the node, told within a seco
   boost::asio::io_context io(1);
   base::ManualClock clock;
   std::vector<runtime::PodEvent> told;
+  test::LastTurns last(io);
   base::TaskScope scope(io.get_executor());
   scope.Spawn("oom", TellOfOoms(
                          io.get_executor(), clock,

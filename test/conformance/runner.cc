@@ -314,6 +314,7 @@ absl::Status RunCases(const RunOptions& options, const std::vector<Case>& cases,
   boost::asio::io_context io(1);
   absl::Status status;
   {
+    test::LastTurns last(io);
     Run run(io, options, cases, progress, result);
     boost::asio::signal_set signals(io, SIGINT, SIGTERM);
     signals.async_wait([&run](const boost::system::error_code& ec, int) {
