@@ -59,9 +59,11 @@ struct SecureServer::State : std::enable_shared_from_this<SecureServer::State> {
   bool refused = false;                   // it cannot be made of these
   int connections = 0;
   std::list<std::weak_ptr<ByteStream>> strangers;  // not let in yet, oldest first
+  std::list<base::WakeEvent> early;                // came before there was a certificate
 
   void Accept();
   std::shared_ptr<const TlsContext> Tls();
+  base::Task<void> WaitForCertificate();
   base::Task<void> Serve(Socket socket, std::string remote);
 };
 
@@ -222,12 +224,28 @@ base::Task<void> Yield(base::Executor executor) {
   co_await asio::post(executor, asio::as_tuple(asio::use_awaitable));
 }
 
+// A node that has just started reads or makes its certificate within a moment; who is that early waits for it, instead of
+// being cut off.
+base::Task<void> SecureServer::State::WaitForCertificate() {
+  struct Place {
+    explicit Place(State& state)
+        : list(state.early),
+          at(list.emplace(list.end(), state.context->place.executor, state.context->place.clock)) {}
+    ~Place() { list.erase(at); }
+    std::list<base::WakeEvent>& list;
+    std::list<base::WakeEvent>::iterator at;
+  };
+  Place place(*this);
+  co_await place.at->Wait(context->place.clock.Mono() + context->options.certificate_time);
+}
+
 base::Task<void> SecureServer::State::Serve(Socket socket, std::string remote) {
   auto self = shared_from_this();
   auto& options = context->options;
   Counted counted(connections);
+  if (material.cert_pem.empty()) co_await WaitForCertificate();
   auto trust = Tls();
-  if (!trust) co_return;  // there is no certificate yet
+  if (!trust) co_return;
   auto stream = std::make_shared<TlsStream>(std::move(socket), trust);
   Stranger stranger(strangers, stream, static_cast<size_t>(options.max_strangers));
   Limit limit(context->place.clock, stream);
@@ -321,6 +339,8 @@ void SecureServer::SetTls(TlsMaterial material) {
                state->material = std::move(material);
                state->tls = nullptr;
                state->refused = false;
+               if (state->material.cert_pem.empty()) return;
+               for (auto& event : state->early) event.Notify();
              });
 }
 

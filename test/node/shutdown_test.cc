@@ -120,8 +120,12 @@ class FakeLogind : public os::Logind {
     return ends[1];
   }
   base::Task<absl::StatusOr<Bools>> Signals(base::Executor executor) override {
-    world_.waiting = std::make_unique<base::Promise<absl::StatusOr<Bools>>>(executor);
-    co_return co_await world_.waiting->Get();
+    base::Promise<absl::StatusOr<Bools>> promise(executor);
+    world_.waiting = std::make_unique<base::Promise<absl::StatusOr<Bools>>>(promise);
+    promise.OnCancel([promise] { promise.Set(absl::CancelledError("the watch has ended")); });
+    auto signals = co_await promise.Get();
+    co_await base::LeaveIfCancelled();
+    co_return signals;
   }
 
  private:

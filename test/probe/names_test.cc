@@ -45,6 +45,7 @@ base::Task<void> Store(base::Task<Found> task, std::optional<Found>* out) {
   *out = co_await std::move(task);
 }
 
+// Lookups that hang end with it: what they are stored in is declared before it.
 struct NamesBench {
   std::shared_ptr<Server> server = std::make_shared<Server>();
   boost::asio::io_context io{1};
@@ -79,9 +80,9 @@ struct NamesBench {
 };
 
 TEST_CASE("a name without an answer fails those who ask for it, and nobody else") {
+  std::optional<Found> dead, other, again;
   NamesBench b;
   b.server->silent = {"dead"};
-  std::optional<Found> dead, other, again;
   b.Find("dead", 1s, &dead);
   b.Until([&] { return b.server->Asked("dead") == 1; });
   b.Poll();  // that it has begun is known on the loop
@@ -103,9 +104,9 @@ TEST_CASE("a name without an answer fails those who ask for it, and nobody else"
 }
 
 TEST_CASE("two names without an answer are all that is looked up; a third waits, and has not failed") {
+  std::optional<Found> dead, mute, other;
   NamesBench b;
   b.server->silent = {"dead", "mute"};
-  std::optional<Found> dead, mute, other;
   b.Find("dead", 1s, &dead);
   b.Until([&] { return b.server->Asked("dead") == 1; });
   b.Find("mute", 1s, &mute);
@@ -121,9 +122,9 @@ TEST_CASE("two names without an answer are all that is looked up; a third waits,
 }
 
 TEST_CASE("a name that took long to be unknown stays unknown for as long") {
+  std::optional<Found> first, second, third;
   NamesBench b;
   b.server->silent = {"nobody"};
-  std::optional<Found> first, second, third;
   b.Find("nobody", 1s, &first);
   b.Until([&] { return b.server->Asked("nobody") == 1; });
   b.Poll();
@@ -143,13 +144,13 @@ TEST_CASE("a name that took long to be unknown stays unknown for as long") {
 }
 
 TEST_CASE("a dead name holds one thread of the pool, whoever asks") {
+  std::optional<absl::Status> done[3];
+  std::optional<Found> found[8];
   NamesBench b;
   b.server->silent = {"dead"};
-  std::optional<Found> found[8];
   for (int i = 0; i < 8; ++i) b.Find(i % 2 == 0 ? "dead" : "other", 1s, &found[i]);
   b.Until([&] { return b.server->Asked("dead") == 1; });
   int ran = 0;
-  std::optional<absl::Status> done[3];
   struct Run {
     static base::Task<void> One(base::BlockingPool& pool, std::string kind,
                                 std::optional<absl::Status>* out) {

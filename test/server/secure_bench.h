@@ -273,13 +273,15 @@ class TlsClient {
     ssl_ = SSL_new(context_);
     SSL_set_fd(ssl_, fd_);
     SSL_set_connect_state(ssl_);
-    if (handshake)
-      shaken = bench.Until([this] { return Handshake(); }) && SSL_is_init_finished(ssl_) != 0;
+    if (handshake) shaken = Shakes();
   }
   ~TlsClient() {
     SSL_free(ssl_);
     SSL_CTX_free(context_);
     if (fd_ >= 0) close(fd_);
+  }
+  bool Shakes() {
+    return bench_.Until([this] { return Handshake(); }) && SSL_is_init_finished(ssl_) != 0;
   }
   bool shaken = false;
   bool ended = false, broken = false;  // by the server: in good order, otherwise

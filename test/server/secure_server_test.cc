@@ -138,11 +138,28 @@ TEST_CASE("client CAs are those of today, also on connections that stand") {
   CHECK(Code(other.Get("/pods")) == "200");
 }
 
-TEST_CASE("without a certificate of its own the port refuses handshakes") {
+TEST_CASE("who comes before there is a certificate waits two seconds for it") {
   SecureBench bench;
   bench.server->SetTls({});
-  TlsClient client(bench);
-  CHECK_FALSE(client.shaken);
+  TlsClient client(bench, nullptr, false);
+  bench.Run();
+  bench.Advance(1900ms);
+  CHECK_FALSE(client.Closed());
+  SECTION("it comes") {
+    bench.UseCertificate("node-1");
+    CHECK(client.Shakes());
+    CHECK(client.ServerName() == "node-1");
+  }
+  SECTION("it does not") {
+    bench.Advance(100ms);
+    CHECK(client.Closes());
+  }
+  SECTION("what comes is none") {
+    TlsMaterial none = bench.material;
+    none.cert_pem = "no certificate";
+    bench.server->SetTls(none);
+    CHECK(client.Closes());
+  }
 }
 
 TEST_CASE("silence, slowness and size have their limits") {

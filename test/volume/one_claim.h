@@ -72,6 +72,7 @@ struct OneClaimFixture {
   boost::asio::io_context io{1};
   base::ManualClock clock;
   base::BlockingPool pool{io.get_executor(), clock, {}};
+  LastTurns last{io};
   base::Registry metrics;
   OneClaim cluster;
   volume::VolumeOptions options = Options();

@@ -233,6 +233,7 @@ TEST_CASE(
   boost::asio::io_context io{1};
   base::ManualClock clock;
   base::BlockingPool pool{io.get_executor(), clock, {}};
+  test::LastTurns last{io};
   VolumeOptions options;
   options.root_dir = root.path();
   options.before_look = [&, dead = host / "dead"](const std::string& path) {

@@ -79,6 +79,7 @@ struct PersistentVolumesFixture {
   boost::asio::io_context io{1};
   base::RealClock clock{io};
   base::BlockingPool pool{io.get_executor(), clock, {}};
+  test::LastTurns last{io};
   FakeCluster cluster;
   VolumeOptions options = Options();
   PodVolumes volumes{io.get_executor(), clock, pool, options};

@@ -25,6 +25,7 @@ struct PodVolumesFixture {
   boost::asio::io_context io{1};
   base::RealClock clock{io};
   base::BlockingPool pool{io.get_executor(), clock, {}};
+  LastTurns last{io};
   volume::VolumeOptions options = Options();
   volume::PodVolumes volumes{io.get_executor(), clock, pool, options};
   std::string pod_dir = root / "pods/1-2";

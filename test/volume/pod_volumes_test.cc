@@ -81,6 +81,7 @@ struct ByHand {
   boost::asio::io_context io{1};
   base::ManualClock clock;
   base::BlockingPool pool{io.get_executor(), clock, {}};
+  test::LastTurns last{io};
   base::Registry metrics;
   VolumeOptions options = Options();
   PodVolumes volumes{io.get_executor(), clock, pool, options};

@@ -33,6 +33,7 @@ struct ByHand {
   boost::asio::io_context io{1};
   base::ManualClock clock;
   base::BlockingPool pool{io.get_executor(), clock, {}};
+  test::LastTurns last{io};
   VolumeOptions options = Options();
   PodVolumes volumes{io.get_executor(), clock, pool, options};
   base::TaskScope scope{io.get_executor()};

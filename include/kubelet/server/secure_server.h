@@ -49,6 +49,8 @@ class SecureServer {
     base::Nanos stream_idle = std::chrono::hours(4);  // streamingConnectionIdleTimeout; 0: none
     int max_connections = 8192;
     int max_strangers = 512;  // connections that have not been let in yet
+    // How long a connection that comes before there is a certificate is kept for it.
+    base::Nanos certificate_time = std::chrono::seconds(2);
     base::Nanos handshake_time = std::chrono::seconds(10);
     base::Nanos header_time = std::chrono::seconds(30);
     base::Nanos idle_time = std::chrono::seconds(90);
@@ -81,7 +83,8 @@ class SecureServer {
   // for that at most `patience`, blocking; not where both loops are one.
   void Stop(base::Nanos patience = base::Nanos(0));
   uint16_t port() const;
-  // What is shown from the next handshake on; before the first, handshakes are refused.
+  // What is shown from the next handshake on. Who comes before the first waits a moment for it (certificate_time) and
+  // is cut off then.
   void SetTls(TlsMaterial material);
   // What of the options may change while the port is open; for requests and streams from now on.
   struct LiveOptions {
