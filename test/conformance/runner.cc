@@ -33,6 +33,7 @@ class Run {
         result_(result),
         clock_(io),
         pool_(io.get_executor(), clock_, base::BlockingPool::Options()),
+        last_(io),
         deps_{io.get_executor(), clock_, pool_},
         hooks_(io.get_executor(), clock_) {}
 
@@ -59,6 +60,7 @@ class Run {
   RunResult& result_;
   base::RealClock clock_;
   base::BlockingPool pool_;
+  test::LastTurns last_;
   HttpClient::Deps deps_;
   Hooks hooks_;
   std::string name_, prefix_, handler_;
@@ -314,7 +316,6 @@ absl::Status RunCases(const RunOptions& options, const std::vector<Case>& cases,
   boost::asio::io_context io(1);
   absl::Status status;
   {
-    test::LastTurns last(io);
     Run run(io, options, cases, progress, result);
     boost::asio::signal_set signals(io, SIGINT, SIGTERM);
     signals.async_wait([&run](const boost::system::error_code& ec, int) {
