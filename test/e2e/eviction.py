@@ -95,8 +95,8 @@ def scenario_memory():
         failed = [e["object"]["metadata"]["name"] for e in watch.events if e["object"]["status"].get("phase") == "Failed"]
         check(failed.index("big") < failed.index("small"), "big went before small: %s" % failed)
         first, second = event_of(node, "big"), event_of(node, "small")
-        message = (r"^The node was low on resource: memory. Threshold quantity: %s, available: \d+(Ki)?. "
-                   r"(Container main was using \d+(Ki)?, request is 4Ki, has larger consumption of memory. )?$" % threshold)
+        message = (r"^The node was low on resource: memory. Threshold quantity: %s, available: \d+([KMG]i)?. "
+                   r"(Container main was using \d+([KMG]i)?, request is 4Ki, has larger consumption of memory. )?$" % threshold)
         for pod, event in ((big, first), (small, second)):
             text = pod["status"]["message"]
             check(re.match(message, text), "message: %r" % text)
@@ -108,7 +108,7 @@ def scenario_memory():
             target = disruption(pod)
             check(target and target["status"] == "True" and target["reason"] == "TerminationByKubelet"
                   and target["message"] == text, "condition: %s" % target)
-        used = re.search(r"Container main was using (\d+)Ki", small["status"]["message"] + big["status"]["message"])
+        used = re.search(r"Container main was using (\d+)[KM]i", small["status"]["message"] + big["status"]["message"])
         check(used, "they told what they used")
         check(counted(node, "memory.available") + counted(node, "allocatableMemory.available") == 2, "metrics")
         # Looks again and again, and still finds nobody.
@@ -189,7 +189,7 @@ def scenario_process_ids():
         node.start()
         until("PIDPressure", lambda: condition(node.object(), "PIDPressure") == "True", 20)
         pod = evicted(node, "a")
-        check(re.match(r"^The node was low on resource: pids. Threshold quantity: 100M, available: \d+k?. $",
+        check(re.match(r"^The node was low on resource: pids. Threshold quantity: 100M, available: \d+[kM]?. $",
                        pod["status"]["message"]), pod["status"]["message"])
 
 
