@@ -158,7 +158,9 @@ Task<server::Response> NodeStats::Answer(server::Request request) {
   if (path == "/metrics/probes") co_return Probes(form);
   if (path == "/metrics/slis") co_return Slis(request, form);
   if (path == "/metrics/cadvisor") {
-    text = co_await stats_->Cadvisor(form);
+    auto pieces = co_await stats_->Cadvisor(form);
+    if (pieces.ok()) response.pieces = *std::move(pieces);
+    text = pieces.ok() ? absl::StatusOr<std::string>("") : pieces.status();
   } else if (path == "/metrics/resource") {
     text = co_await stats_->Resource(form);
   } else if (path == "/stats/summary") {

@@ -106,11 +106,11 @@ base::Task<absl::Status> Exchange::Respond(int code, std::string content_type, s
   co_return co_await stream_->Write(std::move(body));
 }
 
-base::Task<absl::Status> Exchange::Begin(int code, std::string content_type) {
+base::Task<absl::Status> Exchange::Begin(int code, std::string content_type, Pairs headers) {
   begun_ = true;
   chunked_ = request_.http11;
   if (!chunked_) keep_alive_ = false;
-  std::string text = Head(code, content_type, {});
+  std::string text = Head(code, content_type, headers);
   if (chunked_) text += "Transfer-Encoding: chunked\r\n";
   text += "\r\n";
   co_return co_await stream_->Write(std::move(text));

@@ -31,7 +31,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
                                    Pairs headers = {});
   // An answer in pieces: Begin, Send as often as there is something, End. Without End the client
   // sees a cut.
-  base::Task<absl::Status> Begin(int code, std::string content_type);
+  base::Task<absl::Status> Begin(int code, std::string content_type, Pairs headers = {});
   base::Task<absl::Status> Send(std::string piece);
   base::Task<absl::Status> End();
   bool begun() const { return begun_; }

@@ -150,14 +150,56 @@ struct HttpServer::State::Connection : std::enable_shared_from_this<Connection> 
     response.set(http::field::content_type, out.content_type);
     for (const auto& [name, value] : out.headers) response.set(name, value);
     if (out.code == 200) response.set("X-Content-Type-Options", "nosniff");
+    bool only_head = !ec && request.method() == http::verb::head;
+    if (out.pieces) {
+      SendPieces(std::move(out.pieces), keep && request.version() >= 11, only_head);
+      return;
+    }
     response.keep_alive(keep);
     response.body() = std::move(out.body);
     response.prepare_payload();
-    if (!ec && request.method() == http::verb::head) response.body().clear();
+    if (only_head) response.body().clear();
     http::async_write(socket, response,
                       [self = shared_from_this(), keep](boost::system::error_code error, size_t) {
                         if (!error && keep) self->Read();
                       });
+  }
+
+  // A client of HTTP/1.0 sees by the end of the connection that this was all.
+  void SendPieces(base::TextPieces all, bool keep, bool only_head) {
+    bool chunked = parser->get().version() >= 11;
+    response.keep_alive(keep);
+    response.chunked(chunked);
+    header.emplace(response);
+    http::async_write_header(socket, *header,
+                             [self = shared_from_this(), all = std::move(all), keep, chunked,
+                              only_head](boost::system::error_code error, size_t) mutable {
+                               self->header.reset();
+                               if (error) return;
+                               if (only_head) return self->Sent(keep);
+                               self->SendPiece(std::move(all), keep, chunked);
+                             });
+  }
+  void SendPiece(base::TextPieces all, bool keep, bool chunked) {
+    bool more = all(piece);
+    if (!more && !chunked) return Sent(keep);
+    auto next = [self = shared_from_this(), all = std::move(all), keep, chunked, more](
+                    boost::system::error_code error, size_t) mutable {
+      if (error) return;
+      if (!more) return self->Sent(keep);
+      self->SendPiece(std::move(all), keep, chunked);
+    };
+    if (!more) {
+      asio::async_write(socket, http::make_chunk_last(), std::move(next));
+    } else if (chunked) {
+      asio::async_write(socket, http::make_chunk(asio::buffer(piece)), std::move(next));
+    } else {
+      asio::async_write(socket, asio::buffer(piece), std::move(next));
+    }
+  }
+  void Sent(bool keep) {
+    piece = {};
+    if (keep) Read();
   }
 
   Socket socket;
@@ -169,6 +211,9 @@ struct HttpServer::State::Connection : std::enable_shared_from_this<Connection> 
   boost::beast::flat_buffer buffer;
   std::optional<http::request_parser<http::string_body>> parser;
   http::response<http::string_body> response;
+  // Of an answer in pieces.
+  std::optional<http::response_serializer<http::string_body>> header;
+  std::string piece;
 };
 
 namespace {

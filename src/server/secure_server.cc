@@ -169,8 +169,17 @@ base::Task<void> ServeDocument(ContextPtr context, ExchangePtr exchange, bool la
     return Document(deps, request);
   };
   auto response = co_await context->core.Call<Response>("document", std::move(make));
-  co_await exchange->Respond(response.code, std::move(response.content_type),
-                             std::move(response.body), std::move(response.headers));
+  if (!response.pieces) {
+    co_await exchange->Respond(response.code, std::move(response.content_type),
+                               std::move(response.body), std::move(response.headers));
+    co_return;
+  }
+  auto sent = co_await exchange->Begin(response.code, std::move(response.content_type),
+                                       std::move(response.headers));
+  if (asked.method == "HEAD") co_return;
+  std::string piece;
+  while (sent.ok() && response.pieces(piece)) sent = co_await exchange->Send(std::move(piece));
+  if (sent.ok()) co_await exchange->End();
 }
 
 base::Task<void> Dispatch(ContextPtr context, ExchangePtr exchange) {

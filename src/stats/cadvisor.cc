@@ -13,12 +13,13 @@ using base::WallTime;
 constexpr uint64_t kMicro = 1000;
 
 struct Scene {
-  const Collector& collector;
+  const Storage& storage;
+  bool pressure;  // the kernel tells of it
   FamilyWriter& out;
   WallTime now;
 };
 // Writes the series that one group has in the family.
-using Write = void (*)(Scene& scene, const Group& group);
+using Write = void (*)(Scene& scene, const Sample& group);
 
 struct Family {
   const char* name;
@@ -34,40 +35,40 @@ uint64_t Limit(uint64_t value) { return value == os::CgroupLimits::kNoLimit ? 0 
 
 // A number of the sample as it is.
 template <auto Member>
-void Usage(Scene& s, const Group& g) {
+void Usage(Scene& s, const Sample& g) {
   s.out.Whole(g, g.usage.*Member, g.at);
 }
 template <auto Member>
-void Nanos(Scene& s, const Group& g) {
+void Nanos(Scene& s, const Sample& g) {
   s.out.Seconds(g, g.usage.*Member, g.at);
 }
 template <auto Member>
-void Count(Scene& s, const Group& g) {
+void Count(Scene& s, const Sample& g) {
   s.out.Whole(g, g.*Member, g.at);
 }
-void Zero(Scene& s, const Group& g) { s.out.Whole(g, 0, g.at); }
+void Zero(Scene& s, const Sample& g) { s.out.Whole(g, 0, g.at); }
 
 // Figures of the CPU controller's bandwidth control mean something where there is a quota only.
 template <auto Member>
-void Throttle(Scene& s, const Group& g) {
+void Throttle(Scene& s, const Sample& g) {
   if (g.limits.cpu_quota_us != 0) s.out.Whole(g, g.usage.*Member, g.at);
 }
 template <auto Member>
-void ThrottleTime(Scene& s, const Group& g) {
+void ThrottleTime(Scene& s, const Sample& g) {
   if (g.limits.cpu_quota_us != 0) s.out.Seconds(g, g.usage.*Member, g.at);
 }
 
-void CpuTotal(Scene& s, const Group& g) {
+void CpuTotal(Scene& s, const Sample& g) {
   if (g.usage.cpu_ns > 0) s.out.Seconds(g, g.usage.cpu_ns, g.at, {"cpu=\"total\",", "", "", ""});
 }
 
-void TaskStates(Scene& s, const Group& g) {
+void TaskStates(Scene& s, const Sample& g) {
   for (const char* state : {",state=\"iowaiting\"", ",state=\"running\"", ",state=\"sleeping\"",
                             ",state=\"stopped\"", ",state=\"uninterruptible\""})
     s.out.Whole(g, 0, g.at, {"", "", "", state});
 }
 
-void MemoryFailures(Scene& s, const Group& g) {
+void MemoryFailures(Scene& s, const Sample& g) {
   for (const char* scope : {",scope=\"container\"", ",scope=\"hierarchy\""}) {
     s.out.Whole(g, g.usage.page_faults, g.at, {"failure_type=\"pgfault\",", "", "", scope});
     s.out.Whole(g, g.usage.major_page_faults, g.at,
@@ -77,12 +78,12 @@ void MemoryFailures(Scene& s, const Group& g) {
 
 std::string DeviceLabel(const Scene& s, const os::IoTraffic& io) {
   std::string label = "device=\"";
-  base::AppendLabelValue(s.collector.DeviceName(io.major, io.minor), label);
+  base::AppendLabelValue(s.storage.DeviceName(io.major, io.minor), label);
   return label + "\",";
 }
 
 template <auto Values, auto Seen, int Operation>
-void Traffic(Scene& s, const Group& g) {
+void Traffic(Scene& s, const Sample& g) {
   for (const auto& io : g.usage.io) {
     if (io.*Seen != 0)
       s.out.Whole(g, (io.*Values)[Operation], g.at, {DeviceLabel(s, io), "", "", ""});
@@ -91,36 +92,36 @@ void Traffic(Scene& s, const Group& g) {
 
 // Of the machine's filesystems, under the root group.
 template <auto Member>
-void DiskCount(Scene& s, const Group& g) {
+void DiskCount(Scene& s, const Sample& g) {
   if (g.kind != GroupKind::kRoot) return;
-  for (const auto& fs : s.collector.filesystems())
+  for (const auto& fs : s.storage.filesystems)
     s.out.Whole(g, fs.disk.*Member, g.at, {fs.labels, "", "", ""});
 }
 // cAdvisor takes the milliseconds of /proc/diskstats for nanoseconds; so do dashboards by now.
 template <auto Member>
-void DiskTime(Scene& s, const Group& g) {
+void DiskTime(Scene& s, const Sample& g) {
   if (g.kind != GroupKind::kRoot) return;
-  for (const auto& fs : s.collector.filesystems())
+  for (const auto& fs : s.storage.filesystems)
     s.out.Seconds(g, fs.disk.*Member, g.at, {fs.labels, "", "", ""});
 }
 template <auto Member>
-void Room(Scene& s, const Group& g) {
+void Room(Scene& s, const Sample& g) {
   if (g.kind != GroupKind::kRoot) return;
-  for (const auto& fs : s.collector.filesystems())
+  for (const auto& fs : s.storage.filesystems)
     s.out.Whole(g, fs.room.*Member, g.at, {fs.labels, "", "", ""});
 }
-void RoomUsed(Scene& s, const Group& g) {
+void RoomUsed(Scene& s, const Sample& g) {
   if (g.kind != GroupKind::kRoot) return;
-  for (const auto& fs : s.collector.filesystems())
+  for (const auto& fs : s.storage.filesystems)
     s.out.Whole(g, fs.room.capacity - fs.room.free, g.at, {fs.labels, "", "", ""});
 }
 
 // By the control group, else by the disk: a device is told once.
 template <int Operation, auto Member>
-void Operations(Scene& s, const Group& g) {
+void Operations(Scene& s, const Sample& g) {
   Traffic<&os::IoTraffic::count, &os::IoTraffic::seen_count, Operation>(s, g);
   if (g.kind != GroupKind::kRoot) return;
-  for (const auto& fs : s.collector.filesystems()) {
+  for (const auto& fs : s.storage.filesystems) {
     bool told = std::any_of(g.usage.io.begin(), g.usage.io.end(), [&fs](const auto& io) {
       return io.seen_count != 0 && io.major == fs.partition.major && io.minor == fs.partition.minor;
     });
@@ -128,7 +129,7 @@ void Operations(Scene& s, const Group& g) {
   }
 }
 
-void BlockDevices(Scene& s, const Group& g) {
+void BlockDevices(Scene& s, const Sample& g) {
   for (const auto& io : g.usage.io) {
     std::string device = DeviceLabel(s, io);
     std::string numbers =
@@ -142,7 +143,7 @@ void BlockDevices(Scene& s, const Group& g) {
 }
 
 template <auto Member>
-void Network(Scene& s, const Group& g) {
+void Network(Scene& s, const Sample& g) {
   for (const auto& interface : g.interfaces) {
     std::string label = "interface=\"";
     base::AppendLabelValue(interface.name, label);
@@ -151,24 +152,24 @@ void Network(Scene& s, const Group& g) {
   }
 }
 
-void OpenFiles(Scene& s, const Group& g) {
+void OpenFiles(Scene& s, const Sample& g) {
   if (!g.open_files_limit) return;
   s.out.Real(g, static_cast<double>(*g.open_files_limit), g.at,
              {"", "", "", ",ulimit=\"max_open_files\""});
 }
 
 template <auto Resource, auto Line>
-void PressureTime(Scene& s, const Group& g) {
-  if (!s.collector.pressure()) return;
+void PressureTime(Scene& s, const Sample& g) {
+  if (!s.pressure) return;
   const auto& pressure = g.usage.*Resource;
   s.out.Seconds(g, pressure ? ((*pressure).*Line).total_us * kMicro : 0, g.at);
 }
 
-void CpuQuota(Scene& s, const Group& g) {
+void CpuQuota(Scene& s, const Sample& g) {
   if (g.limits.cpu_quota_us != 0) s.out.Whole(g, g.limits.cpu_quota_us, {});
 }
 template <auto Member>
-void SpecOf(Scene& s, const Group& g) {
+void SpecOf(Scene& s, const Sample& g) {
   s.out.Whole(g, Limit(g.limits.*Member), {});
 }
 
@@ -203,7 +204,7 @@ const Family kFamilies[] = {
     {"container_cpu_user_seconds_total", kCounter, "Cumulative user cpu time consumed in seconds.",
      Nanos<&U::cpu_user_ns>},
     {"container_file_descriptors", kGauge, "Number of open file descriptors for the container.",
-     Count<&Group::descriptors>},
+     Count<&Sample::descriptors>},
     {"container_fs_inodes_free", kGauge, "Number of available Inodes",
      Room<&os::Filesystem::inodes_free>},
     {"container_fs_inodes_total", kGauge, "Number of Inodes", Room<&os::Filesystem::inodes>},
@@ -239,9 +240,9 @@ const Family kFamilies[] = {
     {"container_fs_writes_total", kCounter, "Cumulative count of writes completed",
      Operations<T::kWrite, &D::writes>},
     {"container_health_state", kGauge, "The result of the container's health check",
-     [](Scene& s, const Group& g) { s.out.Real(g, -1, g.at); }},
+     [](Scene& s, const Sample& g) { s.out.Real(g, -1, g.at); }},
     {"container_last_seen", kGauge, "Last time a container was seen by the exporter",
-     [](Scene& s, const Group& g) {
+     [](Scene& s, const Sample& g) {
        s.out.Whole(g, static_cast<uint64_t>(base::UnixNanos(s.now) / 1'000'000'000), s.now);
      }},
     {"container_memory_cache", kGauge, "Number of bytes of page cache memory.", Usage<&U::cache>},
@@ -303,11 +304,11 @@ const Family kFamilies[] = {
      "Total time duration tasks in the container have waited due to memory congestion.",
      PressureTime<&U::memory_pressure, &P::some>},
     {"container_processes", kGauge, "Number of processes running inside the container.",
-     Count<&Group::processes>},
+     Count<&Sample::processes>},
     {"container_scrape_error", kGauge,
      "1 if there was an error while getting container metrics, 0 otherwise", nullptr},
     {"container_sockets", kGauge, "Number of open sockets for the container.",
-     Count<&Group::sockets>},
+     Count<&Sample::sockets>},
     {"container_spec_cpu_period", kGauge, "CPU period of the container.",
      SpecOf<&L::cpu_period_us>},
     {"container_spec_cpu_quota", kGauge, "CPU quota of the container.", CpuQuota},
@@ -320,7 +321,7 @@ const Family kFamilies[] = {
      SpecOf<&L::swap>},
     {"container_start_time_seconds", kGauge,
      "Start time of the container since unix epoch in seconds.",
-     [](Scene& s, const Group& g) {
+     [](Scene& s, const Sample& g) {
        s.out.Whole(g, static_cast<uint64_t>(base::UnixNanos(g.made) / 1'000'000'000), {});
      }},
     {"container_tasks_state", kGauge, "Number of tasks in given state", TaskStates},
@@ -328,37 +329,81 @@ const Family kFamilies[] = {
      Usage<&U::threads>},
     {"container_threads_max", kGauge,
      "Maximum number of threads allowed inside the container, infinity if value is zero",
-     [](Scene& s, const Group& g) { s.out.Whole(g, g.limits.threads, g.at); }},
+     [](Scene& s, const Sample& g) { s.out.Whole(g, g.limits.threads, g.at); }},
     {"container_ulimits_soft", kGauge,
      "Soft ulimit values for the container root process. Unlimited if -1, except priority and nice",
      OpenFiles},
 };
 
+// Of the families one after the other, a few groups at a time.
+class Page {
+ public:
+  Page(const Collector& collector, const MachineFacts& machine, base::MetricForm form, WallTime now)
+      : storage_(collector.storage()),
+        machine_(machine),
+        form_(form),
+        scene_{storage_, collector.pressure(), out_, now},
+        out_(form, text_) {
+    samples_.reserve(collector.shown().size());
+    for (const Group* group : collector.shown()) samples_.push_back(*group);
+  }
+  Page(const Page&) = delete;  // its parts know each other
+
+  bool Next(std::string& out) {
+    text_.clear();
+    text_.reserve(kPiece + kPiece / 4);
+    while (text_.size() < kPiece && !ended_) Step();
+    out.swap(text_);
+    return !out.empty();
+  }
+
+ private:
+  static constexpr size_t kPiece = 64 * 1024;
+  static constexpr size_t kGroups = 16;
+
+  void Step() {
+    if (family_ == 0 && sample_ == 0) Version();
+    const Family& family = kFamilies[family_];
+    if (sample_ == 0) out_.Begin(family.name, family.help, family.type);
+    if (family.write == nullptr) {
+      out_.Plain("", 0);
+      sample_ = samples_.size();
+    }
+    size_t end = std::min(samples_.size(), sample_ + kGroups);
+    for (; sample_ < end; ++sample_) family.write(scene_, samples_[sample_]);
+    if (sample_ < samples_.size()) return;
+    sample_ = 0;
+    if (++family_ < std::size(kFamilies)) return;
+    WriteMachine(machine_, out_);
+    base::AppendEnd(form_, text_);
+    ended_ = true;
+  }
+
+  void Version() {
+    out_.Begin("cadvisor_version_info",
+               "A metric with a constant '1' value labeled by kernel version, OS version, docker "
+               "version, cadvisor version & cadvisor revision.",
+               kGauge);
+    out_.Plain(machine_.version, 1);
+  }
+
+  const Storage storage_;
+  const MachineFacts machine_;
+  const base::MetricForm form_;
+  std::vector<Sample> samples_;
+  std::string text_;
+  Scene scene_;
+  FamilyWriter out_;
+  size_t family_ = 0, sample_ = 0;
+  bool ended_ = false;
+};
+
 }  // namespace
 
-std::string CadvisorText(const Collector& collector, const MachineFacts& machine,
-                         base::MetricForm form, WallTime now) {
-  std::string text;
-  // Room for all of it, so that it is not copied as it grows.
-  text.reserve(collector.shown().size() * 20'000 + 32'000);
-  FamilyWriter out(form, text);
-  out.Begin("cadvisor_version_info",
-            "A metric with a constant '1' value labeled by kernel version, OS version, docker "
-            "version, cadvisor version & cadvisor revision.",
-            kGauge);
-  out.Plain(machine.version, 1);
-  Scene scene{collector, out, now};
-  for (const Family& family : kFamilies) {
-    out.Begin(family.name, family.help, family.type);
-    if (family.write == nullptr) {
-      out.Plain("", 0);
-      continue;
-    }
-    for (const Group* group : collector.shown()) family.write(scene, *group);
-  }
-  WriteMachine(machine, out);
-  base::AppendEnd(form, text);
-  return text;
+base::TextPieces CadvisorText(const Collector& collector, const MachineFacts& machine,
+                              base::MetricForm form, WallTime now) {
+  auto page = std::make_shared<Page>(collector, machine, form, now);
+  return [page](std::string& out) { return page->Next(out); };
 }
 
 }  // namespace kubelet::stats

@@ -26,27 +26,31 @@ constexpr base::Nanos kSystemAge = minutes(1);
 constexpr base::Nanos kShortest = milliseconds(400);
 constexpr base::Nanos kLongest = minutes(2);
 
-LabelPieces Labels(const std::string& container, const std::string& id, const std::string& image,
-                   const std::string& name, const std::string& space, const std::string& pod) {
-  auto label = [](const char* key, const std::string& value, std::string& out) {
-    out += key;
-    out += "=\"";
-    base::AppendLabelValue(value, out);
-    out += '"';
+std::shared_ptr<const GroupLabels> Labels(const std::string& container, const std::string& id,
+                                          const std::string& image, const std::string& name,
+                                          const std::string& space, const std::string& pod) {
+  GroupLabels out;
+  auto label = [&text = out.text](const char* key, const std::string& value) {
+    text += key;
+    text += "=\"";
+    base::AppendLabelValue(value, text);
+    text += "\",";
   };
-  LabelPieces out;
-  label("container", container, out.container);
-  out.container += ',';
-  label("id", id, out.id);
-  out.id += ',';
-  label("image", image, out.id);
-  out.id += ',';
-  label("name", name, out.name);
-  out.name += ',';
-  label("namespace", space, out.name);
-  out.name += ',';
-  label("pod", pod, out.pod);
-  return out;
+  out.text = '{';
+  label("container", container);
+  out.after_container = out.text.size();
+  label("id", id);
+  label("image", image);
+  out.after_image = out.text.size();
+  label("name", name);
+  label("namespace", space);
+  out.after_namespace = out.text.size();
+  label("pod", pod);
+  out.text.pop_back();
+  out.end = out.text.size();
+  out.text += "} ";
+  out.text.shrink_to_fit();
+  return std::make_shared<const GroupLabels>(std::move(out));
 }
 
 std::string ResourceLabels(const std::string& container, const runtime::ObservedPod& pod) {
@@ -165,7 +169,7 @@ Group* Collector::System(const std::string& path) {
     group.labels = Labels("", path, "", "", "", "");
   }
   bool known = std::find(shown_.begin(), shown_.end(), &group) != shown_.end();
-  if (!known) Sample(group);
+  if (!known) TakeSample(group);
   return &group;
 }
 
@@ -187,17 +191,17 @@ void Collector::CollectPod(const PodInput& input, const Question& question) {
   }
   limits_age_ = Fresh(group.spec_at, kResizeTime) ? kNewLimitsAge : kLimitsAge;
   quiet_pod_ = !Known(group) && Quiet(group);
-  Sample(group);
+  TakeSample(group);
   if (group.sampled) view.group = &group;
   if (!pod.sandboxes.empty()) view.created = pod.sandboxes.front().created_at;
   if (const auto* sandbox = pod.ReadySandbox(); sandbox != nullptr) {
     Group& g = Keep(sandbox->id.str(), GroupKind::kSandbox);
     Find(g, group, sandbox->id.str());
-    if (g.labels.id.empty() && !g.path.empty()) {
+    if (!g.labels && !g.path.empty()) {
       g.labels =
           Labels("", g.path, question.sandbox_image, sandbox->id.str(), pod.namespace_, pod.name);
     }
-    Sample(g);
+    TakeSample(g);
     view.created = sandbox->created_at;
     if (g.sampled) view.sandbox = &g;
   }
@@ -205,12 +209,12 @@ void Collector::CollectPod(const PodInput& input, const Question& question) {
     if (container.state != runtime::ContainerState::kRunning) continue;
     Group& g = Keep(container.id.str(), GroupKind::kContainer);
     Find(g, group, container.id.str());
-    if (g.labels.id.empty() && !g.path.empty()) {
+    if (!g.labels && !g.path.empty()) {
       g.labels = Labels(container.name, g.path, container.image, container.id.str(), pod.namespace_,
                         pod.name);
     }
     if (g.resource_labels.empty()) g.resource_labels = ResourceLabels(container.name, pod);
-    Sample(g);
+    TakeSample(g);
     Tell(g, question, container.id.str());
     view.containers.push_back({container.name, &container.id.str(), container.created_at,
                                g.sampled || g.told ? &g : nullptr});
@@ -252,7 +256,7 @@ void Collector::Tell(Group& group, const Question& question, const std::string& 
   if (cpu->nano_cores) group.nano_cores = cpu->nano_cores;
 }
 
-void Collector::Sample(Group& group) {
+void Collector::TakeSample(Group& group) {
   if (group.path.empty()) return;
   if (!group.sampled || !Known(group)) {
     auto read_at = group.read_at[static_cast<int>(depth_)];

@@ -36,26 +36,33 @@ enum class GroupKind { kRoot, kSystem, kPod, kSandbox, kContainer };
 // and network; also what only /metrics/cadvisor shows.
 enum class Depth { kUsage, kSummary, kDetails };
 
-// The labels of /metrics/cadvisor in the order of their names, in the pieces between which those of
-// single families come: `container="",` … `id="",image="",` … `name="",namespace="",` … `pod=""`.
-struct LabelPieces {
-  std::string container, id, name, pod;
+// The labels of /metrics/cadvisor in the order of their names, and the places between them where
+// those of single families come:
+// `{container="",` … `id="",image="",` … `name="",namespace="",` … `pod=""} `. Whole, as nearly
+// every series wants them.
+struct GroupLabels {
+  std::string text;
+  size_t after_container = 0, after_image = 0, after_namespace = 0, end = 0;  // end: before `}`
 };
 
-struct Group {
+// What /metrics/cadvisor has of a group.
+struct Sample {
   GroupKind kind = GroupKind::kSystem;
-  std::string path;  // empty: not found yet
-  LabelPieces labels;
-  std::string resource_labels;  // of /metrics/resource
-  bool sampled = false;         // what follows is of the latest sample of a group that is there
-  bool told = false;            // what follows is what the runtime said; there is no path
+  std::shared_ptr<const GroupLabels> labels;
   os::CgroupUsage usage;
   os::CgroupLimits limits;
-  base::WallTime made, at;  // at: when it was sampled
-  std::optional<uint64_t> nano_cores;
+  base::WallTime made, at;                     // at: when it was sampled
   std::vector<os::InterfaceUsage> interfaces;  // root and sandboxes
   uint64_t processes = 0, descriptors = 0, sockets = 0;
   std::optional<int64_t> open_files_limit;
+};
+
+struct Group : Sample {
+  std::string path;             // empty: not found yet
+  std::string resource_labels;  // of /metrics/resource
+  bool sampled = false;         // the sample is the latest of a group that is there
+  bool told = false;            // it is what the runtime said; there is no path
+  std::optional<uint64_t> nano_cores;
 
   // Of the collector. at_depth: when it was known last; read_at: when all of it was read last.
   uint64_t round = 0;
@@ -101,6 +108,15 @@ struct FilesystemView {
   std::string labels;  // device="…",
 };
 
+// The machine's filesystems and disks.
+struct Storage {
+  std::vector<FilesystemView> filesystems;
+  std::vector<os::DiskUsage> disks;
+
+  // A name for a block device; as in the partitions or /dev/NAME of the disk, else empty.
+  std::string DeviceName(unsigned major, unsigned minor) const;
+};
+
 class Collector {
  public:
   explicit Collector(const Stats::Options& options);
@@ -119,9 +135,7 @@ class Collector {
   // Some container has no group.
   bool NeedsRuntime() const { return needs_runtime_; }
   bool pressure() const { return options_.pressure && reader_.HasPressure(); }
-  const std::vector<FilesystemView>& filesystems() const { return filesystems_; }
-  // A name for a block device; as in the partitions or /dev/NAME of the disk, else empty.
-  std::string DeviceName(unsigned major, unsigned minor) const;
+  const Storage& storage() const { return storage_; }
   const Stats::Options& options() const { return options_; }
 
  private:
@@ -129,7 +143,7 @@ class Collector {
   void CollectSystem(const Question& question);
   void CollectPod(const PodInput& input, const Question& question);
   void Find(Group& group, const Group& pod, const std::string& id);
-  void Sample(Group& group);
+  void TakeSample(Group& group);
   bool Quiet(Group& group);
   void Read(Group& group);
   void Renew(Group& group);
@@ -153,8 +167,7 @@ class Collector {
   std::vector<Group*> shown_;
   Group* root_ = nullptr;
   std::map<std::string, Group*> system_views_;
-  std::vector<FilesystemView> filesystems_;
-  std::vector<os::DiskUsage> disks_;
+  Storage storage_;
   std::optional<base::WallTime> partitions_at_, system_at_;
   std::string kubelet_group_, runtime_group_;
   std::vector<std::string> children_;  // of the pod at hand

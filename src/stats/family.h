@@ -13,6 +13,11 @@ namespace kubelet::stats {
 // with a comma, but `last`, which begins with one.
 struct Between {
   std::string_view after_container, after_image, after_namespace, last;
+
+  bool Nothing() const {
+    return after_container.empty() && after_image.empty() && after_namespace.empty() &&
+           last.empty();
+  }
 };
 
 class FamilyWriter {
@@ -27,17 +32,17 @@ class FamilyWriter {
     headed_ = false;
   }
   // `at`: the sample's time; the epoch: the series has none.
-  void Whole(const Group& group, uint64_t value, base::WallTime at, const Between& more = {}) {
+  void Whole(const Sample& group, uint64_t value, base::WallTime at, const Between& more = {}) {
     Series(group, more);
     base::AppendWhole(value, out_);
     End(at);
   }
-  void Seconds(const Group& group, uint64_t nanos, base::WallTime at, const Between& more = {}) {
+  void Seconds(const Sample& group, uint64_t nanos, base::WallTime at, const Between& more = {}) {
     Series(group, more);
     base::AppendSeconds(nanos, out_);
     End(at);
   }
-  void Real(const Group& group, double value, base::WallTime at, const Between& more = {}) {
+  void Real(const Sample& group, double value, base::WallTime at, const Between& more = {}) {
     Series(group, more);
     base::AppendNumber(value, out_);
     End(at);
@@ -69,30 +74,39 @@ class FamilyWriter {
     }
     out_ += ' ';
   }
-  void Series(const Group& group, const Between& more) {
+  void Series(const Sample& group, const Between& more) {
     Head();
     out_ += name_;
-    out_ += '{';
-    out_ += group.labels.container;
-    out_ += more.after_container;
-    out_ += group.labels.id;
-    out_ += more.after_image;
-    out_ += group.labels.name;
-    out_ += more.after_namespace;
-    out_ += group.labels.pod;
-    out_ += more.last;
-    out_ += "} ";
+    const auto& labels = *group.labels;
+    std::string_view text = labels.text;
+    if (more.Nothing()) {
+      out_ += text;
+      return;
+    }
+    size_t begin = 0;
+    auto until = [&](size_t end, std::string_view then) {
+      out_ += text.substr(begin, end - begin);
+      out_ += then;
+      begin = end;
+    };
+    until(labels.after_container, more.after_container);
+    until(labels.after_image, more.after_image);
+    until(labels.after_namespace, more.after_namespace);
+    until(labels.end, more.last);
+    out_ += text.substr(begin);
   }
   void End(base::WallTime at) {
-    if (at != base::WallTime()) {
-      if (at != stamped_) {
-        stamped_ = at;
-        stamp_.clear();
-        base::AppendTimestamp(form_, base::UnixNanos(at) / 1'000'000, stamp_);
-      }
-      out_ += stamp_;
+    if (at == base::WallTime()) {
+      out_ += '\n';
+      return;
     }
-    out_ += '\n';
+    if (at != stamped_) {
+      stamped_ = at;
+      stamp_.clear();
+      base::AppendTimestamp(form_, base::UnixNanos(at) / 1'000'000, stamp_);
+      stamp_ += '\n';
+    }
+    out_ += stamp_;
   }
 
   base::MetricForm form_;

@@ -12,12 +12,12 @@ constexpr base::Nanos kPartitionsAge = std::chrono::minutes(1);
 }  // namespace
 
 void Collector::CollectFilesystems() {
-  disks_ = os::ReadDisks(options_.proc);
+  storage_.disks = os::ReadDisks(options_.proc);
   if (!Fresh(partitions_at_, kPartitionsAge)) {
     auto mounts = os::ReadMountinfo(options_.mountinfo);
     if (!mounts.ok()) return;
     partitions_at_ = now_;
-    filesystems_.clear();
+    storage_.filesystems.clear();
     // Of containers and pods there are hundreds, and none is the node's.
     std::vector<std::string> without = {options_.root_dir + "/pods", "/run/containerd",
                                         "/var/lib/containers", "/run/containers"};
@@ -31,25 +31,25 @@ void Collector::CollectFilesystems() {
       base::AppendLabelValue(partition.device, view.labels);
       view.labels += "\",";
       view.partition = std::move(partition);
-      filesystems_.push_back(std::move(view));
+      storage_.filesystems.push_back(std::move(view));
     }
   }
-  for (auto& view : filesystems_) {
+  for (auto& view : storage_.filesystems) {
     auto room = os::ReadFilesystem(view.partition.point);
     if (room.ok()) view.room = *room;
-    for (const auto& disk : disks_) {
+    for (const auto& disk : storage_.disks) {
       if (disk.major == view.partition.major && disk.minor == view.partition.minor)
         view.disk = disk;
     }
   }
 }
 
-std::string Collector::DeviceName(unsigned major, unsigned minor) const {
-  for (const auto& view : filesystems_) {
+std::string Storage::DeviceName(unsigned major, unsigned minor) const {
+  for (const auto& view : filesystems) {
     if (view.partition.major == major && view.partition.minor == minor)
       return view.partition.device;
   }
-  for (const auto& disk : disks_) {
+  for (const auto& disk : disks) {
     if (disk.major == major && disk.minor == minor) return "/dev/" + disk.name;
   }
   return "";

@@ -134,16 +134,17 @@ Stats::Stats(Deps deps, Options options)
     : state_(std::make_shared<State>(std::move(deps), std::move(options))) {}
 Stats::~Stats() = default;
 
-Task<absl::StatusOr<std::string>> Stats::Cadvisor(base::MetricForm form) {
+Task<absl::StatusOr<base::TextPieces>> Stats::Cadvisor(base::MetricForm form) {
   auto state = state_;
   auto permit = co_await state->asking.Acquire();
   auto question = state->Ask();
-  std::function<std::string(Collector&)> word = [machine = state->machine, form,
-                                                 now = question->now](Collector& collector) {
+  std::function<base::TextPieces(Collector&)> word = [machine = state->machine, form,
+                                                      now = question->now](Collector& collector) {
     return CadvisorText(collector, machine, form, now);
   };
   auto max_age = state->options.max_age;
-  co_return co_await state->Run<std::string>(question, Depth::kDetails, max_age, std::move(word));
+  co_return co_await state->Run<base::TextPieces>(question, Depth::kDetails, max_age,
+                                                  std::move(word));
 }
 
 Task<absl::StatusOr<std::string>> Stats::Resource(base::MetricForm form) {

@@ -151,15 +151,25 @@ struct Loop {
   base::RealClock clock{io};
   base::BlockingPool pool{io.get_executor(), clock, {}};
 
-  static base::Task<void> Into(base::Task<absl::StatusOr<std::string>> task, std::string* out,
+  static base::Task<void> Into(base::Task<absl::StatusOr<std::string>> task, size_t* size,
                                bool* done) {
     auto value = co_await std::move(task);
     if (!value.ok()) std::fprintf(stderr, "%s\n", value.status().ToString().c_str());
-    if (value.ok()) *out = *std::move(value);
+    if (value.ok()) *size = value->size();
     *done = true;
   }
-  std::string Await(base::Task<absl::StatusOr<std::string>> task) {
-    std::string out;
+  static base::Task<void> Into(base::Task<absl::StatusOr<base::TextPieces>> task, size_t* size,
+                               bool* done) {
+    auto pieces = co_await std::move(task);
+    if (!pieces.ok()) std::fprintf(stderr, "%s\n", pieces.status().ToString().c_str());
+    std::string piece;
+    while (pieces.ok() && (*pieces)(piece)) *size += piece.size();
+    *done = true;
+  }
+  // The size of the document.
+  template <typename T>
+  size_t Await(base::Task<absl::StatusOr<T>> task) {
+    size_t out = 0;
     bool done = false;
     base::TaskScope scope(io.get_executor());
     scope.Spawn("bench", Into(std::move(task), &out, &done));
@@ -171,7 +181,7 @@ struct Loop {
 
 struct Row {
   const char* name;
-  std::function<base::Task<absl::StatusOr<std::string>>(stats::Stats&)> ask;
+  std::function<size_t(Loop&, stats::Stats&)> ask;
 };
 
 }  // namespace
@@ -202,12 +212,15 @@ int main(int argc, char** argv) {
   std::printf("%-28s %10s %12s %12s\n", "", "KB", "fresh ms", "cached ms");
   using base::MetricForm;
   const Row rows[] = {
-      {"/metrics/cadvisor", [](stats::Stats& s) { return s.Cadvisor(MetricForm::kPrometheus); }},
+      {"/metrics/cadvisor",
+       [](Loop& l, stats::Stats& s) { return l.Await(s.Cadvisor(MetricForm::kPrometheus)); }},
       {"/metrics/cadvisor (open)",
-       [](stats::Stats& s) { return s.Cadvisor(MetricForm::kOpenMetrics); }},
-      {"/metrics/resource", [](stats::Stats& s) { return s.Resource(MetricForm::kPrometheus); }},
-      {"/stats/summary", [](stats::Stats& s) { return s.Summary(false); }},
-      {"/stats/summary (cpu, memory)", [](stats::Stats& s) { return s.Summary(true); }},
+       [](Loop& l, stats::Stats& s) { return l.Await(s.Cadvisor(MetricForm::kOpenMetrics)); }},
+      {"/metrics/resource",
+       [](Loop& l, stats::Stats& s) { return l.Await(s.Resource(MetricForm::kPrometheus)); }},
+      {"/stats/summary", [](Loop& l, stats::Stats& s) { return l.Await(s.Summary(false)); }},
+      {"/stats/summary (cpu, memory)",
+       [](Loop& l, stats::Stats& s) { return l.Await(s.Summary(true)); }},
   };
   for (const Row& row : rows) {
     double median[2];
@@ -215,10 +228,10 @@ int main(int argc, char** argv) {
     for (int cached = 0; cached < 2; ++cached) {
       auto stats = make(cached ? std::chrono::hours(1) : base::Nanos(0));
       std::vector<double> took;
-      (void)loop.Await(row.ask(*stats));
+      (void)row.ask(loop, *stats);
       for (int i = 0; i < repeats; ++i) {
         double before = CpuMillis();
-        size = loop.Await(row.ask(*stats)).size();
+        size = row.ask(loop, *stats);
         took.push_back(CpuMillis() - before);
       }
       std::nth_element(took.begin(), took.begin() + repeats / 2, took.end());

@@ -41,6 +41,13 @@ struct Bench {
     };
     auto handler = [](const Request& r) {
       Response response;
+      if (r.path == "/pieces") {
+        response.pieces = [made = 0](std::string& out) mutable {
+          out = made < 5 ? std::string(100'000, static_cast<char>('a' + made)) : "";
+          return made++ < 5;
+        };
+        return response;
+      }
       response.body = r.method + " " + r.path;
       for (const auto& [k, v] : r.query) response.body += " " + k + "=" + v;
       return response;
@@ -105,6 +112,45 @@ std::string Get(const std::string& target, const std::string& more = "") {
 }
 std::string Code(const std::string& reply) { return reply.substr(9, 3); }
 std::string Body(const std::string& reply) { return reply.substr(reply.find("\r\n\r\n") + 4); }
+
+// The body of an answer in chunks; what follows the last one is put into `rest`.
+std::string Unchunked(const std::string& reply, std::string* rest) {
+  std::string text = Body(reply), out;
+  for (;;) {
+    size_t end = text.find("\r\n");
+    if (end == std::string::npos) return "cut off";
+    size_t size = std::stoul(text.substr(0, end), nullptr, 16);
+    out += text.substr(end + 2, size);
+    if (text.substr(end + 2 + size, 2) != "\r\n") return "cut off";
+    text.erase(0, end + 4 + size);
+    if (size > 0) continue;
+    *rest = text;
+    return out;
+  }
+}
+
+TEST_CASE("an answer that is made while it is sent") {
+  Bench bench;
+  Client client(bench);
+  std::string whole, rest;
+  for (char c = 'a'; c < 'f'; ++c) whole += std::string(100'000, c);
+
+  std::string reply = client.Talk(Get("/pieces") + Get("/next"));
+  CHECK(Code(reply) == "200");
+  CHECK(reply.find("Transfer-Encoding: chunked\r\n") != std::string::npos);
+  CHECK(Unchunked(reply, &rest) == whole);
+  CHECK(Body(rest) == "GET /next");  // the connection goes on
+  CHECK_FALSE(client.closed);
+
+  reply = client.Talk("HEAD /pieces HTTP/1.1\r\nHost: x\r\n\r\n" + Get("/next"));
+  CHECK(Code(reply) == "200");
+  CHECK(Body(Body(reply)) == "GET /next");
+
+  reply = client.Talk("GET /pieces HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  CHECK(reply.find("chunked") == std::string::npos);
+  CHECK(Body(reply) == whole);
+  CHECK(client.closed);
+}
 
 TEST_CASE("targets and their queries") {
   struct Row {

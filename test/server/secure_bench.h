@@ -146,6 +146,12 @@ struct SecureBench {
     Handler documents = [](const Request& request) {
       Response response;
       response.body = "document " + request.path;
+      if (request.query.contains("pieces")) {
+        response.pieces = [made = 0](std::string& out) mutable {
+          out = made < 5 ? std::string(100'000, static_cast<char>('a' + made)) : "";
+          return made++ < 5;
+        };
+      }
       return response;
     };
     server = std::make_unique<SecureServer>(

@@ -249,6 +249,24 @@ TEST_CASE("several requests in one write are answered in turn") {
   CHECK(client.ended);
 }
 
+TEST_CASE("a document that is made while it is sent") {
+  Matrix m;
+  TlsClient client(m.bench, &m.alice);
+  std::string wanted;
+  for (char c = 'a'; c < 'f'; ++c) wanted += std::string(100'000, c);
+  client.Send("GET /metrics/cadvisor?pieces=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+  bool whole = false;
+  std::string got;
+  REQUIRE(m.bench.Until([&] {
+    got = Unchunk(Body(client.Received()), &whole);
+    return whole;
+  }));
+  CHECK(got == wanted);
+  client.Received().clear();
+  CHECK(Code(client.Get("/metrics/cadvisor?pieces=1", "", "HEAD")) == "200");
+  CHECK(Body(client.Get("/pods")) == "document /pods");  // the connection goes on
+}
+
 TEST_CASE("cipher suites by the names of Go") {
   CHECK(CipherList({"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}) == "ECDHE-RSA-AES128-GCM-SHA256");
   CHECK(CipherList({"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305"}) == "ECDHE-ECDSA-CHACHA20-POLY1305");

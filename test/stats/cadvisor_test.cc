@@ -54,6 +54,33 @@ TEST_CASE("a container's series have upstream's names, labels and values") {
   CHECK(text.find("container_memory_rss{" + of + "} 3000000 1700000000000\n") != std::string::npos);
 }
 
+TEST_CASE("the text comes in pieces, and is that of the samples when it was asked for") {
+  Rig rig;
+  for (int i = 0; i < 40; ++i) rig.AddPod("p" + std::to_string(i));
+  std::string whole = rig.Cadvisor(), text, piece;
+  auto pieces = rig.Await(rig.stats().Cadvisor(MetricForm::kPrometheus));
+  REQUIRE(pieces(piece));
+  text = piece;
+  // What is asked meanwhile, of other samples, does not show in the rest.
+  rig.pods.clear();
+  rig.clock.Advance(seconds(20));
+  CHECK(rig.Cadvisor().find("pod=\"p0\"") == std::string::npos);
+  size_t count = 1, most = piece.size();
+  for (; pieces(piece); ++count) {
+    text += piece;
+    most = std::max(most, piece.size());
+  }
+  // Of all lines only those of container_last_seen hold the time of the question.
+  auto without_now = [](std::string all) {
+    size_t begin = all.find("container_last_seen{"), end = all.find("# HELP", begin);
+    return all.erase(begin, end - begin);
+  };
+  CHECK(without_now(text) == without_now(whole));
+  CHECK(count > whole.size() / 100'000);
+  CHECK(most < 100'000);
+  CHECK_FALSE(pieces(piece));  // the end stays the end
+}
+
 TEST_CASE("sandboxes have the network, pods and classes their own series, the root the disks") {
   Rig rig;
   rig.AddPod("a");

@@ -114,14 +114,16 @@ struct Rig {
     return *made;
   }
 
-  static base::Task<void> Into(base::Task<absl::StatusOr<std::string>> task,
-                               std::optional<absl::StatusOr<std::string>>* out) {
+  template <typename T>
+  static base::Task<void> Into(base::Task<absl::StatusOr<T>> task,
+                               std::optional<absl::StatusOr<T>>* out) {
     auto value = co_await std::move(task);
     out->emplace(std::move(value));
   }
   // Time passes only while nothing else can go on.
-  std::string Await(base::Task<absl::StatusOr<std::string>> task) {
-    std::optional<absl::StatusOr<std::string>> out;
+  template <typename T>
+  T Await(base::Task<absl::StatusOr<T>> task) {
+    std::optional<absl::StatusOr<T>> out;
     base::TaskScope scope(io.get_executor());
     scope.Spawn("await", Into(std::move(task), &out));
     auto work = boost::asio::make_work_guard(io);
@@ -133,10 +135,14 @@ struct Rig {
     }
     REQUIRE(out);
     REQUIRE(out->ok());
-    return **out;
+    return **std::move(out);
   }
   std::string Cadvisor(base::MetricForm form = base::MetricForm::kPrometheus) {
-    return Await(stats().Cadvisor(form));
+    auto pieces = Await(stats().Cadvisor(form));
+    std::string text, piece;
+    while (pieces(piece)) text += piece;
+    CHECK(piece.empty());
+    return text;
   }
 
   CgroupTree tree;

@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "kubelet/base/async.h"
+#include "kubelet/base/text_pieces.h"
 #include "kubelet/server/http_metrics.h"
 
 namespace kubelet::server {
@@ -31,6 +32,8 @@ struct Response {
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers = {};
+  // Instead of `body`, when it is there: made while it is sent, on the thread that sends.
+  base::TextPieces pieces = {};
 };
 
 // Called on the core loop; answers at once from snapshots.

@@ -35,6 +35,7 @@
 #include "kubelet/base/blocking_pool.h"
 #include "kubelet/base/metric_text.h"
 #include "kubelet/base/metrics.h"
+#include "kubelet/base/text_pieces.h"
 #include "kubelet/os/cgroup.h"
 #include "kubelet/os/disk_usage.h"
 #include "kubelet/os/machine.h"
@@ -107,7 +108,8 @@ class Stats {
 
   // JSON. Errors are the server's: 500.
   base::Task<absl::StatusOr<std::string>> Summary(bool only_cpu_and_memory);
-  base::Task<absl::StatusOr<std::string>> Cadvisor(base::MetricForm form);
+  // Megabytes: worded piece by piece, by whoever sends it.
+  base::Task<absl::StatusOr<base::TextPieces>> Cadvisor(base::MetricForm form);
   base::Task<absl::StatusOr<std::string>> Resource(base::MetricForm form);
 
   // What pods use, for who has to choose between them. Memory and processes are sampled now. Files
