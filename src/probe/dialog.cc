@@ -43,6 +43,15 @@ bool Ready(int fd, bool writing) {
   return ::poll(&look, 1, 0) > 0;
 }
 
+// A function of its own: in a coroutine the buffer would make each of its frames one of those large
+// pieces of memory before which malloc puts all small ones in order.
+ssize_t Fetch(int fd, std::string& into) {
+  char buffer[8192];
+  ssize_t n = ::recv(fd, buffer, sizeof buffer, 0);
+  if (n > 0) into.append(buffer, static_cast<size_t>(n));
+  return n;
+}
+
 }  // namespace
 
 base::Nanos Dialog::SincePacket(int fd, bool connecting) {
@@ -249,12 +258,8 @@ base::Task<absl::StatusOr<size_t>> Dialog::Receive(std::string* into) {
     // The answer is hardly ever there yet: wait first, read then.
     auto waited = co_await WaitFor(false);
     if (!waited.ok()) co_return waited;
-    char buffer[8192];
-    ssize_t n = ::recv(state->fd, buffer, sizeof buffer, 0);
-    if (n >= 0) {
-      into->append(buffer, static_cast<size_t>(n));
-      co_return static_cast<size_t>(n);
-    }
+    ssize_t n = Fetch(state->fd, *into);
+    if (n >= 0) co_return static_cast<size_t>(n);
     int error = errno;
     if (error != EAGAIN && error != EINTR) co_return Failure("read", error);
   }

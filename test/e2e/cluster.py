@@ -352,10 +352,10 @@ def scenario_dead_api_server():
 
 def scenario_kill_nine_shows_nothing():
     """kill -9 and start again: who watches the pods sees no change that a pod's user would care about. The long way is
-    KUBELET_TEST_KILLS=200 with KUBELET_TEST_PODS=31."""
+    KUBELET_TEST_KILLS=200 with KUBELET_TEST_KILL_PODS=31."""
     with cluster() as (server, node):
         node.join()
-        pairs = int(os.environ.get("KUBELET_TEST_PODS", "7")) // 2
+        pairs = int(os.environ.get("KUBELET_TEST_KILL_PODS", "7")) // 2
         for i in range(pairs):
             node.create("api%d" % i)
             node.write("static%d.yaml" % i, node.manifest("static%d" % i))
