@@ -224,6 +224,7 @@ void Kubelet::MakePods() {
   adapters_ = std::make_unique<Adapters>(
       NodeCgroups::Deps{
           executor, clock_, pool_, config_, node_, [this] { return BurstableCpu(); },
+          [this] { return store_->AllComplete(); },
           [this](bool warning, const std::string& reason, const std::string& message) {
             if (cluster_) cluster_->RecordNodeEvent(warning, reason, message);
           },
@@ -234,7 +235,8 @@ void Kubelet::MakePods() {
             if (cluster_) cluster_->agent().Poke();
           }},
       VolumeSources{cluster_.get(), static_objects_.get()}, [this] { return Allocatable(); },
-      [this](runtime::DnsConfig dns) { node_.context.host_dns = std::move(dns); }, HooksOfVolumes());
+      [this](runtime::DnsConfig dns) { node_.context.host_dns = std::move(dns); },
+      HooksOfVolumes());
   cgroups_ = std::make_unique<MeteredCgroups>(adapters_->cgroups(), clock_, metrics_);
   MakeResizes();
   syncer_ = std::make_unique<runtime::PodSyncer>(

@@ -242,7 +242,7 @@ void NodeCgroups::UpdateQosSoon() {
 }
 
 Task<void> NodeCgroups::UpdateQos() {
-  auto status = co_await groups_->UpdateQos(deps_.burstable_cpu());
+  auto status = co_await groups_->UpdateQos(deps_.burstable_cpu(), deps_.all_pods_known());
   if (!status.ok()) LOG_WARNING("Cannot update the QoS cgroups", "err", status);
 }
 

@@ -28,6 +28,8 @@ class NodeCgroups : public runtime::Cgroups {
     const Node& node;
     // CPU that the burstable pods of this node ask for, in milli-CPU.
     std::function<int64_t()> burstable_cpu;
+    // Every source of pods has told what it has, so that these are all.
+    std::function<bool()> all_pods_known;
     // An Event of the node. May be empty.
     std::function<void(bool warning, const std::string& reason, const std::string& message)>
         on_event = {};

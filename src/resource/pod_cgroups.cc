@@ -111,8 +111,11 @@ struct PodCgroups::State {
       RETURN_IF_ERROR(
           Make(QosCgroupName(options.cgroup_root, QosClass::kGuaranteed), RootValues(), true));
       for (auto qos : {QosClass::kBurstable, QosClass::kBestEffort}) {
-        RETURN_IF_ERROR(Make(QosCgroupName(options.cgroup_root, qos),
-                             ComputeQosCgroup(qos, std::nullopt, options)));
+        auto name = QosCgroupName(options.cgroup_root, qos);
+        // One that is there keeps its share: there may be pods in it.
+        std::optional<int64_t> cpu;
+        if (!hierarchy->Exists(driver->Path(name))) cpu = 0;
+        RETURN_IF_ERROR(Make(name, ComputeQosCgroup(qos, cpu, options)));
       }
     }
     RETURN_IF_ERROR(Enforce(options.system_reserved_cgroup, options.system_reserved,
@@ -249,15 +252,27 @@ struct PodCgroups::State {
     return uids;
   }
 
-  absl::Status UpdateQos(int64_t burstable_cpu_milli) {
+  // Its CPU shares, or weight, are that many or more; false when they cannot be read.
+  bool HasShares(const os::CgroupName& name, uint64_t shares) const {
+    auto text =
+        hierarchy->Read(driver->Path(name), "cpu", hierarchy->v2() ? "cpu.weight" : "cpu.shares");
+    if (!text.ok()) return false;
+    uint64_t wanted = hierarchy->v2() ? os::KubeletCpuWeight(shares) : shares;
+    return ParseLimit(*text) >= static_cast<int64_t>(wanted);
+  }
+
+  absl::Status UpdateQos(int64_t burstable_cpu_milli, bool of_all_pods) {
     if (!options.pods_per_qos) return absl::OkStatus();
     if (!RootComplete()) {
       RETURN_IF_ERROR(
           Make(QosCgroupName(options.cgroup_root, QosClass::kGuaranteed), RootValues(), true));
     }
     for (auto qos : {QosClass::kBurstable, QosClass::kBestEffort}) {
-      RETURN_IF_ERROR(Make(QosCgroupName(options.cgroup_root, qos),
-                           ComputeQosCgroup(qos, burstable_cpu_milli, options)));
+      auto name = QosCgroupName(options.cgroup_root, qos);
+      auto values = ComputeQosCgroup(qos, burstable_cpu_milli, options);
+      if (!of_all_pods && values.cpu_shares && HasShares(name, *values.cpu_shares))
+        values.cpu_shares.reset();
+      RETURN_IF_ERROR(Make(name, values));
     }
     return absl::OkStatus();
   }
@@ -340,10 +355,10 @@ Task<absl::StatusOr<std::set<std::string>>> PodCgroups::ListPods() {
   co_return co_await pool_.Run<std::set<std::string>>(std::move(kind), kTimeout, std::move(work));
 }
 
-Task<absl::Status> PodCgroups::UpdateQos(int64_t burstable_cpu_milli) {
+Task<absl::Status> PodCgroups::UpdateQos(int64_t burstable_cpu_milli, bool of_all_pods) {
   std::string kind = kKind;
-  std::function<absl::Status()> work = [state = state_, burstable_cpu_milli] {
-    return state->UpdateQos(burstable_cpu_milli);
+  std::function<absl::Status()> work = [state = state_, burstable_cpu_milli, of_all_pods] {
+    return state->UpdateQos(burstable_cpu_milli, of_all_pods);
   };
   co_return co_await pool_.RunStatus(std::move(kind), kTimeout, std::move(work));
 }

@@ -101,7 +101,7 @@ TEST_CASE("the root, the classes, a pod, and the pod's end") {
   auto cgroups = fixture.Make();
   auto& log = fixture.driver->log;
   REQUIRE(fixture.loop.Await(cgroups.EnsureRoot()).ok());
-  CHECK(log == Log{"create /kubepods 2048", "create /kubepods/burstable 0",
+  CHECK(log == Log{"create /kubepods 2048", "create /kubepods/burstable 2",
                    "create /kubepods/besteffort 2"});
   log.clear();
   auto parent =
@@ -125,9 +125,30 @@ TEST_CASE("the root, the classes, a pod, and the pod's end") {
 TEST_CASE("the shares of the classes follow the pods") {
   PodCgroupsFixture fixture;
   auto cgroups = fixture.Make();
-  REQUIRE(fixture.loop.Await(cgroups.UpdateQos(1500)).ok());
+  REQUIRE(fixture.loop.Await(cgroups.UpdateQos(1500, true)).ok());
   CHECK(fixture.driver->log ==
         Log{"create /kubepods/burstable 1536", "create /kubepods/besteffort 2"});
+}
+
+TEST_CASE("the share of the burstable pods is not lowered before all pods are known") {
+  PodCgroupsFixture fixture;
+  auto cgroups = fixture.Make();
+  auto& log = fixture.driver->log;
+  std::string group = fixture.root / "cpu/kubepods/burstable";
+  std::filesystem::create_directories(group);
+  std::filesystem::create_directories(fixture.root / "memory/kubepods/burstable");
+  std::ofstream(group + "/cpu.shares") << "512\n";
+  REQUIRE(fixture.loop.Await(cgroups.EnsureRoot()).ok());
+  CHECK(log[1] == "create /kubepods/burstable 0");  // left as it is
+  auto update = [&](int64_t milli, bool all) {
+    log.clear();
+    REQUIRE(fixture.loop.Await(cgroups.UpdateQos(milli, all)).ok());
+    return log.front();
+  };
+  CHECK(update(0, false) == "create /kubepods/burstable 0");
+  CHECK(update(500, false) == "create /kubepods/burstable 0");
+  CHECK(update(1500, false) == "create /kubepods/burstable 1536");
+  CHECK(update(0, true) == "create /kubepods/burstable 2");
 }
 
 TEST_CASE("a limit of kubepods that did not take is tried again with the classes") {
@@ -137,9 +158,9 @@ TEST_CASE("a limit of kubepods that did not take is tried again with the classes
   REQUIRE(fixture.loop.Await(cgroups.EnsureRoot()).ok());
   fixture.driver->log.clear();
   fixture.driver->lose.clear();
-  REQUIRE(fixture.loop.Await(cgroups.UpdateQos(0)).ok());
+  REQUIRE(fixture.loop.Await(cgroups.UpdateQos(0, true)).ok());
   CHECK(fixture.driver->log.size() == 3);
-  REQUIRE(fixture.loop.Await(cgroups.UpdateQos(0)).ok());
+  REQUIRE(fixture.loop.Await(cgroups.UpdateQos(0, true)).ok());
   CHECK(fixture.driver->log.size() == 5);
 }
 
@@ -204,7 +225,7 @@ TEST_CASE("without groups per QoS class nothing is made") {
   REQUIRE(fixture.loop.Await(cgroups.EnsureRoot()).ok());
   CHECK(fixture.loop.Await(cgroups.EnsurePod(Shared(PodOf("containers: [{name: a}]"))))->empty());
   CHECK(fixture.loop.Await(cgroups.RemovePod("1", std::nullopt)).ok());
-  CHECK(fixture.loop.Await(cgroups.UpdateQos(5)).ok());
+  CHECK(fixture.loop.Await(cgroups.UpdateQos(5, true)).ok());
   CHECK(fixture.driver->log.empty());
 }
 
@@ -279,7 +300,7 @@ TEST_CASE("real cgroups: a pod's limits, orphans, removal, and no trace") {
     std::shared_ptr<os::CgroupDriver> driver = os::MakeCgroupfsDriver(*hierarchy);
     PodCgroups cgroups(loop.pool, driver, *hierarchy, options);
     CHECK(loop.Await(cgroups.EnsureRoot()).ok());
-    CHECK(loop.Await(cgroups.UpdateQos(300)).ok());
+    CHECK(loop.Await(cgroups.UpdateQos(300, true)).ok());
     auto pod =
         Shared(PodOf("containers: [{name: a, resources: {limits: {cpu: 250m, memory: 32Mi}, "
                      "requests: {cpu: 250m, memory: 32Mi}}}]"));

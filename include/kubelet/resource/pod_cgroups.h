@@ -98,8 +98,9 @@ class PodCgroups {
   base::Task<absl::StatusOr<std::set<std::string>>> ListPods();
   // Once a minute and when pods change: shares of the QoS groups, from the sum of the burstable
   // pods' CPU requests; also what EnsureRoot could not set, such as a memory limit below what is in
-  // use.
-  base::Task<absl::Status> UpdateQos(int64_t burstable_cpu_milli);
+  // use. While not all pods are known (after a start, and as long as the API server is away then)
+  // the burstable pods' share is only raised: it may be for pods that run. Upstream lowers it.
+  base::Task<absl::Status> UpdateQos(int64_t burstable_cpu_milli, bool of_all_pods);
 
  private:
   struct State;  // shared with work that outlives its deadline
