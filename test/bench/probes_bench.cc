@@ -102,6 +102,16 @@ class Counting : public probe::Prober {
   base::Clock& clock_;
 };
 
+class AtOnce : public test::FakeRuntimeClient {
+ public:
+  using FakeRuntimeClient::FakeRuntimeClient;
+  base::Task<absl::StatusOr<runtime::ExecResult>> ExecSync(runtime::ContainerId,
+                                                           std::vector<std::string>,
+                                                           std::chrono::seconds) override {
+    co_return runtime::ExecResult();
+  }
+};
+
 void GiveProbe(api::core::Probe* probe, int kind, const Ports& ports) {
   auto* handler = probe->mutable_handler();
   if (kind == 0) {
@@ -126,7 +136,7 @@ void RunOnce(const char* name, int kind, int containers, int seconds, const Port
   base::ManualClock still;
   base::BlockingPool pool(io.get_executor(), clock, {});
   test::FakeRuntime world(io.get_executor(), still);
-  test::FakeRuntimeClient runtime(world);
+  AtOnce runtime(world);
   base::Registry metrics;
   probe::NetworkProber network({io.get_executor(), clock, pool, runtime}, {});
   Counting counting(network, clock);

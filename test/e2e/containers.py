@@ -4,6 +4,7 @@ them, with the time, in a directory of the host."""
 import contextlib
 import json
 import pathlib
+import socket
 import tempfile
 import time
 
@@ -174,6 +175,37 @@ def scenario_kill_during_pre_stop():
         until("sandbox gone", lambda: not node.sandboxes("a"), 20)
         check(diary.what().count("hook") >= 2, "the hook ran again: %s" % diary.what())
         check(diary.what().index("term-c") > diary.what().index("hooked"), "and before the stop signal")
+
+
+def scenario_what_hangs_holds_up_its_own_pod():
+    """A postStart hook, a startup probe and a pull that never end: another pod starts and ends as ever meanwhile."""
+    with station() as (node, diary), socket.create_server(("127.0.0.1", 0)) as silent:
+        note = {"exec": {"command": ["sh", "-c", diary.NOTE + "note NAME; sleep 1000"]}}
+
+        def noting(name):
+            return json.loads(json.dumps(note).replace("NAME", name))
+        pods = {"hook": diary.container("hook", lifecycle={"postStart": noting("hooking")}),
+                "probe": diary.container("probe", startupProbe={**noting("probing"), "timeoutSeconds": 1000}),
+                "pull": {**diary.container("pull"), "image": "127.0.0.1:%d/none:1" % silent.getsockname()[1],
+                         "imagePullPolicy": "Always"}}
+        for name, container in pods.items():
+            node.write(name + ".yaml", diary.pod(name, [container], terminationGracePeriodSeconds=1))
+
+        def all_hang():
+            return {"hooking", "probing"} <= set(diary.what()) and "pulling image" in node.cli("pods")
+        until("all of them hang", all_hang, 40)
+        silent.settimeout(20)
+        with silent.accept()[0]:  # the runtime asks, and hears nothing
+            begun = time.monotonic()
+            node.write("a.yaml", diary.pod("a", [diary.container("a")], terminationGracePeriodSeconds=1))
+            until("a runs", lambda: "start-a" in diary.what(), 10)
+            remove(node, "a")
+            check(time.monotonic() - begun < 8, "it comes and goes: %.1f s" % (time.monotonic() - begun))
+            check(all_hang(), "and they still hang")
+            check(not {"start-pull", "term-hook", "term-probe"} & set(diary.what()), "told: %s" % diary.what())
+            for name in pods:
+                (node.manifests / (name + ".yaml")).unlink()
+        until("nothing is left of them", lambda: not any(node.sandboxes(name) for name in pods), 60)
 
 
 def scenario_post_start():
