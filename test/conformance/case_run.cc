@@ -318,10 +318,19 @@ base::Task<absl::Status> CaseRun::Await(std::vector<std::string> conditions, bas
     std::string wrong = co_await FirstFalse(conditions);
     if (wrong.empty()) co_return absl::OkStatus();
     base::MonoTime now = world_.deps.clock.Mono();
-    if (now >= end) co_return Failed(wrong);
+    if (now >= end) co_return Failed(wrong + WhyEnded());
     base::Nanos pause = polled ? kPoll : base::Nanos(seconds(1));
     co_await wake_.Wait(std::min(end, now + pause));
   }
+}
+
+// A pod that was refused or evicted says so itself.
+std::string CaseRun::WhyEnded() const {
+  const Json* pod = main_pod_.empty() ? nullptr : inspector_.History(PodName(main_pod_)).Now();
+  const Json* reason = pod != nullptr ? Find(*pod, "status.reason") : nullptr;
+  if (reason == nullptr) return "";
+  const Json* message = Find(*pod, "status.message");
+  return "; the pod says " + TextOf(*reason) + (message ? ": " + TextOf(*message) : "");
 }
 
 base::Task<absl::Status> CaseRun::Hold(std::vector<std::string> conditions, base::Nanos time) {

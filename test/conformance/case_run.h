@@ -68,6 +68,7 @@ class CaseRun {
   Result Hold(std::vector<std::string> conditions, base::Nanos time);
   // The first that does not hold, with what it is instead; empty: all hold.
   base::Task<std::string> FirstFalse(std::vector<std::string> conditions);
+  std::string WhyEnded() const;
   absl::Status CheckNever(const std::vector<std::string>& conditions) const;
   absl::Status CheckEver() const;
   absl::Status CheckOrder() const;

@@ -12,6 +12,7 @@
 #include "await.h"
 #include "conformance/case_run.h"
 #include "conformance/guard.h"
+#include "conformance/room.h"
 #include "kubelet/base/process.h"
 #include "kubelet/base/status.h"
 #include "kubelet/cri/container_runtime.h"
@@ -50,7 +51,9 @@ class Run {
   base::Task<absl::Status> Describe();
   base::Task<void> Cases();
   base::Task<void> One(const Case& test, int number, CaseResult& into);
-  base::Task<void> Guarded(const Case& test, int number, CaseResult& into, base::Semaphore& places);
+  base::Task<void> Guarded(const Case& test, int number, CaseResult& into, base::Semaphore& places,
+                           Room& room);
+  base::Task<int64_t> MilliCpusOfNode();
   base::Task<absl::Status> TakeDown();
   base::Task<absl::Status> RemovePods();
   base::Task<void> RemoveImages();
@@ -227,20 +230,32 @@ base::Task<void> Run::One(const Case& test, int number, CaseResult& into) {
 }
 
 base::Task<void> Run::Guarded(const Case& test, int number, CaseResult& into,
-                              base::Semaphore& places) {
+                              base::Semaphore& places, Room& room) {
   auto place = co_await places.Acquire();
+  int64_t milli = MilliCpusOf(test);
+  co_await room.Take(milli);
   co_await One(test, number, into);
+  room.Return(milli);
+}
+
+// What others' pods have of a node that was there before is not counted.
+base::Task<int64_t> Run::MilliCpusOfNode() {
+  auto node = co_await cluster_->Get("nodes", "", world_->node_name);
+  const Json* told = node.ok() ? Find(*node, "status.allocatable.cpu") : nullptr;
+  auto cpus = told != nullptr ? api::Quantity::Parse(TextOf(*told)) : api::Quantity::FromInt(1);
+  co_return cpus.ok() ? cpus->MilliValue() : 1000;
 }
 
 base::Task<void> Run::Cases() {
   result_.cases.resize(cases_.size());
   base::Semaphore places(deps_.executor, clock_, options_.parallel);
+  Room room(deps_.executor, clock_, co_await MilliCpusOfNode());
   {
     base::TaskScope tasks(deps_.executor);
     for (size_t i = 0; i < cases_.size(); ++i)
       if (!cases_[i].serial)
         tasks.Spawn(cases_[i].name,
-                    Guarded(cases_[i], static_cast<int>(i), result_.cases[i], places));
+                    Guarded(cases_[i], static_cast<int>(i), result_.cases[i], places, room));
     co_await tasks.Join();
   }
   for (size_t i = 0; i < cases_.size(); ++i) {
