@@ -431,7 +431,7 @@ void Kubelet::TrimSoon() {
   trim_scheduled_ = true;
   clock_.After(seconds(4), [this] {
     trim_scheduled_ = false;
-    GiveBackMemory(clock_.Mono());
+    GiveBackMemory(giving_back_, clock_.Mono());
   });
 }
 

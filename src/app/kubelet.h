@@ -17,6 +17,7 @@
 #include "app/health_checks.h"
 #include "app/housekeeping.h"
 #include "app/local_api.h"
+#include "app/memory.h"
 #include "app/memory_alarm.h"
 #include "app/metered.h"
 #include "app/node.h"
@@ -149,6 +150,7 @@ class Kubelet {
   base::BlockingPool pool_;
   Node node_;
   bool trim_scheduled_ = false;
+  GivingBack giving_back_;
   std::string own_pod_cidr_;  // podCIDR of the configuration, until it is told or the Node has one
   int signals_ = 0;
   base::WallTime started_{};

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -13,10 +14,8 @@
 namespace kubelet::app {
 namespace {
 
-// Some of what is given back comes in again with the next pod that is looked at: a process that has
-// grown by no more than that is left alone for a while.
 constexpr size_t kBurst = 4 << 20, kWorthwhile = 1 << 20;
-constexpr base::Nanos kWhile = std::chrono::minutes(1);
+constexpr base::Nanos kPause = std::chrono::minutes(1), kLongestPause = std::chrono::minutes(16);
 
 size_t ResidentBytes() {
   std::ifstream statm("/proc/self/statm");
@@ -64,15 +63,31 @@ void DropCleanText() {
 
 }  // namespace
 
-void GiveBackMemory(base::MonoTime now) {
-  static size_t left = 0;  // the last time
-  static base::MonoTime last;
-  size_t most = left + (now - last < kWhile ? kBurst : kWorthwhile);
-  if (left != 0 && ResidentBytes() < most) return;
+bool GivingBack::Due(base::MonoTime now, size_t resident) {
+  if (any_ && !needed_) {
+    needed_ = resident;
+    bool in_vain = resident + kWorthwhile > before_;
+    pause_ = in_vain ? std::min(2 * pause_, kLongestPause) : kPause;
+  }
+  bool due = !any_ || resident > *needed_ + kBurst ||
+             (now - last_ >= pause_ && resident > left_ + kWorthwhile);
+  if (due) before_ = resident;
+  return due;
+}
+
+void GivingBack::Done(base::MonoTime now, size_t left) {
+  if (!any_) pause_ = kPause;
+  any_ = true;
+  left_ = left;
+  needed_.reset();
+  last_ = now;
+}
+
+void GiveBackMemory(GivingBack& when, base::MonoTime now) {
+  if (!when.Due(now, ResidentBytes())) return;
   malloc_trim(0);
   DropCleanText();
-  left = ResidentBytes();
-  last = now;
+  when.Done(now, ResidentBytes());
 }
 
 }  // namespace kubelet::app

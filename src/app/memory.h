@@ -1,14 +1,35 @@
 // Giving memory back to the machine when the process has become quiet.
 #pragma once
 
+#include <cstddef>
+#include <optional>
+
 #include "kubelet/base/time.h"
 
 namespace kubelet::app {
 
+// When giving back is worth its price: what is needed all the time comes in again at once, page by
+// page. So it is due when the process has grown by 4 MB over what it came back to; or by 1 MB over
+// what was left, after a minute, and after up to sixteen where the last times nothing was won.
+class GivingBack {
+ public:
+  // Asked with the resident bytes of now, some seconds after work; the first time after Done, what
+  // has come back until then is what the process needs.
+  bool Due(base::MonoTime now, size_t resident);
+  // It was done: so much is left.
+  void Done(base::MonoTime now, size_t left);
+
+ private:
+  bool any_ = false;
+  size_t before_ = 0, left_ = 0;
+  std::optional<size_t> needed_;
+  base::MonoTime last_{};
+  base::Nanos pause_{};
+};
+
 // Returns free heap pages, and drops the pages of program text and constants that only start-up
 // needed: they are clean, so the kernel reads those that are wanted again from the page cache.
-// Takes about a millisecond; does nothing unless the process has grown by 4 MB since the last time
-// (after a minute: by 1 MB), since a kubelet with many pods always does a little. Core loop only.
-void GiveBackMemory(base::MonoTime now);
+// Takes some milliseconds, all in all, when it is due; else nothing. Core loop only.
+void GiveBackMemory(GivingBack& when, base::MonoTime now);
 
 }  // namespace kubelet::app

@@ -351,14 +351,15 @@ class Page {
 
   bool Next(std::string& out) {
     text_.clear();
-    text_.reserve(kPiece + kPiece / 4);
+    text_.reserve(kPiece + kPiece / 8);
     while (text_.size() < kPiece && !ended_) Step();
     out.swap(text_);
     return !out.empty();
   }
 
  private:
-  static constexpr size_t kPiece = 64 * 1024;
+  // Asio hands the kernel 64 KB at most at once: a piece and what frames it are to stay below.
+  static constexpr size_t kPiece = 58 * 1024;
   static constexpr size_t kGroups = 16;
 
   void Step() {

@@ -12,15 +12,18 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-// Limits change with a resize, that is soon after the pod's object; and when somebody else writes
-// to the group. Descriptors are dear to count.
-constexpr base::Nanos kLimitsAge = minutes(5);
+// Limits change with a resize, that is soon after the pod's object; the shares of classes with
+// every pod; and when somebody else writes to the group. Descriptors are dear to count, and so are
+// the processes of a whole machine.
+constexpr base::Nanos kLimitsAge = minutes(15);
+constexpr base::Nanos kSystemLimitsAge = minutes(1);
 constexpr base::Nanos kNewLimitsAge = seconds(10);
 constexpr base::Nanos kResizeTime = minutes(2);
 // Everything is read again after one to two of these, each group at a time of its own.
 constexpr base::Nanos kQuietAge = minutes(5);
 constexpr base::Nanos kDescriptorsAge = seconds(30);
 constexpr base::Nanos kSystemDescriptorsAge = minutes(5);  // thousands, of all services
+constexpr base::Nanos kRootProcessesAge = minutes(1);
 constexpr base::Nanos kSystemAge = minutes(1);
 // A speed over less says little, one over more is no speed of now.
 constexpr base::Nanos kShortest = milliseconds(400);
@@ -126,7 +129,7 @@ void Collector::Collect(const Question& question, Depth depth, base::Nanos max_a
   pods_.clear();
   shown_.clear();
   system_views_.clear();
-  limits_age_ = kLimitsAge;
+  limits_age_ = kSystemLimitsAge;
   quiet_pod_ = false;
   CollectSystem(question);
   for (const auto& input : question.pods) CollectPod(input, question);
@@ -316,12 +319,8 @@ void Collector::Renew(Group& group) {
   unsigned parts = 0;
   if (depth_ != Depth::kUsage && pressure()) parts |= os::CgroupReader::kPressure;
   if (depth_ == Depth::kDetails && reader_.v2()) parts |= os::CgroupReader::kIo;
-  // One that has ended and is being removed has done its part before.
-  if (parts != 0) {
-    group.sampled = reader_.ReadUsage(group.path, parts, group.usage).ok();
-  } else if (group.kind == GroupKind::kContainer) {
-    group.sampled = reader_.Exists(group.path);
-  }
+  // A container's end is not quiet: it is known to be there.
+  if (parts != 0) group.sampled = reader_.ReadUsage(group.path, parts, group.usage).ok();
   if (!group.sampled) return;
   group.at = now_;
   for (int depth = 0; depth <= static_cast<int>(depth_); ++depth) group.at_depth[depth] = now_;
@@ -348,6 +347,9 @@ void Collector::ReadProcesses(Group& group) {
   bool details = depth_ == Depth::kDetails, root = group.kind == GroupKind::kRoot;
   bool network = root || group.kind == GroupKind::kSandbox;
   if (!details && !network && group.kind != GroupKind::kContainer) return;
+  auto& counted_at = group.counted_at[details];
+  if (root && Fresh(counted_at, kRootProcessesAge)) return ReadInterfaces(group);
+  counted_at = now_;
   auto pids = reader_.Processes(group.path);
   group.processes = pids.size();
   group.first_pid = root ? 1 : pids.empty() ? 0 : pids.front();

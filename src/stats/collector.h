@@ -67,6 +67,7 @@ struct Group : Sample {
   // Of the collector. at_depth: when it was known last; read_at: when all of it was read last.
   uint64_t round = 0;
   std::optional<base::WallTime> at_depth[3], read_at[3], limits_at, descriptors_at;
+  std::optional<base::WallTime> counted_at[2];      // the processes; with details
   std::optional<os::CgroupPulseFiles> pulse_files;  // of pods and sandboxes
   std::optional<os::CgroupPulse> pulse[3];          // just before read_at
   api::PodPtr spec;                                 // of pods: what limits come from

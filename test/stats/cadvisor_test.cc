@@ -178,6 +178,9 @@ TEST_CASE("a group that vanished, or is vanishing, has no series") {
   rig.tree.Set("/kubepods/burstable/poduid-a", n);
   rig.tree.RemoveFile("memory", "/kubepods/burstable/poduid-a/id-a", "memory.stat");
   rig.tree.Remove("/kubepods/burstable/poduid-b/id-b");
+  GroupNumbers ended;
+  ended.cpu_us += 1;  // who ends works for that
+  rig.tree.Set("/kubepods/burstable/poduid-b", ended);
   rig.clock.Advance(seconds(11));
   std::string text = rig.Cadvisor();
   CHECK(text.find("/id-a\"") == std::string::npos);
@@ -255,6 +258,9 @@ TEST_CASE("resource metrics of a container without a group: the runtime's, asked
   CHECK(rig.Cadvisor().find("elsewhere") == std::string::npos);
   // One that had a group and has none any more has ended.
   rig.tree.Remove("/kubepods/burstable/poduid-a/id-a");
+  GroupNumbers ended;
+  ended.cpu_us += 1;
+  rig.tree.Set("/kubepods/burstable/poduid-a", ended);
   rig.clock.Advance(seconds(11));
   CHECK_FALSE(Value(scrape(), "container_cpu_usage_seconds_total" + of).has_value());
 }
