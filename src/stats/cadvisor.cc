@@ -148,7 +148,7 @@ void Network(Scene& s, const Sample& g) {
     std::string label = "interface=\"";
     base::AppendLabelValue(interface.name, label);
     label += "\",";
-    s.out.Whole(g, interface.*Member, g.at, {"", label, "", ""});
+    s.out.Whole(g, interface.*Member, g.interfaces_at, {"", label, "", ""});
   }
 }
 

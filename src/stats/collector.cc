@@ -21,6 +21,8 @@ constexpr base::Nanos kNewLimitsAge = seconds(10);
 constexpr base::Nanos kResizeTime = minutes(2);
 // Everything is read again after one to two of these, each group at a time of its own.
 constexpr base::Nanos kQuietAge = minutes(5);
+// What reaches a pod that does nothing: pings and broadcasts, which the kernel answers.
+constexpr base::Nanos kQuietNetworkAge = seconds(20);
 constexpr base::Nanos kDescriptorsAge = seconds(30);
 constexpr base::Nanos kSystemDescriptorsAge = minutes(5);  // thousands, of all services
 constexpr base::Nanos kRootProcessesAge = minutes(1);
@@ -324,7 +326,9 @@ void Collector::Renew(Group& group) {
   if (!group.sampled) return;
   group.at = now_;
   for (int depth = 0; depth <= static_cast<int>(depth_); ++depth) group.at_depth[depth] = now_;
-  if (depth_ != Depth::kUsage && group.kind == GroupKind::kSandbox) ReadInterfaces(group);
+  bool network = depth_ != Depth::kUsage && group.kind == GroupKind::kSandbox;
+  base::Nanos age = kQuietNetworkAge + Spread(group.path, kQuietNetworkAge);
+  if (network && !(quiet_pod_ && Fresh(group.interfaces_at, age))) ReadInterfaces(group);
   Speed(group, now_);
 }
 
@@ -340,7 +344,9 @@ void Collector::ReadLimits(Group& group) {
 void Collector::ReadInterfaces(Group& group) {
   if (group.first_pid <= 0) return;
   auto interfaces = os::ReadInterfaces(options_.proc, group.first_pid);
-  if (interfaces.ok()) group.interfaces = *std::move(interfaces);
+  if (!interfaces.ok()) return;
+  group.interfaces = *std::move(interfaces);
+  group.interfaces_at = now_;
 }
 
 void Collector::ReadProcesses(Group& group) {

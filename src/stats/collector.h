@@ -53,6 +53,7 @@ struct Sample {
   os::CgroupLimits limits;
   base::WallTime made, at;                     // at: when it was sampled
   std::vector<os::InterfaceUsage> interfaces;  // root and sandboxes
+  base::WallTime interfaces_at;
   uint64_t processes = 0, descriptors = 0, sockets = 0;
   std::optional<int64_t> open_files_limit;
 };

@@ -7,7 +7,7 @@ namespace kubelet::stats {
 namespace {
 
 // Mounts come with reboots.
-constexpr base::Nanos kPartitionsAge = std::chrono::minutes(1);
+constexpr base::Nanos kPartitionsAge = std::chrono::minutes(5);
 
 }  // namespace
 

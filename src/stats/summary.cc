@@ -121,7 +121,7 @@ class Writer {
 
   void Network(const Group& g) {
     out_.Open("network");
-    out_.Time("time", g.at);
+    out_.Time("time", g.interfaces.empty() ? g.at : g.interfaces_at);
     auto standard = std::find_if(g.interfaces.begin(), g.interfaces.end(),
                                  [](const auto& i) { return i.name == kDefaultInterface; });
     if (standard != g.interfaces.end()) {

@@ -76,16 +76,32 @@ TEST_CASE("what one document has found out about a pulse hides nothing from anot
   CHECK(Threads(rig) == "6");
 }
 
-TEST_CASE("network and limits of a quiet pod are those of now") {
+TEST_CASE("the network of a quiet pod is read now and then, and says when") {
   Rig rig;
   rig.AddPod("a");
-  CHECK(Value(rig.Cadvisor(), "container_network_receive_bytes_total{" + kSandbox) == "5000");
+  std::string series = "container_network_receive_bytes_total{" + kSandbox;
+  std::string text = rig.Cadvisor();
+  CHECK(Value(text, series) == "5000");
+  std::string line = text.substr(text.find(series));
+  line.resize(line.find('\n'));
   rig.WriteNet(1000, "eth0", 6000);
+  rig.clock.Advance(seconds(19));
+  CHECK(rig.Cadvisor().find(line + "\n") != std::string::npos);
+  rig.clock.Advance(seconds(21));
+  CHECK(Value(rig.Cadvisor(), series) == "6000");
+  rig.WriteNet(1000, "eth0", 7000);
+  MovePulse(rig, 1'500'001);
+  rig.clock.Advance(seconds(11));
+  CHECK(Value(rig.Cadvisor(), series) == "7000");
+}
+
+TEST_CASE("limits of a new quiet pod are those of now") {
+  Rig rig;
+  rig.AddPod("a");
+  CHECK(Threads(rig) == "5");
   rig.tree.Write("memory", kPod + "/id-a", "memory.limit_in_bytes", "30000000\n");
   rig.clock.Advance(seconds(21));
-  std::string text = rig.Cadvisor();
-  CHECK(Value(text, "container_network_receive_bytes_total{" + kSandbox) == "6000");
-  CHECK(Value(text, "container_spec_memory_limit_bytes{" + kLabels) == "30000000");
+  CHECK(Value(rig.Cadvisor(), "container_spec_memory_limit_bytes{" + kLabels) == "30000000");
 }
 
 TEST_CASE("pressure of a quiet pod goes on to fade") {
