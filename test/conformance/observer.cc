@@ -72,14 +72,25 @@ void Observer::Wake(const std::string& ns) {
 void Observer::SetPod(const client::MessagePtr& message, bool there) {
   const auto& pod = static_cast<const core::Pod&>(*message);
   const std::string& ns = pod.metadata().namespace_();
+  if (!Ours(ns)) return;
+  if (there) {
+    there_[ns].insert(pod.metadata().name());
+  } else {
+    there_[ns].erase(pod.metadata().name());
+  }
   auto space = spaces_.find(ns);
-  if (!Ours(ns) || space == spaces_.end()) return;
+  if (space == spaces_.end()) return;
   auto parsed = ParseJson(api::EncodeJson(pod));
   if (!parsed.ok()) return;
   PodHistory& history = space->second.pods[pod.metadata().name()];
   history.versions.push_back(*std::move(parsed));
   history.there = there;
   Wake(ns);
+}
+
+bool Observer::HasPods(const std::string& ns) const {
+  auto found = there_.find(ns);
+  return found != there_.end() && !found->second.empty();
 }
 
 void Observer::SetEvent(const client::MessagePtr& message) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ class Observer {
   void Forget(const std::string& ns);
 
   const PodHistory& Pod(const std::string& ns, const std::string& name) const;
+  // Whether pods of the namespace are there, also after Forget.
+  bool HasPods(const std::string& ns) const;
   // Events about the object of that name: `core/v1 Event`.
   std::vector<Json> Events(const std::string& ns, const std::string& name) const;
 
@@ -48,6 +51,7 @@ class Observer {
   };
   std::string prefix_;
   std::map<std::string, Space> spaces_;
+  std::map<std::string, std::set<std::string>> there_;  // names of pods, by namespace
   client::Reflector pods_, events_;
 };
 

@@ -235,6 +235,12 @@ base::Task<void> Run::Guarded(const Case& test, int number, CaseResult& into,
   int64_t milli = MilliCpusOf(test);
   co_await room.Take(milli);
   co_await One(test, number, into);
+  place.Release();
+  // A kubelet counts a pod until it is gone.
+  base::MonoTime patience = clock_.Mono() + kCollected;
+  while (milli > 0 && observer_->HasPods(prefix_ + std::to_string(number)) &&
+         clock_.Mono() < patience)
+    co_await base::SleepFor(clock_, std::chrono::milliseconds(200));
   room.Return(milli);
 }
 
