@@ -64,12 +64,12 @@ void DropCleanText() {
 }  // namespace
 
 bool GivingBack::Due(base::MonoTime now, size_t resident) {
-  if (any_ && !needed_) {
-    needed_ = resident;
+  if (any_ && !judged_) {
+    judged_ = true;
     bool in_vain = resident + kWorthwhile > before_;
     pause_ = in_vain ? std::min(2 * pause_, kLongestPause) : kPause;
   }
-  bool due = !any_ || resident > *needed_ + kBurst ||
+  bool due = !any_ || resident > before_ + kBurst ||
              (now - last_ >= pause_ && resident > left_ + kWorthwhile);
   if (due) before_ = resident;
   return due;
@@ -79,7 +79,7 @@ void GivingBack::Done(base::MonoTime now, size_t left) {
   if (!any_) pause_ = kPause;
   any_ = true;
   left_ = left;
-  needed_.reset();
+  judged_ = false;
   last_ = now;
 }
 

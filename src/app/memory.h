@@ -2,27 +2,26 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 
 #include "kubelet/base/time.h"
 
 namespace kubelet::app {
 
 // When giving back is worth its price: what is needed all the time comes in again at once, page by
-// page. So it is due when the process has grown by 4 MB over what it came back to; or by 1 MB over
-// what was left, after a minute, and after up to sixteen where the last times nothing was won.
+// page. So it is due again when the process has grown to 4 MB more than it had before the last
+// time; or has 1 MB more than was left then, after a minute, and after up to sixteen where nothing
+// was won by it.
 class GivingBack {
  public:
-  // Asked with the resident bytes of now, some seconds after work; the first time after Done, what
-  // has come back until then is what the process needs.
+  // Asked with the resident bytes of now, some seconds after work. What has come back by the first
+  // time after Done tells whether something was won.
   bool Due(base::MonoTime now, size_t resident);
   // It was done: so much is left.
   void Done(base::MonoTime now, size_t left);
 
  private:
-  bool any_ = false;
+  bool any_ = false, judged_ = false;
   size_t before_ = 0, left_ = 0;
-  std::optional<size_t> needed_;
   base::MonoTime last_{};
   base::Nanos pause_{};
 };

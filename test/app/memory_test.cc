@@ -24,9 +24,11 @@ struct Process {
 TEST_CASE("memory is given back at once, and again after a burst", "[app]") {
   Process process;
   CHECK(process.Ask(seconds(4), 30));
-  CHECK_FALSE(process.Ask(seconds(5), 17));  // what it needs
-  CHECK_FALSE(process.Ask(seconds(5), 21));
-  CHECK(process.Ask(seconds(5), 22));
+  CHECK_FALSE(process.Ask(seconds(5), 17));
+  CHECK_FALSE(process.Ask(seconds(5), 34));
+  CHECK(process.Ask(seconds(5), 35));
+  CHECK_FALSE(process.Ask(seconds(5), 26));
+  CHECK(process.Ask(minutes(1), 26));
 }
 
 TEST_CASE("what a process needs all the time is not given back again and again", "[app]") {
@@ -35,6 +37,17 @@ TEST_CASE("what a process needs all the time is not given back again and again",
   int times = 0;
   for (int i = 0; i < 12 * 60; ++i) times += process.Ask(seconds(5), 18) ? 1 : 0;
   CHECK(times == 5);  // after 2, 4, 8, 16 and 16 minutes
+}
+
+TEST_CASE("what comes and goes every few seconds is given back once a minute", "[app]") {
+  Process process;
+  CHECK(process.Ask(seconds(4), 24));
+  int times = 0;
+  for (int i = 0; i < 10 * 60 / 15; ++i) {
+    times += process.Ask(seconds(5), 17) ? 1 : 0;
+    times += process.Ask(seconds(10), 23) ? 1 : 0;
+  }
+  CHECK(times <= 10);
 }
 
 TEST_CASE("small growth is given back after a minute while that wins something", "[app]") {
