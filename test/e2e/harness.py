@@ -401,16 +401,17 @@ makeIPTablesUtilChains: false
         self.remove_cgroup_root()
 
     def remove_sandboxes(self):
-        """CRI-O can fail a removal that meets one of the kubelet just killed; the second try finds it done."""
+        """A runtime can fail a removal that meets what the kubelet just killed was doing: a container "is in starting state"."""
+        def removed(sandbox):
+            try:
+                self.cri.call("StopPodSandbox", pod_sandbox_id=sandbox.id)
+                self.cri.call("RemovePodSandbox", pod_sandbox_id=sandbox.id)
+                return True
+            except grpc.RpcError as e:
+                print("sandbox %s: %s" % (sandbox.id, e.details()))
+                return False
         for sandbox in self.sandboxes():
-            for last in (False, True):
-                try:
-                    self.cri.call("StopPodSandbox", pod_sandbox_id=sandbox.id)
-                    self.cri.call("RemovePodSandbox", pod_sandbox_id=sandbox.id)
-                    break
-                except grpc.RpcError:
-                    if last:
-                        raise
+            until("sandbox %s is removed" % sandbox.id, lambda s=sandbox: removed(s), 30, 0.2)
         return False
 
     def start(self, every=0.01):
